@@ -1,0 +1,189 @@
+"""Explicit vectors for Numba: LLVM vector values as Numba values.
+
+``F4``/``F8``/``F16`` hold float32 lanes, ``I4``/``I8``/``I16`` int32 lanes. A value lives in a register; arithmetic is
+IEEE, lane by lane, without contraction, so a lane gives the bits that the scalar code gives on any machine.
+Numba's loop and SLP vectorisers leave 27-node stencils scalar; these do not ask them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, models, register_model
+
+
+class VectorType(types.Type):
+    """Numba type of ``lanes`` float32 ("f32") or int32 ("i32") values."""
+
+    def __init__(self, element: str, lanes: int) -> None:
+        self.element = element
+        self.lanes = lanes
+        super().__init__(name=f"vector_{element}x{lanes}")
+
+
+F4, F8, F16 = (VectorType("f32", n) for n in (4, 8, 16))
+I4, I8, I16 = (VectorType("i32", n) for n in (4, 8, 16))
+_FLOAT = {4: F4, 8: F8, 16: F16}
+_INT = {4: I4, 8: I8, 16: I16}
+
+
+def _llvm(vector: VectorType) -> ir.VectorType:
+    element = ir.FloatType() if vector.element == "f32" else ir.IntType(32)
+    return ir.VectorType(element, vector.lanes)
+
+
+@register_model(VectorType)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, dmm: Any, fe_type: VectorType) -> None:
+        super().__init__(dmm, fe_type, _llvm(fe_type))
+
+
+def _mask(indices: list[int]) -> ir.Constant:
+    return ir.Constant(ir.VectorType(ir.IntType(32), len(indices)), indices)
+
+
+def _splat(builder: Any, scalar: Any, lanes: int) -> Any:
+    vector = ir.Constant(ir.VectorType(scalar.type, lanes), ir.Undefined)
+    vector = builder.insert_element(vector, scalar, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(vector, vector, _mask([0] * lanes))
+
+
+def _make_splat(lanes: int) -> Any:
+    @intrinsic
+    def splat(typingctx, x):  # type: ignore[no-untyped-def]
+        result = _FLOAT[lanes] if x == types.float32 else _INT[lanes]
+
+        def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+            return _splat(builder, args[0], lanes)
+
+        return result(x), codegen
+
+    return splat
+
+
+splat4, splat8, splat16 = _make_splat(4), _make_splat(8), _make_splat(16)
+
+
+def _element_pointer(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.gep(data, [index])
+
+
+def _make_load(lanes: int) -> Any:
+    @intrinsic
+    def load(typingctx, array, index):  # type: ignore[no-untyped-def]
+        """Read lanes array[index : index + lanes] of a contiguous 1-D array; unaligned, unchecked."""
+        result = _FLOAT[lanes] if array.dtype == types.float32 else _INT[lanes]
+
+        def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+            pointer = _element_pointer(context, builder, signature.args[0], args[0], args[1])
+            value = builder.load(builder.bitcast(pointer, _llvm(result).as_pointer()))
+            value.align = 4
+            return value
+
+        return result(array, types.intp), codegen
+
+    return load
+
+
+load4, load8, load16 = _make_load(4), _make_load(8), _make_load(16)
+
+
+@intrinsic
+def store(typingctx, array, index, vector):  # type: ignore[no-untyped-def]
+    """Write all lanes to array[index : index + lanes] of a contiguous 1-D array; unaligned, unchecked."""
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        pointer = _element_pointer(context, builder, signature.args[0], args[0], args[1])
+        instruction = builder.store(
+            args[2], builder.bitcast(pointer, _llvm(signature.args[2]).as_pointer())
+        )
+        instruction.align = 4
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector), codegen
+
+
+@intrinsic
+def vfma(typingctx, a, b, c):  # type: ignore[no-untyped-def]
+    """a * b + c, rounded once, lane by lane."""
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        kind = args[0].type
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(kind, [kind] * 3), f"llvm.fma.v{kind.count}f32"
+        )
+        return builder.call(function, args)
+
+    return a(a, b, c), codegen
+
+
+def _make_binary(float_op: str, int_op: str) -> Any:
+    @intrinsic
+    def binary(typingctx, a, b):  # type: ignore[no-untyped-def]
+        def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+            name = float_op if signature.args[0].element == "f32" else int_op
+            return getattr(builder, name)(*args)
+
+        return a(a, b), codegen
+
+    return binary
+
+
+vadd, vsub, vmul = _make_binary("fadd", "add"), _make_binary("fsub", "sub"), _make_binary("fmul", "mul")
+vdiv = _make_binary("fdiv", "sdiv")
+
+
+@intrinsic
+def vround_to_int(typingctx, a):  # type: ignore[no-untyped-def]
+    """Nearest int32 (ties to even), lane by lane; every lane must lie in the int32 range."""
+    result = _INT[a.lanes]
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        kind = args[0].type
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(kind, [kind]), f"llvm.rint.v{kind.count}f32"
+        )
+        return builder.fptosi(builder.call(function, args), _llvm(result))
+
+    return result(a), codegen
+
+
+@intrinsic
+def vto_float(typingctx, a):  # type: ignore[no-untyped-def]
+    """int32 lanes to float32, rounded to nearest even."""
+    result = _FLOAT[a.lanes]
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return builder.sitofp(args[0], _llvm(result))
+
+    return result(a), codegen
+
+
+@intrinsic
+def lane(typingctx, vector, index):  # type: ignore[no-untyped-def]
+    """One lane as a scalar; index is a literal."""
+    scalar = types.float32 if vector.element == "f32" else types.int32
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return builder.extract_element(args[0], builder.trunc(args[1], ir.IntType(32)))
+
+    return scalar(vector, types.intp), codegen
+
+
+def make_shuffle(indices: list[int], lanes_in: int) -> Any:
+    """An intrinsic that picks lanes ``indices`` out of one (or two, concatenated) vectors."""
+
+    @intrinsic
+    def shuffle(typingctx, a):  # type: ignore[no-untyped-def]
+        result = (_FLOAT if a.element == "f32" else _INT)[len(indices)]
+
+        def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+            return builder.shuffle_vector(args[0], args[0], _mask(indices))
+
+        return result(a), codegen
+
+    return shuffle
