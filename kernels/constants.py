@@ -93,3 +93,106 @@ SURFACE_CHANNELS = 2  # signed distance (m, negative inside the liquid); heat (K
 FOG_CHANNELS = 2  # extinction (1/m); temperature (K) of glowing matter, 0 where it does not glow
 
 SAMPLE_CHUNK = 16  # samples that are summed in registers before they join the film: part of the result's definition
+
+# --- Picture: sky, look, camera, film ----------------------------------------------------------
+# sky: float32 vector; radiances are linear RGB in the picture's own unit
+(
+    SKY_SUN_X,
+    SKY_SUN_Y,
+    SKY_SUN_Z,  # unit vector to the sun
+    SKY_SUN_COS,  # cosine of the sun disc's angular radius; 1 or more: no sun
+    SKY_SUN_R,  # radiance of the disc, 3 words
+    SKY_SUN_G,
+    SKY_SUN_B,
+    SKY_ZENITH_R,  # radiance straight up, 3 words
+    SKY_ZENITH_G,
+    SKY_ZENITH_B,
+    SKY_HORIZON_R,  # radiance at the horizon, 3 words
+    SKY_HORIZON_G,
+    SKY_HORIZON_B,
+    SKY_GROUND_R,  # radiance straight down, 3 words
+    SKY_GROUND_G,
+    SKY_GROUND_B,
+    SKY_EXPONENT,  # zenith share = max(z, 0)^exponent; 0.3 to 0.7 is a clear day
+    SKY_GLOW_R,  # radiance of the glow around the sun, 3 words, at its centre
+    SKY_GLOW_G,
+    SKY_GLOW_B,
+    SKY_GLOW_WIDTH,  # k of exp(-k (1 - cos angle)): 4 wide, 60 tight
+    SKY_CLOUD_R,  # radiance of procedural clouds, 3 words
+    SKY_CLOUD_G,
+    SKY_CLOUD_B,
+    SKY_CLOUD_AMOUNT,  # 0 none to 1 overcast
+    SKY_CLOUD_SCALE,  # feature size of the clouds: 1 is a few features across the sky
+    SKY_GROUND_BLEND,  # how far below the horizon (as -z) horizon becomes ground; 0.05 is sharp
+) = range(27)
+SKY_WORDS = 32
+
+# look: float32 vector, how matter looks
+LIQUID_WATER, LIQUID_LAVA = 0, 1  # values of LOOK_LIQUID
+(
+    LOOK_LIQUID,
+    LOOK_IOR,  # water: index of refraction
+    LOOK_ABSORB_R,  # water: absorption, 1/m, 3 words
+    LOOK_ABSORB_G,
+    LOOK_ABSORB_B,
+    LOOK_FOAM_R,  # water: albedo of foam, 3 words
+    LOOK_FOAM_G,
+    LOOK_FOAM_B,
+    LOOK_FOAM_GAIN,  # coverage = 1 - exp(-gain * foam value)
+    LOOK_LAVA_R,  # lava: albedo of the crust, 3 words
+    LOOK_LAVA_G,
+    LOOK_LAVA_B,
+    LOOK_LAVA_BUMP,  # lava: slope of the procedural crust normals, 0 smooth, 0.5 rough
+    LOOK_LAVA_SCALE,  # lava: size of the largest crust feature, m
+    LOOK_LAVA_CRUST_K,  # lava: temperature spread of the crust noise, K (plates cool, cracks stay hot)
+    LOOK_GLOW_GAIN,  # factor on glow_lut for surfaces
+    LOOK_GLOW_LOW_K,  # temperature of glow_lut[0]
+    LOOK_GLOW_HIGH_K,  # temperature of glow_lut[255]
+    LOOK_FOG_R,  # spray: single-scattering albedo, 3 words
+    LOOK_FOG_G,
+    LOOK_FOG_B,
+    LOOK_FOG_PHASE,  # spray: mean cosine g of the Henyey-Greenstein phase function
+    LOOK_FOG_GAIN,  # spray: factor on the extinction (majorant included)
+    LOOK_FOG_GLOW_GAIN,  # embers: factor on glow_lut for the volume
+    LOOK_TERRAIN_A_R,  # terrain: albedo of flat ground, 3 words
+    LOOK_TERRAIN_A_G,
+    LOOK_TERRAIN_A_B,
+    LOOK_TERRAIN_B_R,  # terrain: albedo of steep ground, 3 words
+    LOOK_TERRAIN_B_G,
+    LOOK_TERRAIN_B_B,
+    LOOK_TERRAIN_SCALE,  # size of the terrain's largest noise feature, m
+    LOOK_TERRAIN_BUMP,  # slope of the procedural terrain normals
+    LOOK_TERRAIN_STEEP,  # normal z below which ground counts as steep, 0..1
+    LOOK_TERRAIN_WET_Z,  # ground below this height is wet (darker); -1e30 none
+    LOOK_COLLIDER_R,  # colliders: albedo, 3 words
+    LOOK_COLLIDER_G,
+    LOOK_COLLIDER_B,
+    LOOK_MIRROR_X_LOW,  # 1: a ray that reaches this side of the fluid's domain is mirrored there
+    LOOK_MIRROR_X_HIGH,
+    LOOK_MIRROR_Y_LOW,
+    LOOK_MIRROR_Y_HIGH,
+    LOOK_MIRROR_FOLDS,  # mirrorings before a path goes on unfolded
+    LOOK_PLANE_ON,  # 1: a water plane goes on outside the fluid's domain
+    LOOK_PLANE_Z,  # its height, m (grid-local)
+    LOOK_PLANE_RIPPLE,  # slope of its analytic ripples
+    LOOK_PLANE_SCALE,  # wavelength of its longest ripple, m
+    LOOK_PLANE_R,  # light that comes back up out of deep water per unit that went in (albedo), 3 words
+    LOOK_PLANE_G,
+    LOOK_PLANE_B,
+    LOOK_HAZE,  # aerial perspective: distance at which terrain and plane are 63 % horizon, m; 0 none
+    LOOK_EXPOSURE,  # PNG only: factor before the tone curve
+    LOOK_TIME,  # s, moves ripples and clouds
+    LOOK_FLOOR_ON,  # 1: the bottom of the fluid's domain is a diffuse floor with the terrain's look
+    LOOK_FLOOR_Z,
+    LOOK_RIPPLE,  # water: slope of fine procedural ripples on the level set, 0 none
+    LOOK_RIPPLE_SCALE,  # their wavelength, m
+) = range(56)
+LOOK_WORDS = 64
+
+# camera: float32[16] = origin (m), forward * 1, right * tan(half width angle), up * tan(half height angle)
+CAMERA_ORIGIN, CAMERA_FORWARD, CAMERA_RIGHT, CAMERA_UP = 0, 3, 6, 9
+CAMERA_WORDS = 16
+GLOW_LUT_SIZE = 256
+
+FILM_SUM, FILM_SQUARE, FILM_ALPHA, FILM_DEPTH = 0, 3, 6, 7  # words of a film pixel: sums over samples
+FILM_WORDS = 8
