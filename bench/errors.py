@@ -1,0 +1,35 @@
+"""What can end a command early, and the exit code that each stands for.
+
+The command line turns each of these into one line on standard error; none of them is a traceback.
+"""
+
+from __future__ import annotations
+
+EXIT_DONE = 0
+EXIT_CHECK_FAILED = 1
+EXIT_BAD_INPUT = 2
+EXIT_UNAVAILABLE = 3
+
+
+class ShotmarkError(Exception):
+    """Base of all; ``exit_code`` is what the process ends with."""
+
+    exit_code = EXIT_CHECK_FAILED
+
+
+class CheckFailed(ShotmarkError):
+    """A result is not what it has to be."""
+
+    exit_code = EXIT_CHECK_FAILED
+
+
+class UserError(ShotmarkError):
+    """Input that cannot be used: a line that names file, key and what was expected."""
+
+    exit_code = EXIT_BAD_INPUT
+
+
+class Unavailable(ShotmarkError):
+    """The asked-for back-end cannot run here: why, and what to install."""
+
+    exit_code = EXIT_UNAVAILABLE
