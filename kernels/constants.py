@@ -73,16 +73,44 @@ FORCE_WORDS = 24
 # collider: one row of float32 each
 COLLIDER_KIND, COLLIDER_FRICTION = 0, 1
 COLLIDER_SPHERE, COLLIDER_BOX, COLLIDER_CAPSULE = 1, 2, 3  # kinds
+COLLIDER_CYLINDER, COLLIDER_VESSEL = 4, 5  # vertical solid cylinder; the solid outside a vertical cylinder
 BOUNDARY_STICK, BOUNDARY_SLIP, BOUNDARY_SEPARATE = 0, 1, 2  # values of COLLIDER_FRICTION
 COLLIDER_A = 2  # centre / centre / first end, 3 words, m
-COLLIDER_B = 5  # radius,-,- / half edges / second end, 3 words, m
-COLLIDER_C = 8  # - / rounding radius / radius, m
+COLLIDER_B = 5  # radius,-,- / half edges / second end / radius,-,half height / radius,-,-; 3 words, m
+COLLIDER_C = 8  # - / rounding radius / radius / rounding radius / -, m
 COLLIDER_WORDS = 12
+
+# terrain_geometry[3]: 0 off, else 1 + the boundary kind
+TERRAIN_OFF, TERRAIN_STICK, TERRAIN_SLIP, TERRAIN_SEPARATE = 0, 1, 2, 3
 
 # walls: int32 vector of six boundary kinds in the order x- x+ y- y+ z- z+
 
 # effects particles: kinds
 EFFECT_NONE, EFFECT_SPRAY, EFFECT_FOAM, EFFECT_EMBER = 0, 1, 2, 3
+
+# effects: float32 vector; a rate is a number of births per liquid particle and second where the potential is 1
+(
+    EFFECT_PARAM_SPRAY_RATE,  # 1/s; 0: none
+    EFFECT_PARAM_FOAM_RATE,  # 1/s; 0: none
+    EFFECT_PARAM_EMBER_RATE,  # 1/s; 0: none
+    EFFECT_PARAM_SPEED_LOW,  # m/s, below it nothing is torn off
+    EFFECT_PARAM_SPEED_HIGH,  # m/s, from it on the potential is full
+    EFFECT_PARAM_STRAIN_LOW,  # 1/s, strain rate of trapped air, likewise
+    EFFECT_PARAM_STRAIN_HIGH,  # 1/s
+    EFFECT_PARAM_SURFACE_FRACTION,  # local fill (1: full lattice) below which a particle lies at the surface
+    EFFECT_PARAM_LIFE_MIN,  # s
+    EFFECT_PARAM_LIFE_MAX,  # s
+    EFFECT_PARAM_DRAG,  # 1/s, towards the air's velocity
+    EFFECT_PARAM_RADIUS_MIN,  # m
+    EFFECT_PARAM_RADIUS_MAX,  # m
+    EFFECT_PARAM_WIND,  # share of the vortex' velocity that the air has
+    EFFECT_PARAM_SCATTER,  # m/s, random velocity at birth
+    EFFECT_PARAM_TURBULENCE,  # m/s, of the air around embers and spray
+    EFFECT_PARAM_EMBER_TEMPERATURE,  # K, lava below it sends out none
+    EFFECT_PARAM_EMBER_RISE,  # m/s, of the hot air over lava
+    EFFECT_PARAM_EMBER_COOLING,  # 1/s, rate at which an ember cools towards the ambient temperature
+) = range(19)
+EFFECT_PARAM_WORDS = 24
 
 # --- Picture grids: bricks of 8^3 voxels, node values with one shared apron (9^3) -----------------
 BRICK_EDGE = 8  # voxels
