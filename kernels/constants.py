@@ -204,7 +204,7 @@ LIQUID_WATER, LIQUID_LAVA = 0, 1  # values of LOOK_LIQUID
     LOOK_PLANE_Z,  # its height, m (grid-local)
     LOOK_PLANE_RIPPLE,  # slope of its analytic ripples
     LOOK_PLANE_SCALE,  # wavelength of its longest ripple, m
-    LOOK_PLANE_R,  # light that comes back up out of deep water per unit that went in (albedo), 3 words
+    LOOK_PLANE_R,  # radiance that comes up out of deep water, 3 words
     LOOK_PLANE_G,
     LOOK_PLANE_B,
     LOOK_HAZE,  # aerial perspective: distance at which terrain and plane are 63 % horizon, m; 0 none
