@@ -1,0 +1,292 @@
+"""Where arrays live and kernels run. A back-end owns arrays, launch, synchronisation and clock; it knows no order and no physics.
+
+``numba`` runs on the CPU's cores. ``FakeBackend`` runs nothing and notes everything: the harness is tested with it.
+A clock's readings are stamps: the difference of two is seconds. On a CPU a stamp is a plain number; a GPU's is an event.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from bench.errors import Unavailable, UserError
+from kernels.kernel import Kernel
+
+BACKEND_NAMES = ("numba", "cupy")
+KERNELS = Path(__file__).resolve().parent.parent / "kernels"
+
+Observer = Callable[[str, Any, Any], None]  # kernel name, stamp before, stamp after
+
+
+class Backend(Protocol):
+    """What simulate, render and measure need of a device."""
+
+    name: str
+    threads: int | None  # CPU threads; None on a GPU
+    observer: Observer | None  # told of every launch; None costs nothing
+
+    def array(self, values: np.ndarray) -> Any:
+        """A copy of a host array on the device, C-contiguous."""
+
+    def zeros(self, shape: int | tuple[int, ...], dtype: DTypeLike) -> Any:
+        """An array of zeros on the device."""
+
+    def host(self, array: Any) -> np.ndarray:
+        """The device array's values on the host; on a CPU it may be the array itself."""
+
+    def launch(self, kernel: Kernel, *args: Any) -> None:
+        """Run one kernel; on a GPU it is only queued."""
+
+    def synchronize(self) -> None:
+        """Wait for everything launched."""
+
+    def clock(self) -> Any:
+        """A stamp; the difference of two stamps is seconds."""
+
+
+def affinity_cores() -> int:
+    """Logical cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def cgroup_quota_cores(
+    root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")
+) -> float | None:
+    """Cores' worth of time that the container grants (cgroup v2 or v1), the smallest on the way up; None without a limit."""
+    quotas = []
+    try:
+        lines = membership.read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        version_2 = controllers == ""
+        if not version_2 and "cpu" not in controllers.split(","):
+            continue
+        base = root if version_2 else root / "cpu"
+        folder = base / path.lstrip("/")
+        for place in (folder, *folder.parents):
+            if version_2:
+                quota = _read_words(place / "cpu.max")
+            else:
+                quota = _read_words(place / "cpu.cfs_quota_us") + _read_words(place / "cpu.cfs_period_us")
+            if (
+                len(quota) == 2
+                and quota[0].isdigit()
+                and quota[1].isdigit()
+                and int(quota[0]) > 0
+                and int(quota[1]) > 0
+            ):
+                quotas.append(int(quota[0]) / int(quota[1]))
+            if place == base:
+                break
+    return min(quotas, default=None)
+
+
+def _read_words(path: Path) -> list[str]:
+    try:
+        return path.read_text().split()
+    except OSError:
+        return []
+
+
+def usable_cores() -> int:
+    """Threads that are worth starting: cores by affinity, less where a container grants less."""
+    quota = cgroup_quota_cores()
+    cores = affinity_cores()
+    return cores if quota is None else max(1, min(cores, math.ceil(quota)))
+
+
+class NumbaBackend:
+    """The CPU. ``threads`` is all usable cores unless stated; it never changes a result."""
+
+    name = "numba"
+
+    def __init__(self, threads: int | None = None) -> None:
+        import numba
+
+        limit = int(numba.config.NUMBA_NUM_THREADS)
+        if threads is not None and not 1 <= threads <= limit:
+            raise UserError(f"--threads: expected a whole number from 1 to {limit} on this machine, not {threads}")
+        self.threads: int | None = threads or min(usable_cores(), limit)
+        self.observer: Observer | None = None
+        self._numba = numba
+
+    def array(self, values: np.ndarray) -> np.ndarray:
+        return np.array(values, order="C", copy=True)
+
+    def zeros(self, shape: int | tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
+        return np.zeros(shape, dtype)
+
+    def host(self, array: np.ndarray) -> np.ndarray:
+        return array
+
+    def launch(self, kernel: Kernel, *args: Any) -> None:
+        # Another back-end of this process may have set another number.
+        if self._numba.get_num_threads() != self.threads:
+            self._numba.set_num_threads(self.threads)
+        if self.observer is None:
+            kernel.cpu(*args)
+            return
+        before = self.clock()
+        kernel.cpu(*args)
+        self.observer(kernel.name, before, self.clock())
+
+    def synchronize(self) -> None:
+        """A launch returns when it is done: nothing to wait for."""
+
+    def clock(self) -> float:
+        return time.perf_counter()
+
+
+class FakeBackend:
+    """Runs nothing: notes launches in ``log`` and reads time from a list or counts it up in whole seconds."""
+
+    name = "fake"
+
+    def __init__(self, threads: int | None = 1, clock_values: Iterable[float] | None = None) -> None:
+        self.threads = threads
+        self.observer: Observer | None = None
+        self.log: list[str] = []
+        self._clock = iter(clock_values) if clock_values is not None else iter(range(10**9))
+
+    def array(self, values: np.ndarray) -> np.ndarray:
+        return np.array(values, order="C", copy=True)
+
+    def zeros(self, shape: int | tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
+        return np.zeros(shape, dtype)
+
+    def host(self, array: np.ndarray) -> np.ndarray:
+        return array
+
+    def launch(self, kernel: Kernel, *args: Any) -> None:
+        before = self.clock() if self.observer else 0.0
+        self.log.append(kernel.name)
+        if self.observer:
+            self.observer(kernel.name, before, self.clock())
+
+    def synchronize(self) -> None:
+        self.log.append("synchronize")
+
+    def clock(self) -> float:
+        return float(next(self._clock))
+
+
+class KernelTimes:
+    """An observer that keeps the stamps of every launch, and the seconds of each kernel once they are asked for."""
+
+    def __init__(self) -> None:
+        self._launches: list[tuple[str, Any, Any]] = []
+
+    def __call__(self, name: str, before: Any, after: Any) -> None:
+        self._launches.append((name, before, after))
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds by kernel; call it after a synchronisation, for stamps may be events of a GPU."""
+        total: dict[str, float] = {}
+        for name, before, after in self._launches:
+            total[name] = total.get(name, 0.0) + float(after - before)
+        return total
+
+    def launches(self) -> dict[str, int]:
+        """Number of launches by kernel."""
+        count: dict[str, int] = {}
+        for name, _, _ in self._launches:
+            count[name] = count.get(name, 0) + 1
+        return count
+
+    def clear(self) -> None:
+        self._launches.clear()
+
+
+@dataclass(frozen=True)
+class BackendState:
+    """Whether a back-end can run here; if not, why, and what to do about it."""
+
+    name: str
+    available: bool
+    device: str  # what it would run on, in words
+    reason: str | None = None  # None when available
+    install: str | None = None  # a command or an action; None where nothing helps
+
+
+def nvidia_driver_found() -> bool:
+    """Whether an NVIDIA driver is loaded or its user library installed."""
+    import ctypes.util
+
+    return Path("/proc/driver/nvidia/version").exists() or ctypes.util.find_library("cuda") is not None
+
+
+def nvidia_device_count() -> int | None:
+    """GPUs that the driver shows through NVML; None when it cannot be asked."""
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+    except Exception:  # no library, no driver, no rights: NVML raises its own types for each
+        return None
+    try:
+        return int(pynvml.nvmlDeviceGetCount())
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _cupy_state() -> BackendState:
+    missing, install = [], []
+    if not nvidia_driver_found():
+        missing.append("no NVIDIA driver was found")
+        install.append("an NVIDIA driver")
+    elif nvidia_device_count() == 0:
+        missing.append("the NVIDIA driver shows no GPU")
+    if importlib.util.find_spec("cupy") is None:
+        missing.append("CuPy is not installed")
+        install.append("pip install 'shotmark[cuda12]' (or cuda13)")
+    if not any(KERNELS.glob("*.cu")):
+        missing.append("the CUDA kernels are not in this version")
+        return BackendState(
+            "cupy", False, "NVIDIA GPU", "; ".join(missing), "a later version; --backend numba runs now"
+        )
+    if missing:
+        return BackendState("cupy", False, "NVIDIA GPU", "; ".join(missing), ", then ".join(install) or None)
+    return BackendState("cupy", True, "NVIDIA GPU")
+
+
+def available_backends() -> tuple[BackendState, ...]:
+    """Every back-end, with the reason for each that cannot run."""
+    cores = usable_cores()
+    numba = BackendState("numba", True, f"CPU, {cores} thread{'s' if cores != 1 else ''}")
+    return numba, _cupy_state()
+
+
+def make_backends(choice: str, threads: int | None = None) -> list[Backend]:
+    """The back-ends that ``auto``, ``all`` or a name stands for.
+
+    Raises Unavailable when a named one cannot run, and UserError for an unknown name.
+    """
+    if choice not in ("auto", "all", *BACKEND_NAMES):
+        raise UserError(f"--backend: expected one of auto, all, {', '.join(BACKEND_NAMES)}, not {choice!r}")
+    states = {state.name: state for state in available_backends()}
+    if choice == "auto":
+        names = ["numba"]
+    elif choice == "all":
+        names = [name for name, state in states.items() if state.available]
+    else:
+        names = [choice]
+    for name in names:
+        state = states[name]
+        if not state.available:
+            raise Unavailable(
+                f"back-end {name} cannot run here: {state.reason}. What helps: {state.install or 'nothing known'}"
+            )
+    return [NumbaBackend(threads) for name in names if name == "numba"]
