@@ -85,6 +85,10 @@ TERRAIN_OFF, TERRAIN_STICK, TERRAIN_SLIP, TERRAIN_SEPARATE = 0, 1, 2, 3
 
 # walls: int32 vector of six boundary kinds in the order x- x+ y- y+ z- z+
 
+# emitter: float32 vector; three words each for place (m) and unit direction
+EMITTER_X, EMITTER_DIRECTION, EMITTER_RADIUS, EMITTER_SPEED, EMITTER_TEMPERATURE, EMITTER_VISCOSITY = 0, 3, 6, 7, 8, 9
+EMITTER_WORDS = 12
+
 # effects particles: kinds
 EFFECT_NONE, EFFECT_SPRAY, EFFECT_FOAM, EFFECT_EMBER = 0, 1, 2, 3
 
@@ -224,3 +228,40 @@ GLOW_LUT_SIZE = 256
 
 FILM_SUM, FILM_SQUARE, FILM_ALPHA, FILM_DEPTH = 0, 3, 6, 7  # words of a film pixel: sums over samples
 FILM_WORDS = 8
+
+# trace: float32 vector, the geometry of one picture (grid-local m)
+(
+    TRACE_LOW_X,  # inner low corner of the fluid's domain: mirrors stand here, the outside plane starts here
+    TRACE_LOW_Y,
+    TRACE_LOW_Z,
+    TRACE_HIGH_X,
+    TRACE_HIGH_Y,
+    TRACE_HIGH_Z,
+    TRACE_VOXEL,  # m, surface bricks
+    TRACE_FOG_VOXEL,  # m, fog bricks
+    TRACE_HAS_SURFACE,  # 0: no surface brick at all
+    TRACE_HAS_FOG,
+    TRACE_HAS_COLLIDERS,
+    TRACE_TERRAIN_LOW,  # m, lowest and highest terrain
+    TRACE_TERRAIN_HIGH,
+    TRACE_TERRAIN_SLOPE,  # steepest terrain slope, from below: no smaller than the true one
+    TRACE_CELL,  # m, simulation cell
+) = range(15)
+TRACE_WORDS = 24
+
+# solids that a ray can hit
+SOLID_NONE, SOLID_TERRAIN, SOLID_COLLIDER, SOLID_FLOOR, SOLID_PLANE = 0, 1, 2, 3, 4
+
+# work counters of the tracer: one row of int64 a task, summed on the host
+(
+    WORK_PATHS,
+    WORK_SEGMENTS,  # ray segments, shadow rays included
+    WORK_COLLISIONS,  # tentative collisions in the fog, null ones included
+    WORK_FOG_BRICKS,  # fog bricks walked through
+    WORK_SURFACE_BRICKS,  # surface bricks walked through
+    WORK_SURFACE_LOOKUPS,  # signed-distance look-ups along rays
+    WORK_SURFACE_HITS,  # liquid, terrain, colliders, plane
+    WORK_SCATTERS,  # real collisions
+) = range(8)
+WORK_WORDS = 8
+TRACE_TASKS = 256  # rows of work_out: tasks into which a picture is dealt, tile by tile
