@@ -1,0 +1,49 @@
+# On a fresh machine with Python 3.11 to 3.13 (with venv) and make: `make run`, `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+# The CuPy extra that fits this machine's NVIDIA driver (CUDA 13 needs 580, CUDA 12 needs 525); empty without one.
+CUPY = $(shell nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null | \
+	awk -F. 'NR == 1 && $$1 + 0 >= 580 { print "cuda13" } NR == 1 && $$1 + 0 >= 525 && $$1 < 580 { print "cuda12" }')
+
+.PHONY: run setup test fast lint clean
+
+run: $(VENV)/.ready-run
+	$(BIN)/shotmark run
+
+setup: $(VENV)/.ready-dev
+
+test: setup lint
+	$(BIN)/python -m pytest
+
+# What a change is checked with in between: nothing that takes more than a few seconds by itself.
+fast: setup lint
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .benchmarks .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.ready-run: pyproject.toml | $(BIN)/python
+	@$(PIP) install -q -e ".$(CUPY:%=[%])"
+	@touch $@
+
+$(VENV)/.ready-dev: pyproject.toml | $(BIN)/python
+	@$(PIP) install -q -e ".[dev$(CUPY:%=,%)]"
+	@touch $@ $(VENV)/.ready-run
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "$(PYTHON) not found: install Python 3.11, 3.12 or 3.13, or say make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || \
+		{ echo "$(PYTHON) is $$($(PYTHON) -V 2>&1): Shotmark needs Python 3.11, 3.12 or 3.13; say make PYTHON=python3.12, for example" >&2; exit 1; }
+	@echo "Setting up $(VENV): takes a minute or so, once" >&2
+	@$(PYTHON) -m venv $(VENV) >$(VENV).log 2>&1 || \
+		{ rm -rf $(VENV) $(VENV).log; echo "$(PYTHON) cannot make a virtual environment: install its venv package (Debian and Ubuntu: python3-venv)" >&2; exit 1; }
+	@rm -f $(VENV).log
