@@ -1,7 +1,7 @@
-"""Where arrays live and kernels run. A back-end owns arrays, launch, synchronisation and clock; it knows no order and no physics.
+"""Where arrays live and kernels run. A back-end owns arrays, launch, synchronisation and clock, and knows no physics.
 
 ``numba`` runs on the CPU's cores. ``FakeBackend`` runs nothing and notes everything: the harness is tested with it.
-A clock's readings are stamps: the difference of two is seconds. On a CPU a stamp is a plain number; a GPU's is an event.
+A clock's readings are stamps: the difference of two is seconds. A CPU's stamp is a plain number, a GPU's an event.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def affinity_cores() -> int:
 def cgroup_quota_cores(
     root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")
 ) -> float | None:
-    """Cores' worth of time that the container grants (cgroup v2 or v1), the smallest on the way up; None without a limit."""
+    """Cores' worth of time that the container grants (cgroup v2 or v1), the least on the way up; None: no limit."""
     quotas = []
     try:
         lines = membership.read_text().splitlines()
@@ -116,10 +116,11 @@ class NumbaBackend:
     def __init__(self, threads: int | None = None) -> None:
         import numba
 
-        limit = int(numba.config.NUMBA_NUM_THREADS)
+        limit = int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
         if threads is not None and not 1 <= threads <= limit:
             raise UserError(f"--threads: expected a whole number from 1 to {limit} on this machine, not {threads}")
-        self.threads: int | None = threads or min(usable_cores(), limit)
+        self._threads = threads or min(usable_cores(), limit)
+        self.threads: int | None = self._threads
         self.observer: Observer | None = None
         self._numba = numba
 
@@ -134,8 +135,8 @@ class NumbaBackend:
 
     def launch(self, kernel: Kernel, *args: Any) -> None:
         # Another back-end of this process may have set another number.
-        if self._numba.get_num_threads() != self.threads:
-            self._numba.set_num_threads(self.threads)
+        if self._numba.get_num_threads() != self._threads:
+            self._numba.set_num_threads(self._threads)
         if self.observer is None:
             kernel.cpu(*args)
             return

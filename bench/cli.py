@@ -30,7 +30,7 @@ def disk_line(error: OSError) -> str:
     """One line for an error of the file system that says what to do."""
     place = error.filename or "the results folder"
     if error.errno in DISK_FULL:
-        return f"{place}: the disk is full ({error.strerror}); what was finished before is kept. Free some space, run again"
+        return f"{place}: the disk is full ({error.strerror}); what was finished is kept. Free space and run again"
     return f"{place}: {error.strerror or error}"
 
 

@@ -100,6 +100,8 @@ def cpu() -> dict[str, Any]:
         mhz = float("nan")
     return {
         "model": model,
+        "family": _proc_cpuinfo().get("cpu family"),
+        "model_number": _proc_cpuinfo().get("model"),
         "isa": isa,
         "architecture": platform.machine() or None,
         "logical_cores": os.cpu_count(),
@@ -242,7 +244,7 @@ def describe() -> dict[str, Any]:
 
 
 def machine_id(described: dict[str, Any]) -> str:
-    """Folder name of a machine: its CPU, threads, GPUs and system; equal hardware shares a folder, no host name leaks."""
+    """Folder name of a machine: CPU, threads, GPUs, system. Equal hardware shares a folder; no host name leaks."""
     processor = described["cpu"]
     parts = [processor["model"] or processor["architecture"] or "unknown-cpu", f"{processor['affinity_cores']}t"]
     graphics = [g["model"] or "gpu" for g in described["gpus"]]
