@@ -1,0 +1,393 @@
+"""The pytest plugin that makes pytest-benchmark Shotmark's engine, and closes three holes of it.
+
+* A row whose output did not verify is moved to ``rejected``: pytest-benchmark keeps the timing of a test that fails
+  after timing, unmarked.
+* The record is written after every round, atomically, not once at the end.
+* The timer belongs to the back-end: its stamps subtract to seconds.
+
+``measure`` runs the whole thing: cases and back-ends in, the written record's path out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import os
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from bench import __version__, machine
+from bench.backend import Backend
+from bench.errors import CheckFailed, ShotmarkError, UserError
+from bench.measure import Case, Makers, ShotMeter, work_digest
+from bench.record import SCHEMA, STAGES, dump
+from bench.store import Slot, claim
+
+SUITE = Path(__file__).with_name("suite.py")
+ORDER = ("verify", "frame", "stage")
+LAPS = (*STAGES, "kernels", "resident")  # rows that are read back from the frame's rounds
+GIVE_UP = (UserError, OSError, MemoryError)  # of the whole run, not of one shot
+
+
+class Progress(Protocol):
+    """What a run tells while it works."""
+
+    def begin(self, identity: str, steps: int) -> None:
+        """A shot starts; it will take about so many steps."""
+
+    def step(self, identity: str, text: str) -> None:
+        """One step begins."""
+
+    def replan(self, identity: str, steps_left: int) -> None:
+        """So many steps are left."""
+
+    def end(self, identity: str, verdict: str) -> None:
+        """A shot is done."""
+
+
+class Silent:
+    """Progress that nobody watches."""
+
+    def begin(self, identity: str, steps: int) -> None: ...
+    def step(self, identity: str, text: str) -> None: ...
+    def replan(self, identity: str, steps_left: int) -> None: ...
+    def end(self, identity: str, verdict: str) -> None: ...
+
+
+class Replay:
+    """A clock that gives measured seconds back: 0, then the next sample, and so on."""
+
+    def __init__(self) -> None:
+        self._readings: Iterator[float] = iter(())
+
+    def load(self, samples_s: Sequence[float]) -> None:
+        self._readings = iter([reading for sample in samples_s for reading in (0.0, sample)])
+
+    def nothing(self) -> None:
+        """What a replayed round does."""
+
+    def read(self) -> float:
+        return next(self._readings)
+
+
+class Plugin:
+    """Fixtures, order, timers and records of one run."""
+
+    def __init__(self, meters: Sequence[ShotMeter], slot: Slot, run: dict[str, Any], progress: Progress) -> None:
+        self.meters = {meter.identity: meter for meter in meters}
+        self.slot = slot
+        self.run = run
+        self.progress = progress
+        self.failure: BaseException | None = None
+        self.complete = False
+        self._replay = Replay()
+        self._rows: dict[str, dict[str, Any]] = {}  # by name, as pytest-benchmark writes them
+        self._rejected: dict[str, dict[str, Any]] = {}
+        self._config: Any = None
+        self._begun = datetime.now(UTC).isoformat()
+
+    # --- collection: what is run, in which order, on which clock ---------------------------------
+    def pytest_configure(self, config: Any) -> None:
+        self._config = config
+
+    def pytest_generate_tests(self, metafunc: Any) -> None:
+        if "meter" in metafunc.fixturenames:
+            names = list(self.meters)
+            metafunc.parametrize("meter", names, ids=names, indirect=True)
+        if "stage" in metafunc.fixturenames:
+            metafunc.parametrize("stage", LAPS)
+
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        place = {identity: index for index, identity in enumerate(self.meters)}
+        items.sort(key=lambda item: (place[item.callspec.params["meter"]], ORDER.index(item.originalname)))
+        for item in items:
+            meter = self.meters[item.callspec.params["meter"]]
+            group = f"{meter.case.shot_name}-{meter.case.size}"
+            if item.originalname == "frame":
+                item.add_marker(pytest.mark.benchmark(group=group, timer=_clock_of(meter.backend)))
+            elif item.originalname == "stage":
+                item.add_marker(pytest.mark.benchmark(group=group, timer=self._replay_clock))
+
+    @pytest.fixture
+    def meter(self, request: Any) -> ShotMeter:
+        return self.meters[request.param]
+
+    @pytest.fixture
+    def shotmark(self) -> Plugin:
+        return self
+
+    @pytest.fixture
+    def replay(self) -> Replay:
+        return self._replay
+
+    def _replay_clock(self) -> float:
+        """Name that a row's ``options.timer`` shows: its seconds are laps of the frame's rounds."""
+        return self._replay.read()
+
+    # --- while it runs ---------------------------------------------------------------------------
+    def pytest_runtest_setup(self, item: Any) -> None:
+        meter = self.meters[item.callspec.params["meter"]]
+        if item.originalname == "verify":
+            self.progress.begin(meter.identity, meter.case.frame + 3 + (meter.case.rounds or 6))
+
+    def progress_of(self, meter: ShotMeter) -> Callable[[str], None]:
+        return lambda text: self.progress.step(meter.identity, text)
+
+    def plan_rounds(self, meter: ShotMeter, rounds: int) -> None:
+        self.progress.replan(meter.identity, rounds)
+
+    def keeper_of(self, meter: ShotMeter, warm_up_rounds: int) -> Callable[[], None]:
+        """What follows each round, outside the clock: prove it, keep it, save it."""
+        left = warm_up_rounds
+
+        def keep() -> None:
+            nonlocal left
+            if left > 0:
+                left -= 1
+                meter.check()
+                return
+            meter.keep()
+            self.progress.step(meter.identity, f"round {len(meter.result.rounds)}")
+            self._save_partial(meter)
+
+        return keep
+
+    def pytest_runtest_makereport(self, item: Any, call: Any) -> None:
+        """Note what became of a test; the report itself is pytest's."""
+        if call.when == "teardown":
+            return
+        meter = self.meters[item.callspec.params["meter"]]
+        name = item.originalname
+        if call.excinfo is not None:
+            self._note_failure(meter, item, call.excinfo.value)
+        elif call.when == "call" and name in ("frame", "stage"):
+            self._keep(meter, item.funcargs["benchmark"].stats, item.callspec.params.get("stage", "frame"))
+            if item.callspec.params.get("stage") == LAPS[-1]:
+                self.progress.end(meter.identity, meter.result.verified or "not verified")
+                meter.release()
+
+    def _note_failure(self, meter: ShotMeter, item: Any, error: BaseException) -> None:
+        """A failed check rejects the shot's rows; anything that is not about this shot ends the run."""
+        if isinstance(error, GIVE_UP) or not isinstance(error, Exception):
+            self.failure = error
+            item.session.shouldstop = "the run cannot go on"
+            if not isinstance(error, OSError):
+                self.save()
+            return
+        first = meter.result.rejected is None
+        meter.result.rejected = meter.result.rejected or _one_line(error)
+        meter.result.verified = None
+        if not isinstance(error, ShotmarkError):
+            self.failure = self.failure or error  # a defect of ours: the traceback is wanted
+        stage = item.callspec.params.get("stage", item.originalname)
+        self._reject(meter, "frame" if stage == "verify" else stage)
+        if first:
+            self.progress.end(meter.identity, meter.result.rejected)
+            meter.release()
+            self.save()
+
+    # --- rows ------------------------------------------------------------------------------------
+    def _extra(self, meter: ShotMeter, stage: str) -> dict[str, Any]:
+        result, first = meter.result, meter.result.first
+        return {
+            "shot": meter.case.shot_name,
+            "size": meter.case.size,
+            "backend": meter.backend.name,
+            "threads": meter.backend.threads,
+            "stage": stage,
+            "frame": meter.case.frame,
+            "verified": result.verified,
+            "state_sha256": first.state_sha256 if first else None,
+            "picture_sha256": first.picture_sha256 if first else None,
+            "work": first.work if first else {},
+            "work_sha256": work_digest(first.work) if first else None,
+            "cold_s": result.cold_s.get(stage),
+            "compile_s": result.compile_s if stage == "frame" else None,
+            "kernels_s": result.kernels_s() if stage == "kernels" else None,
+        }
+
+    def _keep(self, meter: ShotMeter, metadata: Any, stage: str) -> None:
+        """Take one row over from pytest-benchmark."""
+        if meter.result.verified is None:
+            self._reject(meter, stage)
+            return
+        row = metadata.as_dict(include_data=True)
+        row["params"] = {"shot": meter.identity, "stage": stage}
+        row["extra_info"] = self._extra(meter, stage)
+        self._rows[row["name"]] = row
+        self.save()
+
+    def _save_partial(self, meter: ShotMeter) -> None:
+        """Write the rounds so far of a frame that is still being timed: a killed run loses the round in progress."""
+        rows = {}
+        for stage in (*LAPS, "frame"):
+            name = f"frame[{meter.identity}]" if stage == "frame" else f"stage[{meter.identity}-{stage}]"
+            rows[name] = {
+                "group": f"{meter.case.shot_name}-{meter.case.size}",
+                "name": name,
+                "fullname": f"bench/suite.py::{name}",
+                "params": {"shot": meter.identity, "stage": stage},
+                "param": meter.identity,
+                "extra_info": self._extra(meter, stage),
+                "options": {},
+                "stats": _stats(meter.result.samples_s(stage)),
+            }
+        kept = {name: row for name, row in self._rows.items() if name not in rows}
+        self.save({**kept, **rows})
+
+    def _reject(self, meter: ShotMeter, stage: str) -> None:
+        """Note a row that did not verify; no seconds go with it."""
+        first = meter.result.first
+        for name in [name for name, row in self._rows.items() if row["params"]["shot"] == meter.identity]:
+            del self._rows[name]
+        self._rejected[f"{meter.identity}-{stage}"] = {
+            "shot": meter.case.shot_name,
+            "size": meter.case.size,
+            "backend": meter.backend.name,
+            "threads": meter.backend.threads,
+            "stage": stage,
+            "frame": meter.case.frame,
+            "reason": meter.result.rejected or "not verified",
+            "state_sha256": first.state_sha256 if first else None,
+            "picture_sha256": first.picture_sha256 if first else None,
+            "expected": meter.case.expected,
+        }
+
+    def document(self, rows: dict[str, dict[str, Any]] | None = None) -> dict[str, Any]:
+        """The record as it stands, made by pytest-benchmark's own hook."""
+        described, commit = machine.describe(), machine.commit()
+        document: dict[str, Any] = self._config.hook.pytest_benchmark_generate_json(
+            config=self._config,
+            benchmarks=[],
+            include_data=True,
+            machine_info=machine.pytest_benchmark_view(described),
+            commit_info={
+                "id": commit["id"] or "unversioned",
+                "time": commit["time"],
+                "author_time": commit["time"],
+                "dirty": None if commit["clean"] is None else not commit["clean"],
+                "project": "shotmark",
+                "branch": commit["branch"],
+            },
+        )
+        document["benchmarks"] = list((self._rows if rows is None else rows).values())
+        document["shotmark"] = {
+            "schema": SCHEMA,
+            "version": __version__,
+            "complete": self.complete,
+            "begun": self._begun,
+            "run": self.run,
+            "rejected": list(self._rejected.values()),
+        }
+        return document
+
+    def save(self, rows: dict[str, dict[str, Any]] | None = None) -> None:
+        """Write the record as it stands, once there is something to tell."""
+        document = self.document(rows)
+        if document["benchmarks"] or self._rejected:
+            self.slot.write(dump(document))
+
+    def pytest_sessionfinish(self) -> None:
+        if isinstance(self.failure, OSError):
+            return  # what could be written is there; a full disk does not get fuller
+        self.complete = self.failure is None and all(
+            meter.result.verified or meter.result.rejected for meter in self.meters.values()
+        )
+        self.save()
+
+
+def _clock_of(backend: Backend) -> Callable[[], Any]:
+    """The back-end's clock under the name that a row shows as its timer."""
+
+    def clock() -> Any:
+        return backend.clock()
+
+    clock.__name__ = clock.__qualname__ = f"{backend.name}_clock"
+    return clock
+
+
+def _stats(samples_s: list[float]) -> dict[str, Any]:
+    """A row's ``stats``, by pytest-benchmark's own class."""
+    from pytest_benchmark.stats import Stats
+
+    stats = Stats()
+    for sample in samples_s:
+        stats.update(sample)
+    return {**copy.copy(stats.as_dict()), "data": list(samples_s), "iterations": 1}
+
+
+def _one_line(error: BaseException) -> str:
+    text = str(error) if isinstance(error, ShotmarkError) else f"{type(error).__name__}: {error}"
+    return " ".join(text.split())[:300]
+
+
+@contextlib.contextmanager
+def _own_pytest() -> Iterator[None]:
+    """Keep the user's pytest settings and plugins out: they are for the user's tests."""
+    saved = {name: os.environ.pop(name, None) for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")}
+    saved["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    try:
+        yield
+    finally:
+        for name, value in saved.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def run_pytest(plugin: Plugin, results: Path) -> str:
+    """Run the suite with the plugin; pytest's own output is returned, for a reader who looks for a defect."""
+    arguments = [
+        str(SUITE),
+        *("-c", os.devnull, "--rootdir", str(SUITE.parent.parent), "--noconftest", "-p", "pytest_benchmark.plugin"),
+        *("-p", "no:cacheprovider", "-p", "no:warnings", "-s", "-q", "--no-header", "--import-mode=importlib"),
+        *("-o", "python_files=suite.py", "-o", f"python_functions={' '.join(ORDER)}"),
+        *("--benchmark-enable", "--benchmark-quiet", "--benchmark-disable-gc"),
+        f"--benchmark-storage=file://{results}",
+    ]
+    output = io.StringIO()
+    with _own_pytest(), contextlib.redirect_stdout(output):
+        code = pytest.main(arguments, plugins=[plugin])
+    if code == pytest.ExitCode.INTERRUPTED and plugin.failure is None:
+        plugin.failure = KeyboardInterrupt()
+    if code in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED):
+        raise RuntimeError(f"pytest could not run the suite:\n{output.getvalue()}")
+    return output.getvalue()
+
+
+def measure(
+    cases: Sequence[Case],
+    backends: Sequence[Backend],
+    makers: Makers,
+    results: Path,
+    run: dict[str, Any],
+    progress: Progress | None = None,
+) -> Slot:
+    """Verify and time every case on every back-end, interleaved by shot; returns where the record lies.
+
+    Raises what ended the run early (KeyboardInterrupt, OSError, UserError) after saving what was finished, and
+    CheckFailed when nothing at all could be recorded. A shot that did not verify is in the record's ``rejected``.
+    """
+    tag = f"{(machine.commit()['id'] or 'unversioned')[:40]}_{datetime.now(UTC).strftime('%Y%m%d_%H%M%S')}"
+    slot = claim(results / machine.describe()["id"], tag)
+    slot.pictures.mkdir(exist_ok=True)
+    meters = [ShotMeter(case, backend, makers, slot.pictures) for case in cases for backend in backends]
+    plugin = Plugin(meters, slot, run, progress or Silent())
+    try:
+        run_pytest(plugin, results)
+    finally:
+        slot.release()
+        with contextlib.suppress(OSError):
+            slot.pictures.rmdir()  # stays where a picture is in it
+    if plugin.failure is not None:
+        raise plugin.failure
+    if not slot.path.exists():
+        raise CheckFailed("nothing was recorded")
+    return slot

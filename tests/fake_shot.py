@@ -1,0 +1,104 @@
+"""A shot that costs nothing: fakes of scene, simulation and renderer that note their calls; a test chooses the bits."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from bench.measure import Case, Makers
+from kernels.kernel import Kernel
+
+
+def kernel(name: str) -> Kernel:
+    return Kernel(name=name, item="thing", cpu=lambda: None, traffic=lambda: None, example=lambda rng, size: {})
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass
+class Workshop:
+    """Makers of fakes that write into one log."""
+
+    log: list[str] = field(default_factory=list)
+    state_of: Any = None  # (frame, call number) -> text whose hash is the state's
+    fail_at: int | None = None  # advance_frame call that raises `failure`
+    failure: BaseException | None = None
+    frames_advanced: int = 0
+
+    def makers(self) -> Makers:
+        return Makers(
+            build_scene=self._scene,
+            simulation=lambda scene, backend: FakeSimulation(self, backend),
+            renderer=lambda scene, backend: FakeRenderer(self, backend),
+            write_picture=self._write,
+        )
+
+    def _scene(self, shot: Any, size: str) -> Any:
+        self.log.append("scene")
+        return SimpleNamespace(shot_name="fake", size=size)
+
+    def _write(self, picture: Any, scene: Any, case: Case, stem: Path) -> None:
+        self.log.append("encode")
+
+
+class FakeSimulation:
+    def __init__(self, workshop: Workshop, backend: Any) -> None:
+        self.workshop, self.backend, self.frame = workshop, backend, 0
+
+    def advance_frame(self) -> Any:
+        shop = self.workshop
+        shop.frames_advanced += 1
+        if shop.fail_at == shop.frames_advanced and shop.failure is not None:
+            raise shop.failure
+        self.frame += 1
+        shop.log.append(f"simulate {self.frame}")
+        self.backend.launch(kernel("mpm_p2g"))
+        self.backend.launch(kernel("mpm_g2p"))
+        return SimpleNamespace(
+            frame=self.frame, substeps=5, particle_count=100, particle_substeps=500, active_blocks=7, effect_count=0
+        )
+
+    def snapshot(self) -> int:
+        self.workshop.log.append("snapshot")
+        return self.frame
+
+    def restore(self, saved: int) -> None:
+        self.workshop.log.append("restore")
+        self.frame = saved
+
+    def state_digest(self) -> str:
+        shop = self.workshop
+        return digest(shop.state_of(self.frame, shop.frames_advanced) if shop.state_of else f"state {self.frame}")
+
+
+class FakeRenderer:
+    def __init__(self, workshop: Workshop, backend: Any) -> None:
+        self.workshop, self.backend = workshop, backend
+
+    def surface(self, simulation: FakeSimulation) -> None:
+        self.workshop.log.append("surface")
+        self.backend.launch(kernel("surf_level"))
+
+    def trace(self, frame: int, samples: int | None = None) -> None:
+        self.workshop.log.append("trace")
+        self.frame = frame
+        self.backend.launch(kernel("img_trace"))
+
+    def resolve(self) -> Any:
+        self.workshop.log.append("resolve")
+        self.backend.launch(kernel("img_resolve"))
+        return SimpleNamespace(rgb=np.zeros((4, 8, 3), np.float32), digest=digest(f"picture {self.frame}"), samples=16)
+
+    def work(self) -> dict[str, int]:
+        return {"surface_bricks": 3}
+
+
+def case(name: str = "fake", frame: int = 2, rounds: int | None = 6, expected: Any = None) -> Case:
+    return Case(shot=None, shot_name=name, size="S", frame=frame, rounds=rounds, expected=expected)
