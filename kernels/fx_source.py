@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from kernels.common import F32, HALF, ONE, ZERO, device
+from kernels.common import ONE, ZERO, device
 from kernels.constants import (
     EFFECT_PARAM_EMBER_RATE,
     EFFECT_PARAM_EMBER_TEMPERATURE,
@@ -25,6 +25,7 @@ from kernels.constants import (
     EFFECT_PARAM_SURFACE_FRACTION,
 )
 from kernels.fx_air import cell_fill, chance, liquid_at
+from kernels.mpm_lava import strain_rate
 
 STREAM_COUNT, STREAM_STATE = 1, 8  # what random words are drawn for; states use the streams from 8 on
 BIRTHS_MAX = 8  # of one kind, of one particle, in one frame
@@ -46,16 +47,6 @@ def _whole(expected, u):
     if n > BIRTHS_MAX:
         n = np.int32(BIRTHS_MAX)
     return n
-
-
-@device
-def strain_rate(velocity_in, p):
-    """sqrt(2 D:D) of particle p, 1/s, with D the symmetric part of the affine velocity."""
-    xx, yy, zz = velocity_in[p, 3], velocity_in[p, 7], velocity_in[p, 11]
-    xy = HALF * (velocity_in[p, 4] + velocity_in[p, 6])
-    xz = HALF * (velocity_in[p, 5] + velocity_in[p, 9])
-    yz = HALF * (velocity_in[p, 8] + velocity_in[p, 10])
-    return math.sqrt(F32(2.0) * (xx * xx + yy * yy + zz * zz + F32(2.0) * (xy * xy + xz * xz + yz * yz)))
 
 
 @device
