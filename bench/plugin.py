@@ -17,7 +17,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
@@ -25,6 +25,7 @@ from bench import __version__, machine
 from bench.backend import Backend
 from bench.errors import CheckFailed, ShotmarkError, UserError
 from bench.measure import Case, Makers, ShotMeter, work_digest
+from bench.progress import Progress, Silent
 from bench.record import SCHEMA, STAGES, dump
 from bench.store import Slot, claim
 
@@ -32,31 +33,6 @@ SUITE = Path(__file__).with_name("suite.py")
 ORDER = ("verify", "frame", "stage")
 LAPS = (*STAGES, "kernels", "resident")  # rows that are read back from the frame's rounds
 GIVE_UP = (UserError, OSError, MemoryError)  # of the whole run, not of one shot
-
-
-class Progress(Protocol):
-    """What a run tells while it works."""
-
-    def begin(self, identity: str, steps: int) -> None:
-        """A shot starts; it will take about so many steps."""
-
-    def step(self, identity: str, text: str) -> None:
-        """One step begins."""
-
-    def replan(self, identity: str, steps_left: int) -> None:
-        """So many steps are left."""
-
-    def end(self, identity: str, verdict: str) -> None:
-        """A shot is done."""
-
-
-class Silent:
-    """Progress that nobody watches."""
-
-    def begin(self, identity: str, steps: int) -> None: ...
-    def step(self, identity: str, text: str) -> None: ...
-    def replan(self, identity: str, steps_left: int) -> None: ...
-    def end(self, identity: str, verdict: str) -> None: ...
 
 
 class Replay:
