@@ -1,0 +1,112 @@
+"""Shots by name or path: a TOML file, read strictly, as frozen dataclasses."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.errors import UserError
+from bench.shot_check import Problem, read_table
+from bench.shot_extent import check_extent
+from bench.shot_schema import ShotFile, Size
+
+SHOTS = Path(__file__).parent / "shots"
+FILE_BYTES_MAX = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shot:
+    """One shot: what its file says, and where that file is."""
+
+    path: str
+    file: ShotFile
+
+    @property
+    def name(self) -> str:
+        return self.file.shot.name
+
+    @property
+    def title(self) -> str:
+        return self.file.shot.title
+
+    @property
+    def sizes(self) -> dict[str, Size]:
+        """Size names in rising order."""
+        return self.file.size
+
+    @property
+    def frames(self) -> int:
+        return self.file.shot.frames
+
+    def size(self, name: str) -> Size:
+        """The named size; raises UserError with the sizes that there are."""
+        if name not in self.file.size:
+            raise UserError(f"{self.path}: size.{name}: expected one of {', '.join(self.file.size)}, got nothing")
+        return self.file.size[name]
+
+
+def shot_names() -> tuple[str, ...]:
+    """Names of the shots that ship, found by scanning."""
+    return tuple(sorted(path.stem for path in SHOTS.glob("*.toml")))
+
+
+def load_shot(name_or_path: str | Path) -> Shot:
+    """The shot of that name, or of that file. Raises UserError: one line with file, key and what was expected."""
+    given = os.fspath(name_or_path)
+    if given in shot_names():
+        path = SHOTS / f"{given}.toml"
+    elif given.endswith(".toml") or os.sep in given or (os.altsep and os.altsep in given):
+        path = Path(given)
+    else:
+        known = ", ".join(shot_names())
+        raise UserError(f"{_shown(given)}: expected one of {known}, or the path of a .toml file")
+    return Shot(path=_shown(given), file=parse_shot(_read(path, _shown(given)), _shown(given)))
+
+
+def parse_shot(text: str, path: str) -> ShotFile:
+    """The dataclasses of a file's text; raises UserError."""
+    if not text.strip():
+        raise UserError(f"{path}: the file: expected TOML tables, got an empty file")
+    try:
+        table = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, ValueError) as error:
+        raise UserError(f"{path}: the file: expected TOML, got {_shown(str(error))}") from None
+    except RecursionError:
+        raise UserError(f"{path}: the file: expected TOML, got brackets nested too deeply") from None
+    try:
+        shot = read_table(ShotFile, table, "")
+        check_extent(shot)
+        return shot
+    except Problem as problem:
+        raise UserError(f"{path}: {problem}") from None
+
+
+def _read(path: Path, shown: str) -> str:
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # before opening: a pipe would wait for its writer
+            raise UserError(f"{shown}: the file: expected a regular file, got a device or a pipe")
+        with open(path, "rb") as file:
+            data = file.read(FILE_BYTES_MAX + 1)
+    except IsADirectoryError:
+        raise UserError(f"{shown}: the file: expected a TOML file, got a folder") from None
+    except FileNotFoundError:
+        raise UserError(f"{shown}: the file: expected a TOML file, got nothing (no such file)") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "a path that cannot be opened"
+        raise UserError(f"{shown}: the file: expected a readable TOML file, got {reason}") from None
+    if len(data) > FILE_BYTES_MAX:
+        raise UserError(f"{shown}: the file: expected at most {FILE_BYTES_MAX} bytes, got more")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{shown}: the file: expected UTF-8, got another byte at offset {error.start}") from None
+
+
+def _shown(text: str) -> str:
+    """One printable line of a name that came from outside."""
+    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return line if len(line) <= 200 else line[:197] + "..."
