@@ -37,6 +37,7 @@ class Case:
     frame: int  # frame that is rendered and timed, from 1; those before it are simulated only
     rounds: int | None = None  # None: as many as the time budget holds
     expected: dict[str, str] | None = None  # golden SHA-256 {"state": ..., "picture": ...} of that frame, if any
+    definition_sha256: str | None = None  # of everything the shot's file says
 
     def identity(self, backend: Backend) -> str:
         return f"{self.shot_name}-{self.size}-{backend.name}"
@@ -247,6 +248,8 @@ class ShotMeter:
         done, picture = self._done, self._picture
         height, width = picture.rgb.shape[:2]
         return {
+            "definition": self.case.definition_sha256,
+            "size": self.case.size,
             "frame": self.case.frame,
             "substeps": int(done.substeps),
             "particle_count": int(done.particle_count),

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -59,3 +60,8 @@ def is_shipped(shot: Any) -> bool:
     from bench.shot import load_shot, shot_names
 
     return shot.name in shot_names() and load_shot(shot.name).file == shot.file
+
+
+def definition_sha256(shot: Any) -> str:
+    """SHA-256 of everything a shot's file says: two runs under one name are comparable only where it is equal."""
+    return hashlib.sha256(repr(shot.file).encode()).hexdigest()

@@ -1,0 +1,195 @@
+"""``shotmark run``: the main job. Simulate, path-trace, prove, time, record, and project."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bench import tables, units
+from bench.backend import BACKEND_NAMES, make_backends
+from bench.compare import choose, compare, sides_of
+from bench.errors import EXIT_CHECK_FAILED, UserError
+from bench.measure import Case
+from bench.plugin import measure
+from bench.progress import choose_progress
+from bench.record import Record, Row, read_record
+from bench.shot import Shot, load_shot, shot_names
+from bench.stats import first_was_slow, summarize
+from bench.store import default_results
+from bench.verify import definition_sha256, expected, is_shipped, load_golden
+
+FRAME_DEFAULT = 3  # frames simulated; the last is rendered and timed
+PROJECTED_GPUS = 1000
+
+
+@click.command("run")
+@click.argument("shots", nargs=-1, metavar="[SHOT ...]")
+@click.option("--size", default="S", show_default=True, help="S, M, L or XL.")
+@click.option("--backend", default="auto", show_default=True, help=f"auto, all, {' or '.join(BACKEND_NAMES)}.")
+@click.option("--threads", type=int, default=None, help="CPU threads; all that this process may use unless said.")
+@click.option("--frames", type=click.IntRange(1), default=None, help=f"Frames to simulate [{FRAME_DEFAULT}].")
+@click.option("--rounds", type=click.IntRange(1, 10_000), default=None, help="Timed rounds [a time budget decides].")
+@click.option("--results", type=click.Path(path_type=Path), default=None, help="Folder of the records.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.pass_context
+def command(
+    context: click.Context,
+    shots: tuple[str, ...],
+    size: str,
+    backend: str,
+    threads: int | None,
+    frames: int | None,
+    rounds: int | None,
+    results: Path | None,
+    as_json: bool,
+) -> None:
+    """Run shots: by name, or your own by the path of its TOML file; all that ship unless said.
+
+    Each is compiled, simulated, path-traced, proved, timed and recorded. The exit code is 1 when one did not verify.
+    """
+    from bench.pipeline import MAKERS, check_memory
+
+    results = results or default_results()
+    backends = make_backends(backend, threads)
+    cases = make_cases([load_shot(name) for name in shots or shot_names()], size, frames or FRAME_DEFAULT, rounds)
+    for case in cases:
+        check_memory(case.shot, case.size)
+    asked = {
+        "shots": [case.shot_name for case in cases],
+        "size": size,
+        "backend": backend,
+        "threads": threads,
+        "frames": frames or FRAME_DEFAULT,
+        "rounds": rounds,
+    }
+    with choose_progress(len(cases) * len(backends)) as progress:
+        slot = measure(cases, backends, MAKERS, results, asked, progress)
+    record = read_record(slot.path)
+    pictures = sorted(slot.pictures.glob("*.*")) if slot.pictures.is_dir() else []
+    projection = project(record)
+    if as_json:
+        click.echo(json.dumps(run_document(record, pictures, projection), indent=1, allow_nan=False))
+    else:
+        show(record, pictures, projection, results)
+    if record.rejected:
+        context.exit(EXIT_CHECK_FAILED)
+
+
+def make_cases(shots: Sequence[Shot], size: str, frame: int, rounds: int | None) -> list[Case]:
+    """One case a shot; raises UserError for an unknown size, too many frames or two shots of one name."""
+    golden = load_golden()
+    cases: list[Case] = []
+    for shot in shots:
+        shot.size(size)
+        if frame > shot.frames:
+            raise UserError(f"--frames: expected at most {shot.frames}, the length of {shot.name}, not {frame}")
+        if any(case.shot_name == shot.name for case in cases):
+            raise UserError(
+                f"{shot.path}: shot.name: expected another name than {shot.name!r}, which is asked for twice"
+            )
+        proof = expected(golden, shot.name, size, frame) if is_shipped(shot) else None
+        cases.append(Case(shot, shot.name, size, frame, rounds, proof, definition_sha256(shot)))
+    return cases
+
+
+def project(record: Record) -> dict[str, Any] | None:
+    """The first projection: hours and price of these shots on a centre; None where nothing verified."""
+    if not record.rows:
+        return None
+    summary = importlib.import_module("bench.project").summary
+    return summary(record, gpus=PROJECTED_GPUS)  # type: ignore[no-any-return]
+
+
+def run_document(record: Record, pictures: Sequence[Path], projection: dict[str, Any] | None) -> dict[str, Any]:
+    """What --json prints."""
+    return {
+        "record": str(record.path),
+        "machine": record.machine_id,
+        "commit": record.commit,
+        "clean": record.clean,
+        "complete": record.complete,
+        "shots": [shot_document(rows) for rows in tables.groups(record)],
+        "rejected": list(record.rejected),
+        "pictures": [str(path) for path in pictures],
+        "projection": projection,
+    }
+
+
+def shot_document(rows: Sequence[Row]) -> dict[str, Any]:
+    first = rows[0]
+    middle = {row.stage: summarize(row.samples_s).median for row in rows}
+    return {
+        "shot": first.shot,
+        "size": first.size,
+        "backend": first.backend,
+        "threads": first.threads,
+        "frame": first.frame,
+        "verified": first.verified,
+        "state_sha256": first.state_sha256,
+        "picture_sha256": first.picture_sha256,
+        "work": first.work,
+        "work_sha256": first.work_sha256,
+        "compile_s": next((row.compile_s for row in rows if row.compile_s is not None), None),
+        "particle_substeps_per_s": per_second(first.work.get("particle_substeps"), middle.get("simulate")),
+        "samples_per_s": per_second(first.work.get("samples"), middle.get("trace")),
+        "stages": {
+            row.stage: {
+                **(tables.summary_dict(summarize(row.samples_s)) or {}),
+                "cold_s": row.cold_s,
+                "samples_s": list(row.samples_s),
+            }
+            for row in rows
+        },
+    }
+
+
+def per_second(items: Any, seconds: float | None) -> float | None:
+    return items / seconds if isinstance(items, int) and seconds else None
+
+
+def show(record: Record, pictures: Sequence[Path], projection: dict[str, Any] | None, results: Path) -> None:
+    """The closing words: table, compile times, projection, where things lie, what to do next."""
+    from functools import partial
+
+    out = tables.console()
+    say = partial(out.print, soft_wrap=True)
+    say()
+    out.print(tables.stage_table(record))
+    for rows in tables.groups(record):
+        whole = next((row for row in rows if row.stage == "frame"), None)
+        if whole is not None:
+            say(f"{whole.shot} {whole.size} {whole.backend}: {cold_text(rows)}")
+            if first_was_slow(whole.samples_s):
+                say(f"  its first round was slower than the rest: try --rounds {2 * len(whole.samples_s)}")
+    _show_ratio(record)
+    if projection is not None:
+        say()
+        importlib.import_module("bench.project").show(projection, say)
+    say()
+    for path in pictures:
+        say(f"picture  {tables.plain(path)}")
+    say(f"record   {tables.plain(record.path)}")
+    say("\nNext: shotmark verify             golden hashes, physics and tracer checks")
+    say("      shotmark run --size M       a larger shot")
+    say("      shotmark compare            the two newest runs")
+    say(f"      shotmark project --gpus {PROJECTED_GPUS}")
+    say(f"      pytest-benchmark --storage file://{tables.plain(results)} compare")
+
+
+def cold_text(rows: Sequence[Row]) -> str:
+    """Compiling and first calls, apart from the times in the table."""
+    compile_s = next((row.compile_s for row in rows if row.compile_s is not None), None)
+    cold = sum(row.cold_s for row in rows if row.cold_s is not None)
+    return f"first calls {units.seconds(cold)}, of which compiling {units.seconds(compile_s)} (not in the table)"
+
+
+def _show_ratio(record: Record) -> None:
+    """CPU against GPU, where the run has both."""
+    if len(sides_of(record)) > 1:
+        a, b = choose([record])
+        tables.console().print(tables.compare_table(a, b, compare(a, b)))
