@@ -1,0 +1,88 @@
+"""Make the frames of a shot, in order, into a film folder; what is finished is not made again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bench.backend import Backend
+from bench.errors import CheckFailed
+from bench.film import Film
+from bench.measure import Makers
+
+STATE_INTERVAL_FRAMES = 4
+STATE_INTERVAL_S = 60.0  # a state is kept at least this often
+
+Writer = Callable[[Any, Any, int, Path], None]  # picture, scene, frame, path
+Tell = Callable[[int, str], None]  # frames done, what happens now
+
+
+def shoot(
+    shot: Any,
+    size: str,
+    frames: Sequence[int],
+    film: Film,
+    backend: Backend,
+    makers: Makers,
+    writers: Mapping[str, Writer],
+    samples: int | None = None,
+    golden: Callable[[int], Mapping[str, str] | None] = lambda frame: None,
+    tell: Tell = lambda done, text: None,
+) -> int:
+    """Render the frames that are not finished; returns how many were made.
+
+    The simulation goes on from the newest kept state whose digest is right. Raises CheckFailed when a frame's bits are
+    not the golden ones.
+    """
+    needed = [frame for frame in frames if not film.finished(frame, writers)]
+    done = len(frames) - len(needed)
+    if not needed:
+        return 0
+    tell(done, "scene")
+    scene = makers.build_scene(shot, size)
+    simulation, first = _start(scene, film, backend, makers, needed[0])
+    renderer = makers.renderer(scene, backend)
+    wanted = set(needed)
+    kept_at = time.monotonic()
+    for frame in range(first, needed[-1] + 1):
+        tell(done, f"simulate frame {frame}")
+        simulation.advance_frame()
+        if frame in wanted:
+            tell(done, f"trace frame {frame}")
+            renderer.surface(simulation)
+            renderer.trace(frame, samples)
+            picture = renderer.resolve()
+            state_sha256 = simulation.state_digest()
+            _prove(frame, golden(frame), state_sha256, picture.digest)
+            bound = {suffix: partial(writer, picture, scene, frame) for suffix, writer in writers.items()}
+            film.add(frame, state_sha256, picture.digest, bound)
+            done += 1
+            tell(done, f"frame {frame} done")
+        if frame % STATE_INTERVAL_FRAMES == 0 or time.monotonic() - kept_at > STATE_INTERVAL_S:
+            film.save_state(frame, simulation.snapshot(), simulation.state_digest())
+            kept_at = time.monotonic()
+    return len(needed)
+
+
+def _start(scene: Any, film: Film, backend: Backend, makers: Makers, before: int) -> tuple[Any, int]:
+    """A simulation at the newest kept state below a frame, or at the beginning; and the next frame's number."""
+    for frame, state, sha256 in film.load_states(before):
+        simulation = makers.simulation(scene, backend)
+        try:
+            simulation.restore(state)
+        except (KeyError, ValueError, TypeError):
+            continue  # a state of another version
+        if simulation.state_digest() == sha256:
+            return simulation, frame + 1
+    return makers.simulation(scene, backend), 1
+
+
+def _prove(frame: int, expected: Mapping[str, str] | None, state_sha256: str, picture_sha256: str) -> None:
+    for what, found in (("state", state_sha256), ("picture", picture_sha256)):
+        if expected and expected.get(what) not in (None, found):
+            raise CheckFailed(
+                f"frame {frame}: the {what}'s SHA-256 {found[:12]} is not the golden {expected[what][:12]}"
+            )
