@@ -187,3 +187,151 @@ def make_shuffle(indices: list[int], lanes_in: int) -> Any:
         return result(a), codegen
 
     return shuffle
+
+
+def make_blend(indices: list[int]) -> Any:
+    """An intrinsic (a, b) that picks lanes ``indices`` out of a and b, which stand end to end."""
+
+    @intrinsic
+    def blend(typingctx, a, b):  # type: ignore[no-untyped-def]
+        result = (_FLOAT if a.element == "f32" else _INT)[len(indices)]
+
+        def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+            return builder.shuffle_vector(args[0], args[1], _mask(indices))
+
+        return result(a, b), codegen
+
+    return blend
+
+
+def make_constant(values: list[float] | list[int], element: str = "f32") -> Any:
+    """An intrinsic () that gives a vector of constants."""
+
+    @intrinsic
+    def constant(typingctx):  # type: ignore[no-untyped-def]
+        result = (_FLOAT if element == "f32" else _INT)[len(values)]
+
+        def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+            return ir.Constant(_llvm(result), list(values))
+
+        return result(), codegen
+
+    return constant
+
+
+def _make_unary_call(name: str) -> Any:
+    @intrinsic
+    def unary(typingctx, a):  # type: ignore[no-untyped-def]
+        def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+            kind = args[0].type
+            function = cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(kind, [kind]), f"llvm.{name}.v{kind.count}f32"
+            )
+            return builder.call(function, args)
+
+        return a(a), codegen
+
+    return unary
+
+
+vfloor, vabs = _make_unary_call("floor"), _make_unary_call("fabs")
+
+
+def _make_choice(float_test: str, int_test: str) -> Any:
+    @intrinsic
+    def choice(typingctx, a, b):  # type: ignore[no-untyped-def]
+        """a where the test of a against b holds, otherwise (NaN included) b."""
+
+        def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+            if signature.args[0].element == "f32":
+                test = builder.fcmp_ordered(float_test, *args)
+            else:
+                test = builder.icmp_signed(int_test, *args)
+            return builder.select(test, *args)
+
+        return a(a, b), codegen
+
+    return choice
+
+
+vmax, vmin = _make_choice(">", ">"), _make_choice("<", "<")
+vand = _make_binary("and_", "and_")
+vshift_right = _make_binary("ashr", "ashr")
+
+
+@intrinsic
+def vto_int(typingctx, a):  # type: ignore[no-untyped-def]
+    """float32 lanes to int32, towards zero; every lane must lie in the int32 range."""
+    result = _INT[a.lanes]
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return builder.fptosi(args[0], _llvm(result))
+
+    return result(a), codegen
+
+
+@intrinsic
+def vbits(typingctx, a):  # type: ignore[no-untyped-def]
+    """The bits of float32 lanes as int32 lanes."""
+    result = _INT[a.lanes]
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return builder.bitcast(args[0], _llvm(result))
+
+    return result(a), codegen
+
+
+@intrinsic
+def vzero_unless(typingctx, number, a):  # type: ignore[no-untyped-def]
+    """Float lanes of ``a`` where the int lane of ``number`` is not 0, elsewhere 0."""
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        test = builder.icmp_signed("!=", args[0], ir.Constant(args[0].type, [0] * signature.args[0].lanes))
+        return builder.select(test, args[1], ir.Constant(args[1].type, [0.0] * signature.args[1].lanes))
+
+    return a(number, a), codegen
+
+
+@intrinsic
+def peek(typingctx, array, index):  # type: ignore[no-untyped-def]
+    """Element ``index`` (flat) of a contiguous array; unchecked, no negative indices."""
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return builder.load(_element_pointer(context, builder, signature.args[0], args[0], args[1]))
+
+    return array.dtype(array, types.intp), codegen
+
+
+@intrinsic
+def poke(typingctx, array, index, value):  # type: ignore[no-untyped-def]
+    """Write element ``index`` (flat) of a contiguous array; unchecked."""
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        array_type, _, value_type = signature.args
+        item = context.cast(builder, args[2], value_type, array_type.dtype)
+        builder.store(item, _element_pointer(context, builder, array_type, args[0], args[1]))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, value), codegen
+
+
+@intrinsic
+def fetch_add(typingctx, array, index, value):  # type: ignore[no-untyped-def]
+    """Atomically add to an int64 element and give its old value: hands out tasks, never takes part in a result."""
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        pointer = _element_pointer(context, builder, signature.args[0], args[0], args[1])
+        return builder.atomic_rmw("add", pointer, args[2], "monotonic")
+
+    return types.int64(array, types.intp, types.int64), codegen
+
+
+@intrinsic
+def keep_in_memory(typingctx):  # type: ignore[no-untyped-def]
+    """What was stored before is loaded, not forwarded, after: lets an FMA broadcast its operand from memory."""
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        builder.asm(ir.FunctionType(ir.VoidType(), []), "", "~{memory}", [], True)
+        return context.get_dummy_value()
+
+    return types.void(), codegen
