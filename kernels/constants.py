@@ -18,10 +18,12 @@ CELL_COUNT_MAX = 95  # particles of one base cell; more could overflow 2^31 in a
 
 # counts: int32 vector that lives beside the state
 COUNT_PARTICLES, COUNT_BLOCKS, COUNT_CELL_MAX, COUNT_ERROR, COUNT_EFFECTS = 0, 1, 2, 3, 4
+COUNT_SURFACE_BRICKS, COUNT_FOG_BRICKS = 5, 6
 COUNT_WORDS = 8
 # bits of counts[COUNT_ERROR]: any set bit fails the run
 ERROR_CELL_OVERFLOW, ERROR_BLOCK_CAPACITY, ERROR_TOO_FAST, ERROR_NOT_FINITE = 1, 2, 4, 8
 ERROR_PARTICLE_CAPACITY, ERROR_OUTSIDE = 16, 32
+ERROR_SURFACE_CAPACITY, ERROR_FOG_CAPACITY = 64, 128
 
 # step: float32 vector with what one substep needs
 STEP_DT, STEP_VELOCITY_SCALE, STEP_VELOCITY_UNIT, STEP_TIME = 0, 1, 2, 3
@@ -123,6 +125,30 @@ BRICK_NODES = 729
 BRICK_OUTSIDE, BRICK_INSIDE = -1, -2  # table entries without values: all air, all liquid
 SURFACE_CHANNELS = 2  # signed distance (m, negative inside the liquid); heat (K) or foam (0..1)
 FOG_CHANNELS = 2  # extinction (1/m); temperature (K) of glowing matter, 0 where it does not glow
+
+# picture: float32 vector, how particles become bricks (grid-local m)
+(
+    PICTURE_CELL,  # m, simulation cell: particles are binned by it
+    PICTURE_VOXEL,  # m, surface bricks
+    PICTURE_REACH,  # m, radius of the kernel that averages the liquid's particles
+    PICTURE_RADIUS,  # m, distance of the surface from the averaged position
+    PICTURE_LOW_X,  # walls of the fluid's domain
+    PICTURE_LOW_Y,
+    PICTURE_LOW_Z,
+    PICTURE_HIGH_X,
+    PICTURE_HIGH_Y,
+    PICTURE_HIGH_Z,
+    PICTURE_MARGIN,  # m, how far smoothing may move the surface
+    PICTURE_FOAM_REACH,  # m, radius of the kernel that spreads foam
+    PICTURE_FOG_VOXEL,  # m, fog bricks
+    PICTURE_FOG_REACH,  # m, radius of the kernel that spreads spray and embers
+    PICTURE_HEAT,  # 1: the second channel is the liquid's temperature; 0: foam
+    PICTURE_FULL,  # particles that a cell of solid liquid holds at least
+) = range(16)
+PICTURE_WORDS = 24
+
+# surface_walls: int32 vector of six in the order x- x+ y- y+ z- z+: what the level set does beyond the domain's wall
+WALL_OPEN, WALL_CONTINUE, WALL_CUT = 0, 1, 2  # ends near its last particle; goes on; is closed flush with the wall
 
 SAMPLE_CHUNK = 16  # samples that are summed in registers before they join the film: part of the result's definition
 
