@@ -43,6 +43,9 @@ class Backend(Protocol):
     def host(self, array: Any) -> np.ndarray:
         """The device array's values on the host; on a CPU it may be the array itself."""
 
+    def fill(self, array: Any, values: np.ndarray) -> None:
+        """Overwrite the first rows of a device array by host values, in place."""
+
     def launch(self, kernel: Kernel, *args: Any) -> None:
         """Run one kernel; on a GPU it is only queued."""
 
@@ -101,6 +104,16 @@ def _read_words(path: Path) -> list[str]:
         return []
 
 
+def cgroup_memory_limit_bytes(root: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """Bytes that the container grants; None without a limit."""
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        words = _read_words(root / name)
+        # Version 1 says "no limit" with a number that no machine has.
+        if words and words[0].isdigit() and int(words[0]) < 2**60:
+            return int(words[0])
+    return None
+
+
 def usable_cores() -> int:
     """Threads that are worth starting: cores by affinity, less where a container grants less."""
     quota = cgroup_quota_cores()
@@ -132,6 +145,9 @@ class NumbaBackend:
 
     def host(self, array: np.ndarray) -> np.ndarray:
         return array
+
+    def fill(self, array: np.ndarray, values: np.ndarray) -> None:
+        array[: len(values)] = values
 
     def launch(self, kernel: Kernel, *args: Any) -> None:
         # Another back-end of this process may have set another number.
@@ -170,6 +186,9 @@ class FakeBackend:
 
     def host(self, array: np.ndarray) -> np.ndarray:
         return array
+
+    def fill(self, array: np.ndarray, values: np.ndarray) -> None:
+        array[: len(values)] = values
 
     def launch(self, kernel: Kernel, *args: Any) -> None:
         before = self.clock() if self.observer else 0.0

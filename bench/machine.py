@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from bench.backend import affinity_cores, cgroup_quota_cores
+from bench.backend import affinity_cores, cgroup_memory_limit_bytes, cgroup_quota_cores
 
 LIBRARIES = ("numba", "llvmlite", "numpy", "pytest", "pytest-benchmark", "click", "rich", "Pillow", "OpenEXR", "psutil")
 GPU_LIBRARIES = ("cupy-cuda12x", "cupy-cuda13x", "nvidia-ml-py")
@@ -118,11 +118,7 @@ def memory() -> dict[str, Any]:
     """Main memory, and the container's limit where there is one."""
     import psutil
 
-    limit = _read_number("/sys/fs/cgroup/memory.max")
-    return {
-        "total_bytes": psutil.virtual_memory().total,
-        "cgroup_limit_bytes": int(limit) if limit is not None else None,
-    }
+    return {"total_bytes": psutil.virtual_memory().total, "cgroup_limit_bytes": cgroup_memory_limit_bytes()}
 
 
 def gpus() -> list[dict[str, Any]]:

@@ -51,6 +51,8 @@ class Makers:
     simulation: Callable[[Any, Backend], Any]  # scene, back-end -> Simulation
     renderer: Callable[[Any, Backend], Any]
     write_picture: Callable[[Any, Any, Case, Path], None]  # picture, scene, case, path stem: encode and write
+    snapshot: Callable[[Any], Any] = lambda simulation: simulation.snapshot()
+    restore: Callable[[Any, Any], None] = lambda simulation, state: simulation.restore(state)
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,7 @@ class ShotMeter:
                 self._simulation.advance_frame()
                 self.backend.synchronize()
                 self.result.cold_s.setdefault("simulate", float(clock() - before))
-            self._saved = self._simulation.snapshot()
+            self._saved = self.makers.snapshot(self._simulation)
             progress("first frame")
             self.run_frame()
         self.result.compile_s = compiling.seconds
@@ -185,7 +187,7 @@ class ShotMeter:
 
     def restore(self) -> None:
         """Put back the state before the measured frame; never inside a timed region."""
-        self._simulation.restore(self._saved)
+        self.makers.restore(self._simulation, self._saved)
         self.backend.synchronize()
 
     def run_frame(self) -> None:

@@ -22,6 +22,9 @@ class Progress(Protocol):
     def replan(self, identity: str, steps_left: int) -> None:
         """So many steps are left."""
 
+    def at(self, identity: str, done: int, text: str) -> None:
+        """So many steps are done; this one begins."""
+
     def end(self, identity: str, verdict: str) -> None:
         """A shot is done."""
 
@@ -32,6 +35,7 @@ class Silent:
     def begin(self, identity: str, steps: int) -> None: ...
     def step(self, identity: str, text: str) -> None: ...
     def replan(self, identity: str, steps_left: int) -> None: ...
+    def at(self, identity: str, done: int, text: str) -> None: ...
     def end(self, identity: str, verdict: str) -> None: ...
 
 
@@ -53,6 +57,7 @@ class Lines:
 
     def step(self, identity: str, text: str) -> None: ...
     def replan(self, identity: str, steps_left: int) -> None: ...
+    def at(self, identity: str, done: int, text: str) -> None: ...
 
     def end(self, identity: str, verdict: str) -> None:
         taken = time.perf_counter() - self._begun.get(identity, time.perf_counter())
@@ -102,6 +107,10 @@ class Bars:
         task = self._tasks[identity]
         done = self._bars.tasks[task].completed
         self._bars.update(task, total=done + steps_left)
+        self._show_all()
+
+    def at(self, identity: str, done: int, text: str) -> None:
+        self._bars.update(self._tasks[identity], completed=done, now=plain(text))
         self._show_all()
 
     def end(self, identity: str, verdict: str) -> None:

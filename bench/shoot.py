@@ -62,7 +62,7 @@ def shoot(
             done += 1
             tell(done, f"frame {frame} done")
         if frame % STATE_INTERVAL_FRAMES == 0 or time.monotonic() - kept_at > STATE_INTERVAL_S:
-            film.save_state(frame, simulation.snapshot(), simulation.state_digest())
+            film.save_state(frame, makers.snapshot(simulation), simulation.state_digest())
             kept_at = time.monotonic()
     return len(needed)
 
@@ -72,7 +72,7 @@ def _start(scene: Any, film: Film, backend: Backend, makers: Makers, before: int
     for frame, state, sha256 in film.load_states(before):
         simulation = makers.simulation(scene, backend)
         try:
-            simulation.restore(state)
+            makers.restore(simulation, state)
         except (KeyError, ValueError, TypeError):
             continue  # a state of another version
         if simulation.state_digest() == sha256:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+PIPE_WIDTH = 140  # columns of a table that goes to a file or a pipe
 PROOF_TEXT = {"golden": "equal to golden", "repeat": "repeats to the bit", None: "no"}
 TOTAL_TEXT = {"kernels": "kernels only", "resident": "frame, resident", "frame": "frame, to disk"}
 
@@ -21,7 +23,10 @@ TOTAL_TEXT = {"kernels": "kernels only", "resident": "frame, resident", "frame":
 def console(stderr: bool = False) -> Console:
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False)
+    out = Console(stderr=stderr, highlight=False)
+    if not out.is_terminal and "COLUMNS" not in os.environ:
+        out.width = PIPE_WIDTH
+    return out
 
 
 def plain(text: object) -> str:
