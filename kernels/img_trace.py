@@ -1,13 +1,13 @@
 """Path trace one picture: sums of radiance over samples, pixel by pixel.
 
-A task takes every TRACE_TASKS-th tile of 8 x 8 pixels, in a shuffled order that spreads neighbours over threads. A pixel's
-samples are summed in registers, SAMPLE_CHUNK at a time, then added to the film: the order of every sum is written, and
-random numbers depend on (pixel, sample, dimension, seed) alone, so any number of threads gives the same bits.
+A task takes every TRACE_TASKS-th tile of 8 x 8 pixels, in a shuffled order that spreads neighbours over threads. The
+samples of a pixel are summed in registers, SAMPLE_CHUNK at a time, then added to the film: the order of every sum is
+written, and random numbers depend on (pixel, sample, dimension, seed) alone: any number of threads gives the same bits.
 
-Shapes: camera (16), sky (SKY_WORDS), look (LOOK_WORDS), trace (TRACE_WORDS) float32; glow_lut (256, 3); grid int32 (6) =
-bricks x y z of the surface, of the fog; tables int32 (bricks); surface and fog values (cap, 729, 2); majorants (cap);
-terrain (tx, ty) and geometry (4); colliders (m, 12); film (height, width, 8), added to; work int64 (TRACE_TASKS, 8),
-added to. Metres, grid-local; see kernels.constants for the slots.
+Shapes: camera (16), sky (SKY_WORDS), look (LOOK_WORDS), trace (TRACE_WORDS) float32; glow_lut (256, 3); grid int32
+(6) = bricks x y z of the surface, of the fog; tables int32 (bricks); surface and fog values (cap, 729, 2); majorants
+(cap); terrain (tx, ty) and geometry (4); colliders (m, 12); film (height, width, 8), added to; work int64
+(TRACE_TASKS, 8), added to. Metres, grid-local; see kernels.constants for the slots.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import prange
+from numba import njit, prange
 
 from kernels.common import F32, ONE, TWO, ZERO, kernel
 from kernels.constants import (
@@ -63,7 +63,8 @@ TILE = 8
 SHUFFLE = 97  # odd, so it visits every residue of a power of two
 
 
-@device_call
+# Merged into the one caller before compiling: each level of calls is optimised whole again, and costs a second.
+@njit(inline="always", error_model="numpy")
 def trace_pixel(
     x,
     y,
@@ -222,7 +223,7 @@ def cpu(
             collider_in,
         )
         trace_task(
-            task,
+            np.int64(task),
             tasks,
             sample_start,
             sample_count,
@@ -239,7 +240,7 @@ def cpu(
 
 
 def traffic(**args: Any) -> Traffic:
-    """Compulsory traffic: inputs once, film read and written. Flops counted from the work counters, by class of step."""
+    """Compulsory traffic: inputs once, film read and written. Flops follow the work counters, by class of step."""
     work = np.asarray(args["work_inout"]).sum(axis=0)
     read = sum(np.asarray(v).nbytes for k, v in args.items() if k.endswith("_in"))
     film = np.asarray(args["film_inout"]).nbytes

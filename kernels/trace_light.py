@@ -154,7 +154,7 @@ def sun_transmittance(ox, oy, oz, dx, dy, dz, sign, folds, scene, pixel, sample,
             ox, oy, oz = ox + dx * t, oy + dy * t, oz + dz * t
             if broken == 0:
                 nx, ny, nz = surface_normal(ox, oy, oz, voxel, grid_in, table, value)
-                cosine = math.fabs(nx * dx + ny * dy + nz * dz)
+                cosine = F32(math.fabs(nx * dx + ny * dy + nz * dz))
                 if cosine > ONE:
                     cosine = ONE
                 # From inside the refracted ray meets the surface at a steeper angle: the air side's cosine is used

@@ -107,7 +107,7 @@ def trace_path(
     if has_surface and water and surface_at(ox, oy, oz, 0, voxel, grid_in, table, value) < ZERO:
         sign = -ONE
     clear = True  # nothing but clear water and mirrors so far
-    depth, folds = 0, 0
+    depth, folds = np.int64(0), np.int64(0)
     fx, fy = ONE, ONE  # mirrored axes
     ran = ZERO  # distance since the last event, across mirrors
     alpha, first = ZERO, ZERO
@@ -223,7 +223,7 @@ def trace_path(
         elif kind == SOLID_PLANE:
             # Water outside the domain: mirror its sky, or end in the deep's own light
             work[WORK_SURFACE_HITS] += 1
-            a, b, c, d = random4(pixel, sample, dim, seed)
+            a, _, _, _ = random4(pixel, sample, dim, seed)
             dim = np.uint32(dim + U1)
             nx, ny, nz = plane_normal(px * fx, py * fy, travelled, look_in)
             nx, ny = nx * fx, ny * fy
@@ -256,7 +256,7 @@ def trace_path(
             work[WORK_SURFACE_HITS] += 1
             heat = surface_at(px, py, pz, 1, voxel, grid_in, table, value)
             if water:
-                a, b, c, d = random4(pixel, sample, dim, seed)
+                a, b, _, _ = random4(pixel, sample, dim, seed)
                 dim = np.uint32(dim + U1)
                 nx, ny, nz = nx * sign, ny * sign, nz * sign
                 if b < foam_cover(heat, look_in):
@@ -298,7 +298,7 @@ def trace_path(
                 dim = np.uint32(dim + U1)
             if has_sun:
                 # Light from the sun's disc
-                a, b, c, d = random4(pixel, sample, dim, seed)
+                a, b, _, _ = random4(pixel, sample, dim, seed)
                 dim = np.uint32(dim + U1)
                 sx, sy, sz = sample_cone(
                     sky_in[SKY_SUN_X] * fx, sky_in[SKY_SUN_Y] * fy, sky_in[SKY_SUN_Z], sky_in[SKY_SUN_COS], a, b
@@ -327,7 +327,7 @@ def trace_path(
             if tb > survive:
                 survive = tb
             if survive < SURVIVE_MAX:
-                a, b, c, d = random4(pixel, sample, dim, seed)
+                a, _, _, _ = random4(pixel, sample, dim, seed)
                 dim = np.uint32(dim + U1)
                 if a >= survive:
                     break

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from kernels.common import F32, HALF, ONE, TWO, ZERO, device
 from kernels.constants import (
     LOOK_LAVA_BUMP,
@@ -45,7 +47,7 @@ def fractal(x, y, z, octaves, ridge):
         py = (bx * x + by * y + bz * z) * scale - F32(n) * F32(9.1)
         pz = (cx * x + cy * y + cz * z) * scale + F32(n) * F32(5.7)
         v, vx, vy, vz = noise_gradient(px, py, pz)
-        if ridge:
+        if ridge != 0:
             if v > ZERO:
                 vx, vy, vz = -TWO * vx, -TWO * vy, -TWO * vz
                 v = ONE - TWO * v
@@ -93,10 +95,10 @@ def lava_look(px, py, pz, nx, ny, nz, heat, look_in):
         return nx, ny, nz, heat, ONE
     inverse = ONE / scale
     # Warp the plates so that they look torn, not grown on a lattice
-    _, wx, wy, wz = fractal(px * inverse * HALF, py * inverse * HALF, pz * inverse * HALF, 2, False)
+    _, wx, wy, wz = fractal(px * inverse * HALF, py * inverse * HALF, pz * inverse * HALF, np.int64(2), np.int64(0))
     warp = F32(0.35)
     x, y, z = px * inverse + warp * wx, py * inverse + warp * wy, pz * inverse + warp * wz
-    plates, gx, gy, gz = fractal(x, y, z, OCTAVES, True)
+    plates, gx, gy, gz = fractal(x, y, z, np.int64(OCTAVES), np.int64(1))
     # plates is high on the crests of the ridges: those are the cracks
     crust = (F32(0.75) - plates) * F32(1.1)
     if crust < ZERO:
@@ -117,7 +119,7 @@ def terrain_look(px, py, pz, nx, ny, nz, look_in):
     flat = nz
     if scale > ZERO:
         inverse = ONE / scale
-        mottle, gx, gy, gz = fractal(px * inverse, py * inverse, pz * inverse, 6, False)
+        mottle, gx, gy, gz = fractal(px * inverse, py * inverse, pz * inverse, np.int64(6), np.int64(0))
         nx, ny, nz = tilt(nx, ny, nz, gx, gy, gz, look_in[LOOK_TERRAIN_BUMP])
         flat = flat + F32(0.25) * mottle
     share = (flat - steep) * F32(6.0) + HALF
@@ -140,7 +142,7 @@ def ripple_normal(px, py, pz, nx, ny, nz, slope, wavelength, time_s):
     """Normal of water with small waves that noise makes, drifting with time."""
     inverse = ONE / wavelength
     drift = time_s * F32(0.35)
-    _, gx, gy, gz = fractal(px * inverse + drift, py * inverse, pz * inverse - drift, 3, False)
+    _, gx, gy, gz = fractal(px * inverse + drift, py * inverse, pz * inverse - drift, np.int64(3), np.int64(0))
     return tilt(nx, ny, nz, gx, gy, gz, slope)
 
 
@@ -152,7 +154,7 @@ def plane_normal(px, py, distance, look_in):
     far = distance * inverse * F32(0.004)
     slope = look_in[LOOK_PLANE_RIPPLE] / (ONE + far)
     drift = look_in[LOOK_TIME] * F32(0.35)
-    _, gx, gy, _ = fractal(px * inverse + drift, py * inverse, drift, OCTAVES, False)
+    _, gx, gy, _ = fractal(px * inverse + drift, py * inverse, drift, np.int64(OCTAVES), np.int64(0))
     length = math.sqrt(gx * gx + gy * gy)
     limit = THREE  # a slope that a wave can have
     if length > limit:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernels.common import F32, HALF, ONE, TWO, ZERO, device, exp_f32, pow_f32
+from kernels.common import F32, HALF, ONE, TWO, ZERO, device, exp_f32, log_f32
 from kernels.constants import (
     GLOW_LUT_SIZE,
     LOOK_GLOW_HIGH_K,
@@ -66,7 +66,7 @@ def sky_radiance(dx, dy, dz, sky_in, look_in):
     r, g, b = sky_in[SKY_HORIZON_R], sky_in[SKY_HORIZON_R + 1], sky_in[SKY_HORIZON_R + 2]
     if dz > ZERO:
         share = dz if dz > SHARE_MIN else SHARE_MIN
-        share = pow_f32(share, sky_in[SKY_EXPONENT])
+        share = exp_f32(sky_in[SKY_EXPONENT] * log_f32(share))
         r = r + (sky_in[SKY_ZENITH_R] - r) * share
         g = g + (sky_in[SKY_ZENITH_R + 1] - g) * share
         b = b + (sky_in[SKY_ZENITH_R + 2] - b) * share

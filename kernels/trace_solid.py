@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from kernels.common import F32, HALF, ONE, ZERO, device
+from kernels.common import F32, HALF, ONE, ZERO
 from kernels.constants import (
     COLLIDER_KIND,
     COLLIDER_VESSEL,
