@@ -141,7 +141,7 @@ def build_scene(shot: Shot, size: str, seed: int = 0) -> Scene:
         geometry[:] = [field.origin[0] + offset, field.origin[1] + offset, field.spacing, on]
     walls = [BOUNDARIES.index(getattr(file.domain.walls, f"{a}_{end}")) for a in "xyz" for end in ("min", "max")]
     emitters = tuple(_emitter(e, offset) for e in file.emitter)
-    capacity = count + _emitted(emitters, file, particle_volume)
+    capacity = count + emitted_count(file, particle_volume)
     if capacity == 0:
         raise UserError(f"{shot.path}: body: expected bodies or emitters that hold liquid, got no particle")
     return Scene(
@@ -303,12 +303,12 @@ def _emitter(e: object, offset: float) -> Emitter:
     )
 
 
-def _emitted(emitters: tuple[Emitter, ...], file: ShotFile, particle_volume_m3: float) -> int:
+def emitted_count(file: ShotFile, particle_volume_m3: float) -> int:
     """Upper bound of the particles that the emitters add over all frames."""
-    end = file.shot.start_s + file.shot.frames / file.shot.frame_rate
+    begin, end = file.shot.start_s, file.shot.start_s + file.shot.frames / file.shot.frame_rate
     total = 0
-    for e in emitters:
-        seconds = max(0.0, min(e.end_s, end) - max(e.start_s, file.shot.start_s))
+    for e in file.emitter:
+        seconds = max(0.0, min(e.end_s, end) - max(e.start_s, begin))
         flux = 3.141592653589793 * e.radius_m * e.radius_m * e.speed_m_per_s / particle_volume_m3
         total += math.ceil(flux * seconds * 1.001) + 64 if seconds > 0.0 else 0
     return total

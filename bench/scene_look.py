@@ -42,7 +42,7 @@ def look_vector(file: ShotFile, offset_m: float, glow_range_k: tuple[float, floa
         (k.LOOK_TERRAIN_A_R, look.flat_albedo),
         (k.LOOK_TERRAIN_B_R, look.steep_albedo),
         (k.LOOK_COLLIDER_R, look.collider_albedo),
-        (k.LOOK_PLANE_R, look.plane_albedo),
+        (k.LOOK_PLANE_R, look.plane_radiance),
     )
     for slot, colour in colours:
         out[slot : slot + 3] = colour

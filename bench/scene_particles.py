@@ -17,6 +17,7 @@ from bench.scene_terrain import HeightField
 from bench.shot import Shot
 from bench.shot_extent import body_bounds, cell_size_m, domain_cells
 from bench.shot_schema import PARTICLE_MAX, BoxCollider, CapsuleCollider, CylinderCollider, SphereCollider
+from bench.shot_shapes import Flow
 
 JITTER = 0.35  # share of the lattice spacing within which a particle is displaced
 CHUNK_POINTS = 1_500_000
@@ -38,7 +39,6 @@ def build_particles(
     field: HeightField | None,
     bulk_modulus_pa: float,
     seed: int,
-    chunk_points: int = CHUNK_POINTS,
 ) -> Particles:
     """Fill the bodies. Raises UserError where they hold no particle, or more than a run can index."""
     file = shot.file
@@ -49,7 +49,7 @@ def build_particles(
     first = [_lattice(min((b[0][k] for b in boxes), default=0.0), half, counts[k], -1) for k in range(3)]
     last = [_lattice(max((b[1][k] for b in boxes), default=0.0), half, counts[k], 1) for k in range(3)]
     span = [max(0, b - a) for a, b in zip(first, last)]
-    planes = max(1, chunk_points // max(1, span[1] * span[2]))
+    planes = max(1, CHUNK_POINTS // max(1, span[1] * span[2]))
     parts: list[Particles] = []
     total = 0
     for start in range(first[0], last[0], planes):
@@ -98,18 +98,12 @@ def _chunk(
 ) -> Particles:
     """Particles of the lattice planes low[0] .. high[0]."""
     file = shot.file
-    axes = [np.arange(a, b, dtype=np.int64) for a, b in zip(low, high)]
-    shape = tuple(len(a) for a in axes)
-    i, j, k = (a.reshape([-1 if n == axis else 1 for n in range(3)]) for axis, a in enumerate(axes))
+    i, j, k = _candidates(shot, field, half, boxes, low, high)
     # Jitter each lattice point within its half cell
-    words = hash4(
-        np.broadcast_to(i, shape).ravel(), np.broadcast_to(j, shape).ravel(), np.broadcast_to(k, shape).ravel(), seed
-    )
     x, y, z = (
-        (np.broadcast_to(index, shape).ravel() + 0.5 + JITTER * (unit(word) - 0.5)) * half
-        for index, word in zip((i, j, k), words)
+        (index + 0.5 + JITTER * (unit(word) - 0.5)) * half for index, word in zip((i, j, k), hash4(i, j, k, seed))
     )
-    # Ground: bilinear per particle; skip what lies below it
+    # Leave free what lies below the ground or in a collider
     ground = ground_under(field, x, y)
     free = z >= ground + 0.25 * half if field is not None else np.ones(x.shape, bool)
     for collider in file.collider:
@@ -147,6 +141,47 @@ def _chunk(
     order = np.argsort(np.concatenate(keep), kind="stable")
     rows = np.concatenate(values)[order]
     return Particles(rows[:, 0:4], rows[:, 4:7], rows[:, 7])
+
+
+def _candidates(
+    shot: Shot,
+    field: HeightField | None,
+    half: float,
+    boxes: list[tuple[list[float], list[float]]],
+    low: tuple[int, int, int],
+    high: tuple[int, int, int],
+) -> tuple[Array, Array, Array]:
+    """Lattice points that a body may hold, in lattice order: cheap bounds per column, never too tight.
+
+    A column's ground is bounded by the heights at its own and the eight neighbouring columns, less what terrain finer
+    than the lattice could add between them.
+    """
+    ci, cj = np.arange(low[0] - 1, high[0] + 1), np.arange(low[1] - 1, high[1] + 1)
+    x, y = (ci[:, None] + 0.5) * half, (cj[None, :] + 0.5) * half
+    shape = (len(ci) - 2, len(cj) - 2)
+    floor, roof = np.full(shape, -1.0e30), np.full(shape, 1.0e30)
+    if field is not None:
+        ground = field.at(x + np.zeros_like(y), y + np.zeros_like(x))
+        floor, roof = ground[1:-1, 1:-1], ground[1:-1, 1:-1]
+        for a in range(3):
+            for b in range(3):
+                near = ground[a : a + shape[0], b : b + shape[1]]
+                floor, roof = np.minimum(floor, near), np.maximum(roof, near)
+        margin = half + (roof - floor)
+        floor, roof = floor - margin, roof + margin
+    top = np.full(shape, -1.0e30)
+    inner_x, inner_y = x[1:-1], y[:, 1:-1]
+    for body, (box_low, box_high) in zip(shot.file.body, boxes):
+        held = (inner_x >= box_low[0] - half) & (inner_x < box_high[0] + half)
+        held = held & (inner_y >= box_low[1] - half) & (inner_y < box_high[1] + half)
+        ceiling = np.full(shape, box_high[2])
+        if isinstance(body, Flow):
+            ceiling = np.minimum(ceiling, roof + max(p[3] for p in body.path_m) + body.lump_m)
+        top = np.where(held, np.maximum(top, ceiling), top)
+    z = (np.arange(low[2], high[2]) + 0.5) * half
+    mask = (z >= floor[:, :, None] - half) & (z < top[:, :, None] + half)
+    i, j, k = np.nonzero(mask)
+    return i + low[0], j + low[1], k + low[2]
 
 
 def outside(collider: object, x: Array, y: Array, z: Array, gap: float) -> Array:

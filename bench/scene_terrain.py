@@ -13,6 +13,7 @@ from bench.shot_schema import Terrain
 from bench.shot_shapes import Boulders, Channel, Cone, Noise, Plane, Ramp, Steps
 
 NO_TERRAIN = -1.0e30
+CHUNK_POINTS = 1_000_000  # heights that are made at a time; a height depends on its own place only
 
 
 def along_path(x: Array, y: Array, path: tuple[tuple[float, float, float, float], ...]) -> tuple[Array, ...]:
@@ -137,9 +138,15 @@ def build_terrain(terrain: Terrain, cell_size_m: float) -> HeightField:
     spacing = cell_size_m * terrain.spacing_per_cell
     tx = max(2, int(terrain.size_m[0] / spacing + 0.5) + 1)
     ty = max(2, int(terrain.size_m[1] / spacing + 0.5) + 1)
-    x = (terrain.origin_m[0] + np.arange(tx) * spacing)[:, None] + np.zeros((1, ty))
-    y = (terrain.origin_m[1] + np.arange(ty) * spacing)[None, :] + np.zeros((tx, 1))
-    h = np.zeros((tx, ty))
-    for layer in terrain.layer:
-        h = _LAYERS[type(layer)](layer, x, y, h)
-    return HeightField(np.ascontiguousarray(h.astype(np.float32)), terrain.origin_m, spacing)
+    heights = np.empty((tx, ty), np.float32)
+    rows = max(1, CHUNK_POINTS // ty)
+    y = (terrain.origin_m[1] + np.arange(ty) * spacing)[None, :]
+    for start in range(0, tx, rows):
+        stop = min(tx, start + rows)
+        x = (terrain.origin_m[0] + np.arange(start, stop) * spacing)[:, None]
+        here = x + np.zeros_like(y), y + np.zeros_like(x)
+        h = np.zeros(here[0].shape)
+        for layer in terrain.layer:
+            h = _LAYERS[type(layer)](layer, *here, h)
+        heights[start:stop] = h
+    return HeightField(heights, terrain.origin_m, spacing)

@@ -1,6 +1,6 @@
 """Strict reading of a TOML table into a frozen dataclass.
 
-A dataclass field made by ``number``, ``whole``, ``text``, ``choice``, ``vector``, ``table`` ... carries its key's check.
+A dataclass field made by ``number``, ``whole``, ``text``, ``choice``, ``table`` ... carries its key's check.
 ``read_table`` refuses unknown and missing keys and every value that a check refuses, each as a ``Problem`` that names
 the key's full path, what was expected and what stood there.
 """
@@ -217,5 +217,5 @@ def read_table(cls: Any, value: Any, key: str) -> Any:
         wrong = check()
         if wrong is not None:
             name, expected, got = wrong
-            raise Problem(_join(key, name), expected, got)
+            raise Problem(f"{key}.{name}" if key else name, expected, got)
     return made

@@ -343,7 +343,7 @@ class Look:
     plane_z_m: float = number(-FAR, FAR, 0.0)
     plane_ripple: float = number(0.0, 2.0, 0.0)
     plane_ripple_m: float = number(1.0e-3, 1.0e4, 1.0)
-    plane_albedo: tuple[float, float, float] = vector(3, 0.0, 1.0, (0.01, 0.03, 0.04))
+    plane_radiance: tuple[float, float, float] = colour((0.01, 0.03, 0.04))  # that deep water sends back up
     floor: bool = truth(False)
     haze_m: float = number(0.0, 1.0e6, 0.0)  # distance at which 63 % is horizon; 0: none
 
