@@ -316,17 +316,6 @@ def poke(typingctx, array, index, value):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def fetch_add(typingctx, array, index, value):  # type: ignore[no-untyped-def]
-    """Atomically add to an int64 element and give its old value: hands out tasks, never takes part in a result."""
-
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        pointer = _element_pointer(context, builder, signature.args[0], args[0], args[1])
-        return builder.atomic_rmw("add", pointer, args[2], "monotonic")
-
-    return types.int64(array, types.intp, types.int64), codegen
-
-
-@intrinsic
 def keep_in_memory(typingctx):  # type: ignore[no-untyped-def]
     """What was stored before is loaded, not forwarded, after: lets an FMA broadcast its operand from memory."""
 

@@ -1,0 +1,229 @@
+"""Grid update: gather each block's nodes from the arenas, then gravity, vortex, colliders, terrain and walls.
+
+A node's momentum and mass are whole numbers in up to eight arenas (its own block's and those of neighbours at -1 whose
+particles reach over); their sum does not depend on order. velocity = momentum / mass in units of
+step[STEP_VELOCITY_UNIT]; then v += dt g, then ``mpm_collide.apply_forces_and_boundaries``. A node whose mass rounds to 0
+is empty. Such rounding is harmless: |momentum| <= mass holds for each cell's rounded sums as it holds for the exact
+ones, so a node is never faster than the unit, and a particle feels a node at most by the mass it gave it.
+
+Where no force and no boundary can act, the last call is left out for a whole block; it would give back its input.
+
+block_id_in, slot_in, cell_start_in of ``mpm_sort``; arena_in of ``mpm_p2g``; walls_in int32[6]; collider_in float32[m,
+12]; node_out float32[capacity, 64, 4] = velocity (m/s), mass (particle masses).
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from kernels.common import F32, ONE, ZERO, device, kernel
+from kernels.constants import (
+    ARENA_WORDS,
+    BLOCK_NODES,
+    COLLIDER_KIND,
+    COUNT_BLOCKS,
+    FORCE_GRAVITY_X,
+    FORCE_GRAVITY_Y,
+    FORCE_GRAVITY_Z,
+    STEP_DT,
+    STEP_VELOCITY_UNIT,
+    VORTEX_ON,
+    WALL_CELLS,
+)
+from kernels.kernel import Kernel, Traffic
+from kernels.mpm_collide import apply_forces_and_boundaries
+from kernels.mpm_common import MASS_SCALE, TASK_GRAIN, four_nodes
+from kernels.mpm_p2g import no_count16
+from kernels.tasks import fetch_add, thread_count
+from kernels.vector import (
+    load8,
+    load16,
+    make_blend,
+    make_constant,
+    make_shuffle,
+    peek,
+    poke,
+    store,
+    vadd,
+    vdiv,
+    vfma,
+    vto_float,
+    vzero_unless,
+)
+
+one16 = make_constant([1.0] * 16)
+divisor = make_blend([0, 1, 2, 19, 4, 5, 6, 23, 8, 9, 10, 27, 12, 13, 14, 31])  # mass under momentum, 1 under mass
+mass_of_node = make_shuffle([3] * 4 + [7] * 4 + [11] * 4 + [15] * 4, 16)
+ROW = 16  # words of a row of four nodes
+
+
+@kernel
+def cpu(
+    blocks_x,
+    blocks_y,
+    blocks_z,
+    cell_size_m,
+    counts_in,
+    step_in,
+    force_in,
+    walls_in,
+    collider_in,
+    terrain_geometry_in,
+    terrain_in,
+    block_id_in,
+    slot_in,
+    cell_start_in,
+    arena_in,
+    node_out,
+):
+    taken = np.zeros(1, np.int64)
+    for _task in numba.prange(thread_count()):
+        _blocks(
+            blocks_x,
+            blocks_y,
+            blocks_z,
+            cell_size_m,
+            counts_in,
+            step_in,
+            force_in,
+            walls_in,
+            collider_in,
+            terrain_geometry_in,
+            terrain_in,
+            block_id_in,
+            slot_in,
+            cell_start_in,
+            arena_in,
+            node_out,
+            taken,
+        )
+
+
+@numba.njit(error_model="numpy")
+def _blocks(
+    blocks_x,
+    blocks_y,
+    blocks_z,
+    cell_size_m,
+    counts_in,
+    step_in,
+    force_in,
+    walls_in,
+    collider_in,
+    terrain_geometry_in,
+    terrain_in,
+    block_id_in,
+    slot_in,
+    cell_start_in,
+    arena_in,
+    node_out,
+    taken,
+):
+    blocks = np.int64(counts_in[COUNT_BLOCKS])
+    total = np.empty(BLOCK_NODES * 4, np.int32)
+    # One factor for each lane: the velocity unit, or the size of a unit of mass
+    dt = step_in[STEP_DT]
+    velocity_unit = step_in[STEP_VELOCITY_UNIT]
+    unit = four_nodes(velocity_unit, velocity_unit, velocity_unit, ONE / MASS_SCALE)
+    kick = four_nodes(
+        dt * force_in[FORCE_GRAVITY_X], dt * force_in[FORCE_GRAVITY_Y], dt * force_in[FORCE_GRAVITY_Z], ZERO
+    )
+    everywhere = force_in[VORTEX_ON] != ZERO or terrain_geometry_in[3] != ZERO
+    for c in range(collider_in.shape[0]):
+        if collider_in[c, COLLIDER_KIND] != ZERO:
+            everywhere = True
+    while True:
+        slot = fetch_add(taken, 0, TASK_GRAIN)
+        if slot >= blocks:
+            break
+        for s in range(slot, min(slot + TASK_GRAIN, blocks)):
+            block = np.int64(peek(block_id_in, s))
+            bi, bj, bk = block // (blocks_y * blocks_z), block // blocks_z % blocks_y, block % blocks_z
+            _gather(bi, bj, bk, blocks_y, blocks_z, slot_in, cell_start_in, arena_in, total)
+            # Momentum to velocity, gravity
+            for row in range(16):
+                whole = load16(total, row * ROW)
+                mass = mass_of_node(whole)
+                share = vdiv(vto_float(whole), divisor(vto_float(mass), one16()))
+                value = vfma(share, unit, kick)
+                store(node_out, (s * 16 + row) * ROW, vzero_unless(mass, value))
+            walled = _near_wall(bi, blocks_x) or _near_wall(bj, blocks_y) or _near_wall(bk, blocks_z)
+            if not (everywhere or walled):
+                continue
+            for node in range(BLOCK_NODES):
+                if peek(total, node * 4 + 3) == 0:
+                    continue
+                at = (s * BLOCK_NODES + node) * 4
+                vx, vy, vz = apply_forces_and_boundaries(
+                    F32(bi * 4 + (node >> 4)) * cell_size_m,
+                    F32(bj * 4 + (node >> 2 & 3)) * cell_size_m,
+                    F32(bk * 4 + (node & 3)) * cell_size_m,
+                    peek(node_out, at),
+                    peek(node_out, at + 1),
+                    peek(node_out, at + 2),
+                    blocks_x * 4,
+                    blocks_y * 4,
+                    blocks_z * 4,
+                    cell_size_m,
+                    step_in,
+                    force_in,
+                    walls_in,
+                    collider_in,
+                    terrain_geometry_in,
+                    terrain_in,
+                )
+                poke(node_out, at, vx)
+                poke(node_out, at + 1, vy)
+                poke(node_out, at + 2, vz)
+
+
+@device
+def _near_wall(block, blocks):
+    """True where a block has nodes on or beyond the walls of this axis."""
+    return block * 4 <= WALL_CELLS or block * 4 + 3 >= blocks * 4 - WALL_CELLS
+
+
+@device
+def _gather(bi, bj, bk, blocks_y, blocks_z, slot_in, cell_start_in, arena_in, total):
+    """Sum what all arenas hold of a block's 64 nodes."""
+    for row in range(16):
+        store(total, row * ROW, no_count16())
+    for di in range(min(bi + 1, 2)):
+        for dj in range(min(bj + 1, 2)):
+            for dk in range(min(bk + 1, 2)):
+                s = np.int64(peek(slot_in, ((bi - di) * blocks_y + bj - dj) * blocks_z + bk - dk))
+                if s < 0:
+                    continue
+                if peek(cell_start_in, s * BLOCK_NODES) == peek(cell_start_in, (s + 1) * BLOCK_NODES):
+                    continue
+                corner = s * ARENA_WORDS + 16 * (36 * di + 6 * dj + dk)
+                for a in range(4 - 2 * di):
+                    for b in range(4 - 2 * dj):
+                        source, to = corner + 24 * (6 * a + b), (a * 4 + b) * ROW
+                        if dk == 0:
+                            store(total, to, vadd(load16(total, to), load16(arena_in, source)))
+                        else:
+                            store(total, to, vadd(load8(total, to), load8(arena_in, source)))
+
+
+def traffic(**arguments):
+    blocks = int(arguments["counts_in"][COUNT_BLOCKS])
+    first = arguments["cell_start_in"][: blocks * BLOCK_NODES + 1 : BLOCK_NODES]
+    filled = int(np.count_nonzero(np.diff(first)))
+    return Traffic(
+        items=blocks * BLOCK_NODES,
+        bytes_read=4 * ARENA_WORDS * filled + 12 * blocks,
+        bytes_written=16 * BLOCK_NODES * blocks,
+        flops=9 * BLOCK_NODES * blocks,
+    )
+
+
+def example(rng, size):
+    from kernels.mpm_example import make_state
+
+    state = make_state(rng, size, "mpm_sort", "mpm_p2g")
+    return {name: state[name] for name in KERNEL.argument_names}
+
+
+KERNEL = Kernel(name="mpm_grid", item="node", cpu=cpu, traffic=traffic, example=example)
