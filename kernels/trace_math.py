@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from kernels.common import F32, HALF, ONE, TWO, TWO_PI, ZERO, device, pcg4d, sin_cos_f32, unit_float
+from kernels.common import F32, HALF, ONE, TWO, TWO_PI, ZERO, device, floor_int, pcg4d, sin_cos_f32, unit_float
 
 # A function that is called from several places: compiled once, called, not copied into each.
-# No wrappers for Python: they would cost a fifth of the compile time.
-_OPTIONS: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+# No wrappers for Python: they would cost a fifth of the compile time. No reference counts: every array belongs to the
+# caller, and counting a passed array up and down is an atomic operation that all threads fight for.
+_OPTIONS: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
 device_call = njit(error_model="numpy", **_OPTIONS)
 
 FAR = F32(1.0e30)
@@ -227,7 +228,7 @@ def _corner(i, j, k):
 @device_call
 def noise_gradient(x, y, z):
     """(value, d/dx, d/dy, d/dz) of smooth value noise on the unit lattice, in [-1, 1]; analytic gradient."""
-    i, j, k = np.int32(math.floor(x)), np.int32(math.floor(y)), np.int32(math.floor(z))
+    i, j, k = floor_int(x), floor_int(y), floor_int(z)
     fx, fy, fz = x - F32(i), y - F32(j), z - F32(k)
     six, fifteen, ten, thirty = F32(6.0), F32(15.0), F32(10.0), F32(30.0)
     u = fx * fx * fx * (fx * (fx * six - fifteen) + ten)
