@@ -56,7 +56,7 @@ def bricks_from_dense(array, voxel, level_set=True):
 
 def dense_from_bricks(grid, table, value, outside=0.0, inside=0.0):
     """Dense float32[8 gx + 1, 8 gy + 1, 8 gz + 1, 2]; first channel ``outside``/``inside`` where no brick is."""
-    gx, gy, gz = (int(n) for n in grid)
+    gx, gy, gz = (int(n) for n in grid[:3])
     dense = np.zeros((BRICK_EDGE * gx + 1, BRICK_EDGE * gy + 1, BRICK_EDGE * gz + 1, SURFACE_CHANNELS), np.float32)
     dense[..., 0] = outside
     # A shared node belongs to whichever brick has values, so those are written last

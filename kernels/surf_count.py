@@ -1,0 +1,100 @@
+"""Count the particles of each cell: first step of a counting sort by cell of the simulation grid.
+
+count_inout int32[cells_x*cells_y*cells_z], z fastest, is all zero before. Integer additions commute, so the counts do
+not depend on the threads. ``kinds`` is a bit set over EFFECT_* (bit k: kind k takes part) for effects particles and 0
+for the liquid; ``count_slot`` says which word of counts holds the number of particles.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from kernels.common import F32, ONE, ZERO, device, kernel
+from kernels.constants import COUNT_PARTICLES, COUNT_WORDS
+from kernels.kernel import Kernel, Traffic
+from kernels.surf_lanes import fetch_add32
+from kernels.vector import peek
+
+CHUNK = 4096  # particles of one task
+
+
+@device
+def clamp_cell(x, cells):
+    """Cell 0 .. cells - 1 of a coordinate in cells; NaN gives 0."""
+    if not x > ZERO:
+        return np.int64(0)
+    if x >= F32(cells):
+        return cells - 1
+    return np.int64(x)
+
+
+@device
+def particle_cell(p, cells_x, cells_y, cells_z, inverse_cell, position):
+    """Linear cell of particle p; whatever lies outside belongs to the nearest cell."""
+    i = clamp_cell(peek(position, 4 * p) * inverse_cell, cells_x)
+    j = clamp_cell(peek(position, 4 * p + 1) * inverse_cell, cells_y)
+    k = clamp_cell(peek(position, 4 * p + 2) * inverse_cell, cells_z)
+    return (i * cells_y + j) * cells_z + k
+
+
+@device
+def takes_part(p, kinds, kind):
+    """Whether particle p is one of ``kinds``."""
+    return kinds == 0 or (kinds >> np.int64(peek(kind, p))) & 1 == 1
+
+
+@kernel
+def cpu(counts_in, count_slot, kinds, cells_x, cells_y, cells_z, cell_size_m, position_in, kind_in, count_inout):
+    for chunk in numba.prange((np.int64(counts_in[count_slot]) + CHUNK - 1) // CHUNK):
+        _count_chunk(
+            chunk, np.int64(counts_in[count_slot]), kinds, cells_x, cells_y, cells_z, cell_size_m, position_in, kind_in,
+            count_inout,
+        )  # fmt: skip
+
+
+@numba.njit(error_model="numpy")
+def _count_chunk(chunk, number, kinds, cells_x, cells_y, cells_z, cell_size_m, position, kind, count):
+    inverse_cell = ONE / cell_size_m
+    for p in range(chunk * CHUNK, min((chunk + 1) * CHUNK, number)):
+        if takes_part(p, kinds, kind):
+            cell = particle_cell(p, cells_x, cells_y, cells_z, inverse_cell, position)
+            fetch_add32(count, cell, np.int32(1))
+
+
+def traffic(**arguments):
+    number = int(arguments["counts_in"][arguments["count_slot"]])
+    return Traffic(items=number, bytes_read=16 * number, bytes_written=0, flops=3 * number, atomics=number)
+
+
+def pool(rng, size):
+    """(cells, cell size, particle count, position): a jittered pool, 8 particles a cell, away from the grid's rim."""
+    edge = max(2, round((size / 8) ** (1 / 3)))
+    spacing = F32(0.05)
+    points = np.stack(np.meshgrid(*[np.arange(2 * edge)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    position = np.ones((len(points), 4), F32)
+    position[:, :3] = (points + 8.5 + rng.uniform(-0.3, 0.3, points.shape)).astype(F32) * spacing
+    cells = 4 * ((edge + 8 + 3) // 4)
+    return cells, F32(2) * spacing, len(points), position
+
+
+def example(rng, size):
+    """About ``size`` particles of liquid."""
+    cells, cell_size_m, number, position = pool(rng, size)
+    counts = np.zeros(COUNT_WORDS, np.int32)
+    counts[COUNT_PARTICLES] = number
+    return {
+        "counts_in": counts,
+        "count_slot": COUNT_PARTICLES,
+        "kinds": 0,
+        "cells_x": cells,
+        "cells_y": cells,
+        "cells_z": cells,
+        "cell_size_m": cell_size_m,
+        "position_in": position,
+        "kind_in": np.zeros(1, np.int32),
+        "count_inout": np.zeros(cells**3, np.int32),
+    }
+
+
+KERNEL = Kernel(name="surf_count", item="particle", cpu=cpu, traffic=traffic, example=example)

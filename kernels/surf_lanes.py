@@ -1,0 +1,95 @@
+"""Operations that the surface's kernels need beyond those of ``vector``, and the tiles they work on.
+
+A tile is a brick's 9^3 nodes with three nodes of its neighbours all around: 15 x 15 rows of 16 words, z within a row,
+the last word unused. A node on a shared face is held by several bricks with equal bits; a node that no brick holds is
+air or liquid according to the table. So a tile's values do not depend on the brick that asks.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from kernels.constants import BRICK_INSIDE
+from kernels.vector import _element_pointer, peek, poke
+
+HALO = 3
+TILE_EDGE = 15
+TILE_ROW = 16
+TILE_WORDS = 15 * 15 * 16
+TILE_PAD = 16  # words before and behind a tile, so that a row may be read one word to either side
+
+# A function that several kernels call: compiled into each module once, called, not copied
+device_call = njit(error_model="numpy")
+
+
+@intrinsic
+def fetch_add32(typingctx, array, index, value):  # type: ignore[no-untyped-def]
+    """Atomically add to an int32 element; gives the old value. Only for results that no order can change."""
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        pointer = _element_pointer(context, builder, signature.args[0], args[0], args[1])
+        return builder.atomic_rmw("add", pointer, args[2], "monotonic")
+
+    return types.int32(array, types.intp, types.int32), codegen
+
+
+@intrinsic
+def vsqrt(typingctx, a):  # type: ignore[no-untyped-def]
+    """Correctly rounded square root, lane by lane."""
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        kind = args[0].type
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(kind, [kind]), f"llvm.sqrt.v{kind.count}f32"
+        )
+        return builder.call(function, args)
+
+    return a(a), codegen
+
+
+@intrinsic
+def vpick(typingctx, test, a, b):  # type: ignore[no-untyped-def]
+    """a where test < 0, otherwise (NaN included) b, lane by lane."""
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        zero = ir.Constant(args[0].type, [0.0] * signature.args[0].lanes)
+        return builder.select(builder.fcmp_ordered("<", args[0], zero), args[1], args[2])
+
+    return a(test, a, a), codegen
+
+
+@device_call
+def load_tile(entry, gx, gy, gz, table, value, channel, outside, inside, tile):
+    """Fill ``tile`` (TILE_PAD + TILE_WORDS + TILE_PAD words) around the brick of table entry ``entry``."""
+    bi = entry // (gy * gz)
+    bj = (entry // gz) % gy
+    bk = entry % gz
+    # Fill what no brick holds first: bricks overwrite the faces that they share with it
+    for with_values in range(2):
+        for di in range(-1, 2):
+            for dj in range(-1, 2):
+                for dk in range(-1, 2):
+                    i, j, k = bi + di, bj + dj, bk + dk
+                    brick = np.int64(-1)
+                    if i >= 0 and i < gx and j >= 0 and j < gy and k >= 0 and k < gz:
+                        brick = np.int64(peek(table, (i * gy + j) * gz + k))
+                    if (brick >= 0) != (with_values == 1):
+                        continue
+                    a0, a1 = max(-HALO, 8 * di), min(8 + HALO, 8 * di + 8)
+                    b0, b1 = max(-HALO, 8 * dj), min(8 + HALO, 8 * dj + 8)
+                    c0, c1 = max(-HALO, 8 * dk), min(8 + HALO, 8 * dk + 8)
+                    fill = inside if brick == BRICK_INSIDE else outside
+                    for a in range(a0, a1 + 1):
+                        for b in range(b0, b1 + 1):
+                            row = TILE_PAD + ((a + HALO) * TILE_EDGE + b + HALO) * TILE_ROW + HALO
+                            if with_values == 0:
+                                for c in range(c0, c1 + 1):
+                                    poke(tile, row + c, fill)
+                            else:
+                                source = ((brick * 9 + a - 8 * di) * 9 + b - 8 * dj) * 9 - 8 * dk
+                                for c in range(c0, c1 + 1):
+                                    poke(tile, row + c, peek(value, 2 * (source + c) + channel))

@@ -1,0 +1,63 @@
+"""Give each particle a place among its cell's: second step of the counting sort.
+
+cursor_inout int32[cells] holds each cell's start and ends as its end. order_out int32: particle numbers, cell by cell.
+The order within a cell is whatever the threads made it; ``surf_sort`` puts it right.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from kernels.common import ONE, kernel
+from kernels.kernel import Kernel, Traffic
+from kernels.surf_count import CHUNK, particle_cell, takes_part
+from kernels.surf_count import example as count_example
+from kernels.surf_lanes import fetch_add32
+from kernels.vector import poke
+
+
+@kernel
+def cpu(
+    counts_in, count_slot, kinds, cells_x, cells_y, cells_z, cell_size_m, position_in, kind_in, cursor_inout, order_out
+):  # fmt: skip
+    for chunk in numba.prange((np.int64(counts_in[count_slot]) + CHUNK - 1) // CHUNK):
+        _place_chunk(
+            chunk, np.int64(counts_in[count_slot]), kinds, cells_x, cells_y, cells_z, cell_size_m, position_in, kind_in,
+            cursor_inout, order_out,
+        )  # fmt: skip
+
+
+@numba.njit(error_model="numpy")
+def _place_chunk(chunk, number, kinds, cells_x, cells_y, cells_z, cell_size_m, position, kind, cursor, order):
+    inverse_cell = ONE / cell_size_m
+    for p in range(chunk * CHUNK, min((chunk + 1) * CHUNK, number)):
+        if takes_part(p, kinds, kind):
+            cell = particle_cell(p, cells_x, cells_y, cells_z, inverse_cell, position)
+            place = fetch_add32(cursor, cell, np.int32(1))
+            poke(order, np.int64(place), np.int32(p))
+
+
+def traffic(**arguments):
+    number = int(arguments["counts_in"][arguments["count_slot"]])
+    return Traffic(items=number, bytes_read=16 * number, bytes_written=4 * number, flops=3 * number, atomics=number)
+
+
+def starts(arguments):
+    """Exclusive prefix sum of the cells' counts of a ``surf_count`` example, with the total last."""
+    cell = np.floor(arguments["position_in"][:, :3] / arguments["cell_size_m"]).astype(np.int64)
+    n = arguments["cells_x"]
+    count = np.bincount((cell[:, 0] * n + cell[:, 1]) * n + cell[:, 2], minlength=n**3)
+    return np.concatenate([[0], np.cumsum(count)]).astype(np.int32)
+
+
+def example(rng, size):
+    """About ``size`` particles of liquid."""
+    arguments = count_example(rng, size)
+    del arguments["count_inout"]
+    arguments["cursor_inout"] = starts(arguments)[:-1].copy()
+    arguments["order_out"] = np.zeros(len(arguments["position_in"]), np.int32)
+    return arguments
+
+
+KERNEL = Kernel(name="surf_place", item="particle", cpu=cpu, traffic=traffic, example=example)
