@@ -10,8 +10,9 @@ the largest entries. With 2^e >= B the momentum unit is 2^(e - MASS_BITS): then 
 node, a node's mass is below 512 because a cell has at most CELL_COUNT_MAX particles and a stencil's largest weights
 add up to 1.75^3 = 5.36, and no int32 overflows.
 
-peak_inout float32[capacity + 1, PEAK_WORDS] (``mpm_common``): rows of active blocks, and the last row, which is emptied;
-step_inout: STEP_DT is read; STEP_VELOCITY_SCALE = 2^(MASS_BITS - e), STEP_VELOCITY_UNIT = 2^e and STEP_TIME are written.
+peak_inout float32[capacity + 1, PEAK_WORDS] (``mpm_common``): rows of active blocks, and the last row, which is
+emptied; step_inout: STEP_DT is read, STEP_VELOCITY_SCALE = 2^(MASS_BITS - e), STEP_VELOCITY_UNIT = 2^e and STEP_TIME
+are written.
 Errors in counts[COUNT_ERROR]: ERROR_TOO_FAST where a particle went a cell or more in a step, ERROR_NOT_FINITE.
 """
 
@@ -68,7 +69,9 @@ def _control(completed_steps, cell_size_m, counts_inout, material_in, peak_inout
         volume_min = min(volume_min, float_bits(peak_inout[s, PEAK_VOLUME_MIN]))
     for word in range(PEAK_WORDS):
         peak_inout[last, word] = ZERO
-    if volume_max == 0:
+    if volume_max == 0:  # no peaks since they were used last
+        if step_inout[STEP_VELOCITY_SCALE] != ZERO:
+            return
         volume_max, volume_min = float_bits(ONE), float_bits(ONE)
     if max(speed, gradient, volume_max) >= INFINITE:
         counts_inout[COUNT_ERROR] |= ERROR_NOT_FINITE

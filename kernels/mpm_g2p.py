@@ -37,7 +37,7 @@ from kernels.mpm_common import (
     position_limits,
     weights,
 )
-from kernels.mpm_p2g import by_node, keep_three, pair_z, triple_z, zero4
+from kernels.mpm_p2g import keep_three, zero4
 from kernels.tasks import fetch_add, thread_count
 from kernels.vector import (
     keep_in_memory,
@@ -216,7 +216,6 @@ def _blocks(
                     store(work, 4, w1)
                     store(work, 8, w2)
                     store(work, 12, back)
-                    wz16 = by_node(triple_z(pair_z(w0, w1), w2))
                     keep_in_memory()
                     # Along y
                     q, u = vmul(splat16(peek(work, 1)), r00), vmul(splat16(peek(work, 9)), r02)
@@ -233,12 +232,14 @@ def _blocks(
                     y16 = vfma(wx2, t2, vfma(wx1, t1, vmul(wx0, t0)))
                     y16 = vfma(splat16(peek(work, 13)), v16, y16)
                     # Along z
-                    v16, x16, y16 = vmul(wz16, v16), vmul(wz16, x16), vmul(wz16, y16)
-                    q, u = at_node_0(v16), at_node_2(v16)
-                    v = vadd(vadd(q, u), at_node_1(v16))
+                    wz0, wz1, wz2 = splat4(peek(work, 2)), splat4(peek(work, 6)), splat4(peek(work, 10))
+                    q, u = vmul(wz0, at_node_0(v16)), vmul(wz2, at_node_2(v16))
+                    v = vfma(wz1, at_node_1(v16), vadd(q, u))
                     cz = vmul(vfma(all_z(back), v, vsub(u, q)), gradient4)
-                    cx = vmul(vadd(vadd(at_node_0(x16), at_node_2(x16)), at_node_1(x16)), gradient4)
-                    cy = vmul(vadd(vadd(at_node_0(y16), at_node_2(y16)), at_node_1(y16)), gradient4)
+                    cx = vfma(wz1, at_node_1(x16), vmul(wz0, at_node_0(x16)))
+                    cx = vmul(vfma(wz2, at_node_2(x16), cx), gradient4)
+                    cy = vfma(wz1, at_node_1(y16), vmul(wz0, at_node_0(y16)))
+                    cy = vmul(vfma(wz2, at_node_2(y16), cy), gradient4)
                     # Move; lane 3 is J
                     trace = lane(cx, 0) + lane(cy, 1) + lane(cz, 2)
                     rate = keep_three(v, splat4(lane(position, 3) * trace))

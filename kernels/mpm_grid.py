@@ -2,8 +2,8 @@
 
 A node's momentum and mass are whole numbers in up to eight arenas (its own block's and those of neighbours at -1 whose
 particles reach over); their sum does not depend on order. velocity = momentum / mass in units of
-step[STEP_VELOCITY_UNIT]; then v += dt g, then ``mpm_collide.apply_forces_and_boundaries``. A node whose mass rounds to 0
-is empty. Such rounding is harmless: |momentum| <= mass holds for each cell's rounded sums as it holds for the exact
+step[STEP_VELOCITY_UNIT]; then v += dt g, then ``mpm_collide.apply_forces_and_boundaries``. A node whose mass rounds to
+0 is empty. Such rounding is harmless: |momentum| <= mass holds for each cell's rounded sums as it holds for the exact
 ones, so a node is never faster than the unit, and a particle feels a node at most by the mass it gave it.
 
 Where no force and no boundary can act, the last call is left out for a whole block; it would give back its input.

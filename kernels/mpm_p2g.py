@@ -72,6 +72,7 @@ zero4, zero16 = make_constant([0.0] * 4), make_constant([0.0] * 16)
 no_count16 = make_constant([0] * 16, "i32")
 mass4 = make_constant([0.0, 0.0, 0.0, 1.0])
 below16 = make_constant([-1.0] * 4 + [0.0] * 4 + [1.0] * 4 + [0.0] * 4)  # node minus nearest node along z
+three_nodes16 = make_constant([1.0] * 12 + [0.0] * 4)
 four_times = make_shuffle([0, 1, 2, 3] * 4, 4)
 by_node = make_shuffle([0] * 4 + [1] * 4 + [2] * 4 + [3] * 4, 4)
 drop_first = make_shuffle([1, 2, 3, 3], 4)
@@ -133,7 +134,8 @@ def _blocks(
     per_particle = viscosity_in.shape[0] > 1
     viscous = per_particle or viscosity != F32(0.0)
     momentum_scale = step_in[STEP_VELOCITY_SCALE]
-    scale = four_nodes(momentum_scale, momentum_scale, momentum_scale, MASS_SCALE)
+    # The fourth node of a row is not the row's: what its lanes hold must come to nothing
+    scale = vmul(four_nodes(momentum_scale, momentum_scale, momentum_scale, MASS_SCALE), three_nodes16())
     share = np.empty(16, np.float32)  # P_ij = w_i w_j of the particle in hand, rows of four
     while True:
         slot = fetch_add(taken, 0, TASK_GRAIN)

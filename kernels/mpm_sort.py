@@ -1,15 +1,18 @@
 """Active blocks, and the stable order of particles by block and cell of their base node.
 
-Counting sort in two levels (Gao et al. 2018 sort for the same purpose): particles by active block with one histogram per
-contiguous chunk of particles, then each block's by cell in cache. Stable, so the result does not depend on how many
+Counting sort in two levels (Gao et al. 2018 sort for the same purpose): particles by active block with one histogram
+per contiguous chunk of particles, then each block's by cell in cache. Stable, so the result does not depend on how many
 chunks there are. Keys come nearly sorted, one step after the last sort: runs of one block are counted in a register.
 
 A block is active when a particle of it, or of one of its seven neighbours at -1, reaches its nodes.
 
 key_in int32[>=n]: linear block * 64 + cell in block; order_out int32[>=n]: particle at each place of the sorted order;
-block_id_out int32[capacity]: linear ids of the active blocks, ascending; slot_out int32[blocks_x * blocks_y * blocks_z]:
-index of a block in that list or -1; cell_start_out int32[capacity * 64 + 1]: first place of a cell's particles, by
-slot * 64 + cell; scratch_inout int32[scratch_words(...)].
+block_id_out int32[capacity]: linear ids of the active blocks, ascending;
+slot_out int32[blocks_x * blocks_y * blocks_z]: index of a block in that list or -1;
+cell_start_out int32[capacity * 64 + 1]: first place of a cell's particles, by slot * 64 + cell;
+scratch_inout int32[scratch_words(...)].
+Where a cell or the list of blocks overflows, an error bit is set and counts[COUNT_BLOCKS] is 0, so that the kernels
+that follow do nothing.
 """
 
 from __future__ import annotations
@@ -82,6 +85,7 @@ def cpu(
     counts_inout[COUNT_CELL_MAX] = largest
     if largest > CELL_COUNT_MAX:
         counts_inout[COUNT_ERROR] |= ERROR_CELL_OVERFLOW
+        counts_inout[COUNT_BLOCKS] = 0  # what follows has nothing to do, and room for no more than the limit
 
 
 @numba.njit(error_model="numpy")
