@@ -1,7 +1,7 @@
 """Order each cell's particles by number and copy them out cell by cell: last step of the counting sort.
 
 After it, binned particles stand in a stable order by cell, whatever the threads were. binned_out float32[cap,4] =
-x, y, z and the fourth word of ``position`` (volume ratio, or radius of an effects particle); binned_heat_out float32[cap]
+x, y, z and the fourth word of ``position`` (volume ratio, or radius of an effects particle); binned_heat_out
 = temperature (K) where the array is longer than 1 (an effects particle's: only of embers), otherwise 0.
 cursor_inout int32[cells] ends all zero, ready for the next count.
 """
