@@ -39,13 +39,14 @@ def command(
     threads: int | None,
 ) -> None:
     """Render frames of SHOT, a name or the path of a TOML file. Stop it at any time: it goes on where it was."""
-    from bench.pipeline import MAKERS, check_memory
-
     loaded = load_shot(shot)
     chosen = loaded.size(size)
     numbers = parse_frames(frames, loaded.frames)
     kinds = check_formats(formats)
     device = make_backends(backend, threads)[0]
+    # The kernels are imported once it is known that they will be used.
+    from bench.pipeline import MAKERS, check_memory
+
     check_memory(loaded, size)
     folder = out or default_results().parent / "out" / f"{loaded.name}-{size}"
     film = Film(folder, _header(loaded, size, samples or chosen.samples))

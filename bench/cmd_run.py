@@ -20,7 +20,7 @@ from bench.progress import choose_progress
 from bench.record import Record, Row, read_record
 from bench.shot import Shot, load_shot, shot_names
 from bench.stats import first_was_slow, summarize
-from bench.store import default_results
+from bench.store import default_results, make_folder
 from bench.verify import definition_sha256, expected, is_shipped, load_golden
 
 FRAME_DEFAULT = 3  # frames simulated; the last is rendered and timed
@@ -52,11 +52,13 @@ def command(
 
     Each is compiled, simulated, path-traced, proved, timed and recorded. The exit code is 1 when one did not verify.
     """
-    from bench.pipeline import MAKERS, check_memory
-
     results = results or default_results()
     backends = make_backends(backend, threads)
     cases = make_cases([load_shot(name) for name in shots or shot_names()], size, frames or FRAME_DEFAULT, rounds)
+    make_folder(results)
+    # The kernels are imported once it is known that they will be used.
+    from bench.pipeline import MAKERS, check_memory
+
     for case in cases:
         check_memory(case.shot, case.size)
     asked = {
@@ -113,6 +115,7 @@ def run_document(record: Record, pictures: Sequence[Path], projection: dict[str,
         "commit": record.commit,
         "clean": record.clean,
         "complete": record.complete,
+        "peak_memory_bytes": record.peak_memory_bytes,
         "shots": [shot_document(rows) for rows in tables.groups(record)],
         "rejected": list(record.rejected),
         "pictures": [str(path) for path in pictures],
@@ -174,6 +177,7 @@ def show(record: Record, pictures: Sequence[Path], projection: dict[str, Any] | 
     for path in pictures:
         say(f"picture  {tables.plain(path)}")
     say(f"record   {tables.plain(record.path)}")
+    say(f"memory   {units.byte_size(record.peak_memory_bytes)} at the most")
     say("\nNext: shotmark verify             golden hashes, physics and tracer checks")
     say("      shotmark run --size M       a larger shot")
     say("      shotmark compare            the two newest runs")

@@ -217,6 +217,26 @@ def load_average() -> float | None:
         return None
 
 
+def threading_layer() -> str | None:
+    """How Numba runs its threads (tbb, omp or workqueue); None before the first parallel kernel."""
+    import numba
+
+    try:
+        return str(numba.threading_layer())
+    except ValueError:
+        return None
+
+
+def peak_memory_bytes() -> int | None:
+    """Most memory that this process has held so far; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak) * (1 if platform.system() == "Darwin" else 1024)
+
+
 @lru_cache(maxsize=1)
 def _fixed() -> dict[str, Any]:
     described = {
@@ -236,7 +256,7 @@ def _fixed() -> dict[str, Any]:
 
 def describe() -> dict[str, Any]:
     """Everything a record says about the machine; ``id`` is the name of its folder in results/."""
-    return {**_fixed(), "load_average": load_average()}
+    return {**_fixed(), "load_average": load_average(), "threading_layer": threading_layer()}
 
 
 def machine_id(described: dict[str, Any]) -> str:

@@ -258,6 +258,7 @@ class Plugin:
             "complete": self.complete,
             "begun": self._begun,
             "run": self.run,
+            "peak_memory_bytes": machine.peak_memory_bytes(),
             "rejected": list(self._rejected.values()),
         }
         return document

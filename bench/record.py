@@ -1,10 +1,11 @@
 """A record: what one run measured, in pytest-benchmark's own JSON, with Shotmark's fields beside it.
 
 The document has pytest-benchmark's keys ``machine_info commit_info benchmarks datetime version``, so its ``list`` and
-``compare`` work, and one more, ``shotmark``: ``schema``, ``complete``, ``run`` (what was asked for), ``rejected`` (rows
-whose output did not verify; never a time). Each row of ``benchmarks`` is one stage of one shot, its raw seconds are
-``stats.data`` and its ``extra_info`` holds: ``shot size backend threads stage frame verified state_sha256
-picture_sha256 work work_sha256 cold_s compile_s kernels_s`` (see ``Row``). Unknown is null.
+``compare`` work, and one more, ``shotmark``: ``schema``, ``complete``, ``run`` (what was asked for),
+``peak_memory_bytes`` (of the process), ``rejected`` (rows whose output did not verify; never a time). Each row of
+``benchmarks`` is one stage of one shot, its raw seconds are ``stats.data`` and its ``extra_info`` holds: ``shot size
+backend threads stage frame verified state_sha256 picture_sha256 work work_sha256 cold_s compile_s kernels_s`` (see
+``Row``). Unknown is null.
 
 Stages: ``simulate surface trace resolve encode`` follow each other. Three totals are never mixed: ``kernels`` (the
 sum of kernel launches), ``resident`` (simulate to resolve, state on the device), ``frame`` (that and transfers,
@@ -81,6 +82,7 @@ class Record:
     clean: bool | None  # whether the tree was clean
     complete: bool  # False: the run was stopped; what it had finished is here
     run: dict[str, Any]
+    peak_memory_bytes: int | None  # of the whole process
     rows: tuple[Row, ...]
     rejected: tuple[dict[str, Any], ...]
 
@@ -216,6 +218,7 @@ def parse_record(document: Any, path: Path) -> Record:
         clean=None if dirty is None else not dirty,
         complete=reader.get(own, "shotmark.complete", bool, "true or false"),
         run=reader.get(own, "shotmark.run", dict, "an object"),
+        peak_memory_bytes=reader.whole(own, "shotmark.peak_memory_bytes", 0, optional=True),
         rows=tuple(_parse_row(reader, row, f"benchmarks[{index}]") for index, row in enumerate(rows)),
         rejected=tuple(rejected),
     )

@@ -113,3 +113,12 @@ def test_devices_names_every_back_end() -> None:
     for state in document["backends"]:
         assert state["available"] or (state["reason"] and state["install"])
     assert "back-end numba" in run("devices").output
+
+
+def test_shots_lists_what_every_size_needs() -> None:
+    document = json.loads(run("shots", "wave", "--json").stdout)
+    (shot,) = document["shots"]
+    assert [size["size"] for size in shot["sizes"]] == ["S", "M", "L", "XL"]
+    memory = [size["memory_bytes"]["numba"] for size in shot["sizes"]]
+    assert memory == sorted(memory) and memory[0] > 0
+    assert all(size["frame_estimate_s"] is None or size["frame_estimate_s"] > 0 for size in shot["sizes"])
