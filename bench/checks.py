@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bench import check_trace
 from bench.backend import Backend, NumbaBackend
 from bench.check_scene import box_points, water_scene
 from bench.scene import Scene
@@ -111,4 +112,32 @@ def same_bits(backend: Backend) -> Check:
     return Check("same bits", "different states of 1 and all threads", float(len(digests) - 1), 0.0)
 
 
-CHECKS: tuple[Callable[[Backend], Check], ...] = (mass, momentum, free_fall, hydrostatic, same_bits)
+def white_furnace(backend: Backend) -> Check:
+    """Fog that absorbs nothing under an even sky cannot be seen."""
+    return Check(
+        "white furnace", "distance from radiance 1, in 3 standard errors", check_trace.white_furnace(backend), 1.0
+    )
+
+
+def equilibrium_furnace(backend: Backend) -> Check:
+    """Fog that glows as brightly as the sky cannot be seen."""
+    figure = check_trace.equilibrium_furnace(backend)
+    return Check("equilibrium furnace", "distance from radiance 1, in 3 standard errors", figure, 1.0)
+
+
+def beer_lambert(backend: Backend) -> Check:
+    """Transmittance of even fog."""
+    figure = check_trace.beer_lambert(backend)
+    return Check("Beer-Lambert", "distance from exp(-1.5), in 3 standard errors", figure, 1.0)
+
+
+CHECKS: tuple[Callable[[Backend], Check], ...] = (
+    mass,
+    momentum,
+    free_fall,
+    hydrostatic,
+    same_bits,
+    white_furnace,
+    equilibrium_furnace,
+    beer_lambert,
+)
