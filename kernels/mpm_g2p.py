@@ -16,7 +16,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from kernels.common import ONE, bits_float, device, kernel
+from kernels.common import ONE, ZERO, bits_float, device, float_bits, kernel
 from kernels.constants import BLOCK_NODES, COUNT_BLOCKS, COUNT_PARTICLES, STEP_DT
 from kernels.kernel import Kernel, Traffic
 from kernels.mpm_common import (
@@ -31,25 +31,33 @@ from kernels.mpm_common import (
     TASK_GRAIN,
     VOLUME_RATIO_MAX,
     VOLUME_RATIO_MIN,
-    all_z,
-    half4,
-    one4,
     position_limits,
-    weights,
 )
-from kernels.mpm_p2g import keep_three, zero4
+from kernels.mpm_lanes import (
+    STRIDE,
+    batch_end,
+    half16,
+    list_particles,
+    load_fields,
+    quad_0,
+    quad_1,
+    quad_2,
+    spline16,
+    store_fields,
+    zero16,
+)
+from kernels.mpm_p2g import PLANE, ROW
 from kernels.tasks import fetch_add, thread_count
 from kernels.vector import (
-    keep_in_memory,
-    lane,
+    largest,
     load4,
     load8,
     load16,
     make_blend,
     make_constant,
-    make_shuffle,
     peek,
     poke,
+    smallest,
     splat4,
     splat16,
     store,
@@ -67,69 +75,29 @@ from kernels.vector import (
 )
 
 HALO_WORDS = 880  # 6^3 nodes of four words, and 16 spare
-STORE_WORDS = 16  # weights and offsets of the particle in hand
+# Rows of the work array
+X, Y, Z, VOLUME = 0, 1, 2, 3
+WEIGHT_X, WEIGHT_Y, WEIGHT_Z = 4, 8, 12  # w_0 w_1 w_2 and -g
+WORK_ROWS = 16
 
-two4, three4 = make_constant([2] * 4, "i32"), make_constant([3] * 4, "i32")
-no_sign4 = make_constant([0x7FFFFFFF] * 4, "i32")
-no_bits4 = make_constant([0] * 4, "i32")
-all_bits4 = make_constant([0x7FFFFFFF] * 4, "i32")
-cell_stride4 = make_constant([16, 4, 1, 0], "i32")
-at_node_0, at_node_1, at_node_2 = (make_shuffle([4 * k, 4 * k + 1, 4 * k + 2, 4 * k + 3], 16) for k in range(3))
-last_of_y_and_z = make_blend([2, 4, 5, 6])  # dv_z/dy, then dv/dz
+two16, three16, four16, sixty_four16 = (make_constant([value] * 16, "i32") for value in (2, 3, 4, 64))
+no_sign16 = make_constant([0x7FFFFFFF] * 16, "i32")
+no_bits16, all_bits16 = make_constant([0] * 16, "i32"), make_constant([0x7FFFFFFF] * 16, "i32")
 zero8 = make_constant([0.0] * 8)
-zero16 = make_constant([0.0] * 16)
+last_of_y_and_z = make_blend([2, 4, 5, 6])  # dv_z/dy, then dv/dz
 
 
 @kernel
 def cpu(
-    blocks_x,
-    blocks_y,
-    blocks_z,
-    cell_size_m,
-    counts_in,
-    step_in,
-    position_in,
-    order_in,
-    cell_start_in,
-    block_id_in,
-    slot_in,
-    node_in,
-    position_out,
-    velocity_out,
-    key_out,
-    peak_out,
-):
+    blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, position_in, order_in, cell_start_in, block_id_in,
+    slot_in, node_in, position_out, velocity_out, key_out, peak_out,
+):  # fmt: skip
     taken = np.zeros(1, np.int64)
     for _task in numba.prange(thread_count()):
         _blocks(
-            blocks_x,
-            blocks_y,
-            blocks_z,
-            cell_size_m,
-            counts_in,
-            step_in,
-            position_in,
-            order_in,
-            cell_start_in,
-            block_id_in,
-            slot_in,
-            node_in,
-            position_out,
-            velocity_out,
-            key_out,
-            peak_out,
-            taken,
-        )
-
-
-@device
-def _quad(a, b, c, d, work, at):
-    """Four scalars as a vector, by way of memory."""
-    poke(work, at, a)
-    poke(work, at + 1, b)
-    poke(work, at + 2, c)
-    poke(work, at + 3, d)
-    return load4(work, at)
+            blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, position_in, order_in, cell_start_in,
+            block_id_in, slot_in, node_in, position_out, velocity_out, key_out, peak_out, taken,
+        )  # fmt: skip
 
 
 @device
@@ -155,123 +123,206 @@ def _copy_halo(blocks_y, blocks_z, block, slot_in, node_in, halo):
 
 @numba.njit(error_model="numpy")
 def _blocks(
-    blocks_x,
-    blocks_y,
-    blocks_z,
-    cell_size_m,
-    counts_in,
-    step_in,
-    position_in,
-    order_in,
-    cell_start_in,
-    block_id_in,
-    slot_in,
-    node_in,
-    position_out,
-    velocity_out,
-    key_out,
-    peak_out,
-    taken,
-):
+    blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, position_in, order_in, cell_start_in, block_id_in,
+    slot_in, node_in, position_out, velocity_out, key_out, peak_out, taken,
+):  # fmt: skip
     blocks = np.int64(counts_in[COUNT_BLOCKS])
-    inverse_cell = ONE / cell_size_m
-    dt = step_in[STEP_DT]
-    work = np.empty(STORE_WORDS, np.float32)
-    stride = np.empty(4, np.int32)
+    index = np.empty(STRIDE, np.int32)
+    work = np.empty(STRIDE * WORK_ROWS, np.float32)
     halo = np.zeros(HALO_WORDS, np.float32)
-    low_x, high_x = position_limits(blocks_x * 4, cell_size_m)
-    low_y, high_y = position_limits(blocks_y * 4, cell_size_m)
-    low_z, high_z = position_limits(blocks_z * 4, cell_size_m)
-    lowest = _quad(low_x, low_y, low_z, VOLUME_RATIO_MIN, work, 0)
-    highest = _quad(high_x, high_y, high_z, VOLUME_RATIO_MAX, work, 0)
-    block_stride = _quad(64 * blocks_y * blocks_z, 64 * blocks_z, 64, 0, stride, 0)
-    inverse4, dt4, gradient4 = splat4(inverse_cell), splat4(dt), splat4(FOUR * inverse_cell)
+    gradient_scale = FOUR * (ONE / cell_size_m)
     while True:
         slot = fetch_add(taken, 0, TASK_GRAIN)
         if slot >= blocks:
             break
         for s in range(slot, min(slot + TASK_GRAIN, blocks)):
-            store(peak_out, s * PEAK_WORDS, zero8())
+            _clear_peaks(peak_out, s)
             if peek(cell_start_in, s * BLOCK_NODES) == peek(cell_start_in, (s + 1) * BLOCK_NODES):
                 continue
             _copy_halo(blocks_y, blocks_z, np.int64(peek(block_id_in, s)), slot_in, node_in, halo)
-            fastest, steepest, widest, tightest = no_bits4(), no_bits4(), no_bits4(), all_bits4()
-            for cell in range(BLOCK_NODES):
+            cell = 0
+            while cell < BLOCK_NODES:
+                end = batch_end(cell_start_in, s, cell)
                 begin = np.int64(peek(cell_start_in, s * BLOCK_NODES + cell))
-                end = np.int64(peek(cell_start_in, s * BLOCK_NODES + cell + 1))
-                if begin == end:
-                    continue
-                at = ((cell >> 4) * 36 + (cell >> 2 & 3) * 6 + (cell & 3)) * 4
-                r00, r01, r02 = load16(halo, at), load16(halo, at + 24), load16(halo, at + 48)
-                r10, r11, r12 = load16(halo, at + 144), load16(halo, at + 168), load16(halo, at + 192)
-                r20, r21, r22 = load16(halo, at + 288), load16(halo, at + 312), load16(halo, at + 336)
-                for place in range(begin, end):
-                    p = np.int64(peek(order_in, place))
-                    position = load4(position_in, 4 * p)
-                    scaled = vmul(position, inverse4)
-                    g = vsub(vsub(scaled, vfloor(vsub(scaled, half4()))), one4())
-                    w0, w1, w2 = weights(g)
-                    back = vsub(zero4(), g)
-                    store(work, 0, w0)
-                    store(work, 4, w1)
-                    store(work, 8, w2)
-                    store(work, 12, back)
-                    keep_in_memory()
-                    # Along y
-                    q, u = vmul(splat16(peek(work, 1)), r00), vmul(splat16(peek(work, 9)), r02)
-                    s0, t0 = vfma(splat16(peek(work, 5)), r01, vadd(q, u)), vsub(u, q)
-                    q, u = vmul(splat16(peek(work, 1)), r10), vmul(splat16(peek(work, 9)), r12)
-                    s1, t1 = vfma(splat16(peek(work, 5)), r11, vadd(q, u)), vsub(u, q)
-                    q, u = vmul(splat16(peek(work, 1)), r20), vmul(splat16(peek(work, 9)), r22)
-                    s2, t2 = vfma(splat16(peek(work, 5)), r21, vadd(q, u)), vsub(u, q)
-                    # Along x
-                    wx0, wx1, wx2 = splat16(peek(work, 0)), splat16(peek(work, 4)), splat16(peek(work, 8))
-                    q, u = vmul(wx0, s0), vmul(wx2, s2)
-                    v16 = vfma(wx1, s1, vadd(q, u))
-                    x16 = vfma(splat16(peek(work, 12)), v16, vsub(u, q))
-                    y16 = vfma(wx2, t2, vfma(wx1, t1, vmul(wx0, t0)))
-                    y16 = vfma(splat16(peek(work, 13)), v16, y16)
-                    # Along z
-                    wz0, wz1, wz2 = splat4(peek(work, 2)), splat4(peek(work, 6)), splat4(peek(work, 10))
-                    q, u = vmul(wz0, at_node_0(v16)), vmul(wz2, at_node_2(v16))
-                    v = vfma(wz1, at_node_1(v16), vadd(q, u))
-                    cz = vmul(vfma(all_z(back), v, vsub(u, q)), gradient4)
-                    cx = vfma(wz1, at_node_1(x16), vmul(wz0, at_node_0(x16)))
-                    cx = vmul(vfma(wz2, at_node_2(x16), cx), gradient4)
-                    cy = vfma(wz1, at_node_1(y16), vmul(wz0, at_node_0(y16)))
-                    cy = vmul(vfma(wz2, at_node_2(y16), cy), gradient4)
-                    # Move; lane 3 is J
-                    trace = lane(cx, 0) + lane(cy, 1) + lane(cz, 2)
-                    rate = keep_three(v, splat4(lane(position, 3) * trace))
-                    moved = vmin(vmax(vfma(dt4, rate, position), lowest), highest)
-                    store(position_out, 4 * place, moved)
-                    store(velocity_out, 12 * place, v)
-                    store(velocity_out, 12 * place + 3, cx)
-                    store(velocity_out, 12 * place + 6, cy)
-                    store(velocity_out, 12 * place + 8, last_of_y_and_z(cy, cz))
-                    base = vto_int(vfloor(vsub(vmul(moved, inverse4), half4())))
-                    key = vadd(
-                        vmul(vshift_right(base, two4()), block_stride), vmul(vand(base, three4()), cell_stride4())
-                    )
-                    poke(key_out, place, np.int32(lane(key, 0) + lane(key, 1) + lane(key, 2)))
-                    # Peaks, as bits of non-negative floats
-                    fastest = vmax(fastest, vand(vbits(v), no_sign4()))
-                    steepest = vmax(steepest, vand(vbits(cx), no_sign4()))
-                    steepest = vmax(steepest, vand(vbits(cy), no_sign4()))
-                    steepest = vmax(steepest, vand(vbits(cz), no_sign4()))
-                    widest, tightest = vmax(widest, vbits(moved)), vmin(tightest, vbits(moved))
-            _write_peaks(peak_out, s, fastest, steepest, widest, tightest, cell_size_m)
+                count = np.int64(peek(cell_start_in, s * BLOCK_NODES + end)) - begin
+                if count > 0:
+                    groups = list_particles(order_in, begin, count, index)
+                    _prepare(groups, cell_size_m, position_in, index, work)
+                    for c in range(cell, end):
+                        first = np.int64(peek(cell_start_in, s * BLOCK_NODES + c))
+                        last = np.int64(peek(cell_start_in, s * BLOCK_NODES + c + 1))
+                        if first < last:
+                            at = ((c >> 4) * 36 + (c >> 2 & 3) * 6 + (c & 3)) * 4
+                            _gather(first - begin, last - begin, begin, work, halo, at, gradient_scale, velocity_out)
+                    _move(
+                        groups, begin, count, blocks_x, blocks_y, blocks_z, cell_size_m, step_in, velocity_out, index,
+                        work, position_out, key_out, peak_out, s,
+                    )  # fmt: skip
+                cell = end
 
 
 @device
-def _write_peaks(peak_out, s, fastest, steepest, widest, tightest, cell_size_m):
-    poke(peak_out, s * PEAK_WORDS + PEAK_SPEED_X, bits_float(lane(fastest, 0)))
-    poke(peak_out, s * PEAK_WORDS + PEAK_SPEED_Y, bits_float(lane(fastest, 1)))
-    poke(peak_out, s * PEAK_WORDS + PEAK_SPEED_Z, bits_float(lane(fastest, 2)))
-    entry = bits_float(np.int32(max(lane(steepest, 0), lane(steepest, 1), lane(steepest, 2))))
-    poke(peak_out, s * PEAK_WORDS + PEAK_GRADIENT, entry * cell_size_m)
-    poke(peak_out, s * PEAK_WORDS + PEAK_VOLUME_MIN, bits_float(lane(tightest, 3)))
-    poke(peak_out, s * PEAK_WORDS + PEAK_VOLUME_MAX, bits_float(lane(widest, 3)))
+def _prepare(groups, cell_size_m, position_in, index, work):
+    """Positions and weights of a batch, one row each."""
+    inverse_cell = splat16(ONE / cell_size_m)
+    for group in range(groups):
+        at = group * 16
+        x, y, z, volume = load_fields(position_in, 4, 0, index, group)
+        store(work, at + X * STRIDE, x)
+        store(work, at + Y * STRIDE, y)
+        store(work, at + Z * STRIDE, z)
+        store(work, at + VOLUME * STRIDE, volume)
+        _prepare_axis(x, inverse_cell, work, at + WEIGHT_X * STRIDE)
+        _prepare_axis(y, inverse_cell, work, at + WEIGHT_Y * STRIDE)
+        _prepare_axis(z, inverse_cell, work, at + WEIGHT_Z * STRIDE)
+
+
+@device
+def _prepare_axis(x, inverse_cell, work, at):
+    """Weights w_0 w_1 w_2 and -g along one axis."""
+    g, w0, w1, w2 = spline16(x, inverse_cell)
+    store(work, at, w0)
+    store(work, at + STRIDE, w1)
+    store(work, at + 2 * STRIDE, w2)
+    store(work, at + 3 * STRIDE, vsub(zero16(), g))
+
+
+@device
+def _gather(first, last, begin, work, halo, at, gradient_scale, velocity_out):
+    """Velocity and its gradient for the particles of one base cell."""
+    gradient4 = splat4(gradient_scale)
+    r00, r01, r02 = load16(halo, at), load16(halo, at + ROW), load16(halo, at + 2 * ROW)
+    at += PLANE
+    r10, r11, r12 = load16(halo, at), load16(halo, at + ROW), load16(halo, at + 2 * ROW)
+    at += PLANE
+    r20, r21, r22 = load16(halo, at), load16(halo, at + ROW), load16(halo, at + 2 * ROW)
+    for i in range(first, last):
+        x, y, z = i + WEIGHT_X * STRIDE, i + WEIGHT_Y * STRIDE, i + WEIGHT_Z * STRIDE
+        # Along y: sum w_j R_j, and w_2 R_2 - w_0 R_0
+        w0, w1, w2 = splat16(peek(work, y)), splat16(peek(work, y + STRIDE)), splat16(peek(work, y + 2 * STRIDE))
+        q, u = vmul(w0, r00), vmul(w2, r02)
+        s0, t0 = vfma(w1, r01, vadd(q, u)), vsub(u, q)
+        q, u = vmul(w0, r10), vmul(w2, r12)
+        s1, t1 = vfma(w1, r11, vadd(q, u)), vsub(u, q)
+        q, u = vmul(w0, r20), vmul(w2, r22)
+        s2, t2 = vfma(w1, r21, vadd(q, u)), vsub(u, q)
+        # Along x
+        w0, w1, w2 = splat16(peek(work, x)), splat16(peek(work, x + STRIDE)), splat16(peek(work, x + 2 * STRIDE))
+        q, u = vmul(w0, s0), vmul(w2, s2)
+        v16 = vfma(w1, s1, vadd(q, u))
+        x16 = vfma(splat16(peek(work, x + 3 * STRIDE)), v16, vsub(u, q))
+        y16 = vfma(w2, t2, vfma(w1, t1, vmul(w0, t0)))
+        y16 = vfma(splat16(peek(work, y + 3 * STRIDE)), v16, y16)
+        # Along z
+        z0, z1, z2 = splat4(peek(work, z)), splat4(peek(work, z + STRIDE)), splat4(peek(work, z + 2 * STRIDE))
+        c, d = vmul(z0, quad_0(v16)), vmul(z2, quad_2(v16))
+        v = vfma(z1, quad_1(v16), vadd(c, d))
+        cz = vmul(vfma(splat4(peek(work, z + 3 * STRIDE)), v, vsub(d, c)), gradient4)
+        cx = vfma(z1, quad_1(x16), vmul(z0, quad_0(x16)))
+        cx = vmul(vfma(z2, quad_2(x16), cx), gradient4)
+        cy = vfma(z1, quad_1(y16), vmul(z0, quad_0(y16)))
+        cy = vmul(vfma(z2, quad_2(y16), cy), gradient4)
+        to = (begin + i) * 12
+        store(velocity_out, to, v)
+        store(velocity_out, to + 3, cx)
+        store(velocity_out, to + 6, cy)
+        store(velocity_out, to + 8, last_of_y_and_z(cy, cz))
+
+
+@device
+def _move(
+    groups, begin, count, blocks_x, blocks_y, blocks_z, cell_size_m, step_in, velocity_out, index, work, position_out,
+    key_out, peak_out, s,
+):  # fmt: skip
+    """Positions, volume ratios, keys and peaks of a batch, from the velocities just written."""
+    inverse_cell = splat16(ONE / cell_size_m)
+    dt = splat16(step_in[STEP_DT])
+    low_x, high_x = position_limits(blocks_x * 4, cell_size_m)
+    low_y, high_y = position_limits(blocks_y * 4, cell_size_m)
+    low_z, high_z = position_limits(blocks_z * 4, cell_size_m)
+    fast_x = fast_y = fast_z = steep = wide = no_bits16()
+    tight = all_bits16()
+    # Particles of the batch now stand in a row; the last one again where a group is not full
+    for i in range(groups * 16):
+        poke(index, i, begin + min(i, count - 1))
+    for group in range(groups):
+        vx, vy, vz, xx = load_fields(velocity_out, 12, 0, index, group)
+        xy, xz, yx, yy = load_fields(velocity_out, 12, 4, index, group)
+        yz, zx, zy, zz = load_fields(velocity_out, 12, 8, index, group)
+        at = group * 16
+        x = _moved(load16(work, at + X * STRIDE), vx, dt, low_x, high_x)
+        y = _moved(load16(work, at + Y * STRIDE), vy, dt, low_y, high_y)
+        z = _moved(load16(work, at + Z * STRIDE), vz, dt, low_z, high_z)
+        volume = load16(work, at + VOLUME * STRIDE)
+        rate = vmul(volume, vadd(vadd(xx, yy), zz))
+        volume = _moved(volume, rate, dt, VOLUME_RATIO_MIN, VOLUME_RATIO_MAX)
+        # Keys
+        bx, by, bz = _base(x, inverse_cell), _base(y, inverse_cell), _base(z, inverse_cell)
+        block = vadd(vmul(vshift_right(bx, two16()), splat16(np.int32(blocks_y))), vshift_right(by, two16()))
+        block = vadd(vmul(block, splat16(np.int32(blocks_z))), vshift_right(bz, two16()))
+        inner = vadd(vmul(vand(bx, three16()), four16()), vand(by, three16()))
+        inner = vadd(vmul(inner, four16()), vand(bz, three16()))
+        key = vadd(vmul(block, sixty_four16()), inner)
+        # Peaks, as bits of non-negative floats
+        fast_x, fast_y, fast_z = _peak(fast_x, vx), _peak(fast_y, vy), _peak(fast_z, vz)
+        steep = _peak(_peak(_peak(steep, xx), xy), xz)
+        steep = _peak(_peak(_peak(steep, yx), yy), yz)
+        steep = _peak(_peak(_peak(steep, zx), zy), zz)
+        wide, tight = vmax(wide, vbits(volume)), vmin(tight, vbits(volume))
+        left = count - at
+        if left >= 16:
+            store_fields(position_out, (begin + at) * 4, 4, x, y, z, volume)
+            store(key_out, begin + at, key)
+        else:
+            store_fields(work, 0, 4, x, y, z, volume)
+            store(index, 0, key)
+            for i in range(left):
+                store(position_out, (begin + at + i) * 4, load4(work, i * 4))
+                poke(key_out, begin + at + i, peek(index, i))
+    _raise_peaks(peak_out, s, fast_x, fast_y, fast_z, steep, wide, tight, cell_size_m)
+
+
+@device
+def _moved(x, rate, dt, low, high):
+    """x + dt rate, kept between two limits; what is not a number becomes the lower one."""
+    return vmin(vmax(vfma(dt, rate, x), splat16(low)), splat16(high))
+
+
+@device
+def _base(x, inverse_cell):
+    return vto_int(vfloor(vsub(vmul(x, inverse_cell), half16())))
+
+
+@device
+def _peak(bits, value):
+    return vmax(bits, vand(vbits(value), no_sign16()))
+
+
+@device
+def _clear_peaks(peak_out, s):
+    for word in range(PEAK_WORDS):
+        poke(peak_out, s * PEAK_WORDS + word, ZERO)
+
+
+@device
+def _raise_peaks(peak_out, s, fast_x, fast_y, fast_z, steep, wide, tight, cell_size_m):
+    """Join a batch's peaks with its block's."""
+    at = s * PEAK_WORDS
+    _raise_peak(peak_out, at + PEAK_SPEED_X, bits_float(largest(fast_x)))
+    _raise_peak(peak_out, at + PEAK_SPEED_Y, bits_float(largest(fast_y)))
+    _raise_peak(peak_out, at + PEAK_SPEED_Z, bits_float(largest(fast_z)))
+    _raise_peak(peak_out, at + PEAK_GRADIENT, bits_float(largest(steep)) * cell_size_m)
+    _raise_peak(peak_out, at + PEAK_VOLUME_MAX, bits_float(largest(wide)))
+    low = bits_float(smallest(tight))
+    old = peek(peak_out, at + PEAK_VOLUME_MIN)
+    if old == ZERO or low < old:
+        poke(peak_out, at + PEAK_VOLUME_MIN, low)
+
+
+@device
+def _raise_peak(peak_out, at, value):
+    if float_bits(value) > float_bits(peek(peak_out, at)):
+        poke(peak_out, at, value)
 
 
 def traffic(**arguments):

@@ -60,66 +60,22 @@ ROW = 16  # words of a row of four nodes
 
 @kernel
 def cpu(
-    blocks_x,
-    blocks_y,
-    blocks_z,
-    cell_size_m,
-    counts_in,
-    step_in,
-    force_in,
-    walls_in,
-    collider_in,
-    terrain_geometry_in,
-    terrain_in,
-    block_id_in,
-    slot_in,
-    cell_start_in,
-    arena_in,
-    node_out,
-):
+    blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, force_in, walls_in, collider_in, terrain_geometry_in,
+    terrain_in, block_id_in, slot_in, cell_start_in, arena_in, node_out,
+):  # fmt: skip
     taken = np.zeros(1, np.int64)
     for _task in numba.prange(thread_count()):
         _blocks(
-            blocks_x,
-            blocks_y,
-            blocks_z,
-            cell_size_m,
-            counts_in,
-            step_in,
-            force_in,
-            walls_in,
-            collider_in,
-            terrain_geometry_in,
-            terrain_in,
-            block_id_in,
-            slot_in,
-            cell_start_in,
-            arena_in,
-            node_out,
-            taken,
-        )
+            blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, force_in, walls_in, collider_in,
+            terrain_geometry_in, terrain_in, block_id_in, slot_in, cell_start_in, arena_in, node_out, taken,
+        )  # fmt: skip
 
 
 @numba.njit(error_model="numpy")
 def _blocks(
-    blocks_x,
-    blocks_y,
-    blocks_z,
-    cell_size_m,
-    counts_in,
-    step_in,
-    force_in,
-    walls_in,
-    collider_in,
-    terrain_geometry_in,
-    terrain_in,
-    block_id_in,
-    slot_in,
-    cell_start_in,
-    arena_in,
-    node_out,
-    taken,
-):
+    blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, force_in, walls_in, collider_in, terrain_geometry_in,
+    terrain_in, block_id_in, slot_in, cell_start_in, arena_in, node_out, taken,
+):  # fmt: skip
     blocks = np.int64(counts_in[COUNT_BLOCKS])
     total = np.empty(BLOCK_NODES * 4, np.int32)
     # One factor for each lane: the velocity unit, or the size of a unit of mass

@@ -32,34 +32,16 @@ OUTSIDE = PEAK_WORDS  # word of a task's own row
 
 @kernel
 def cpu(
-    first_particle,
-    blocks_x,
-    blocks_y,
-    blocks_z,
-    cell_size_m,
-    counts_inout,
-    position_in,
-    velocity_in,
-    key_out,
+    first_particle, blocks_x, blocks_y, blocks_z, cell_size_m, counts_inout, position_in, velocity_in, key_out,
     peak_inout,
-):
+):  # fmt: skip
     threads = thread_count()
     own = np.zeros((threads, 16), np.int32)  # float bits: non-negative floats order as their bits do, NaN above all
     for task in numba.prange(threads):
         _keys(
-            task,
-            threads,
-            first_particle,
-            blocks_x,
-            blocks_y,
-            blocks_z,
-            cell_size_m,
-            counts_inout,
-            position_in,
-            velocity_in,
-            key_out,
-            own,
-        )
+            task, threads, first_particle, blocks_x, blocks_y, blocks_z, cell_size_m, counts_inout, position_in,
+            velocity_in, key_out, own,
+        )  # fmt: skip
     row = peak_inout.shape[0] - 1
     for task in range(threads):
         if own[task, PEAK_VOLUME_MAX] == 0:
@@ -79,19 +61,9 @@ def cpu(
 
 @numba.njit(error_model="numpy")
 def _keys(
-    task,
-    tasks,
-    first_particle,
-    blocks_x,
-    blocks_y,
-    blocks_z,
-    cell_size_m,
-    counts_inout,
-    position_in,
-    velocity_in,
-    key_out,
-    own,
-):
+    task, tasks, first_particle, blocks_x, blocks_y, blocks_z, cell_size_m, counts_inout, position_in, velocity_in,
+    key_out, own,
+):  # fmt: skip
     number = np.int64(counts_inout[COUNT_PARTICLES]) - first_particle
     inverse_cell = F32(1.0) / cell_size_m
     if number * task // tasks < number * (task + 1) // tasks:

@@ -32,111 +32,71 @@ from kernels.constants import (
     STEP_VELOCITY_SCALE,
 )
 from kernels.kernel import Kernel, Traffic
-from kernels.mpm_common import (
-    FOUR,
-    MASS_SCALE,
-    TASK_GRAIN,
-    all_x,
-    all_y,
-    all_z,
-    four_nodes,
-    half4,
-    one4,
-    weights,
+from kernels.mpm_common import FOUR, MASS_SCALE, TASK_GRAIN, four_nodes
+from kernels.mpm_lanes import (
+    STRIDE,
+    batch_end,
+    list_particles,
+    load_fields,
+    one16,
+    spline16,
+    store_fields,
+    zero16,
 )
 from kernels.tasks import fetch_add, thread_count
 from kernels.vector import (
-    keep_in_memory,
-    lane,
     load4,
     load16,
-    make_blend,
     make_constant,
     make_shuffle,
     peek,
-    splat4,
+    poke,
     splat16,
     store,
     vadd,
-    vfloor,
+    vdiv,
     vfma,
     vmul,
     vround_to_int,
     vsub,
 )
 
-TWO_THIRDS = F32(2.0 / 3.0)
-ARENA_STRIDE_I, ARENA_STRIDE_J = 144, 24  # words from one plane and one row of an arena to the next
+PLANE, ROW = 144, 24  # words from one plane and one row of an arena to the next
+FIELD_WORDS = 20  # per particle: b, columns of A, weights along z; groups of four
 
-zero4, zero16 = make_constant([0.0] * 4), make_constant([0.0] * 16)
+two_thirds16 = make_constant([float(F32(2.0 / 3.0))] * 16)
 no_count16 = make_constant([0] * 16, "i32")
-mass4 = make_constant([0.0, 0.0, 0.0, 1.0])
 below16 = make_constant([-1.0] * 4 + [0.0] * 4 + [1.0] * 4 + [0.0] * 4)  # node minus nearest node along z
 three_nodes16 = make_constant([1.0] * 12 + [0.0] * 4)
 four_times = make_shuffle([0, 1, 2, 3] * 4, 4)
 by_node = make_shuffle([0] * 4 + [1] * 4 + [2] * 4 + [3] * 4, 4)
-drop_first = make_shuffle([1, 2, 3, 3], 4)
-keep_three = make_blend([0, 1, 2, 7])  # three lanes of a, the last of b
-first_lane, second_lane, third_lane = make_blend([4, 1, 2, 7]), make_blend([0, 5, 2, 7]), make_blend([0, 1, 6, 7])
-pair_x, pair_y, pair_z = make_blend([0, 4, 0, 4]), make_blend([1, 5, 1, 5]), make_blend([2, 6, 2, 6])
-triple_x, triple_y, triple_z = make_blend([0, 1, 4, 4]), make_blend([0, 1, 5, 5]), make_blend([0, 1, 6, 6])
 
 
 @kernel
 def cpu(
-    cell_size_m,
-    counts_in,
-    step_in,
-    material_in,
-    position_in,
-    velocity_in,
-    viscosity_in,
-    order_in,
-    cell_start_in,
+    cell_size_m, counts_in, step_in, material_in, position_in, velocity_in, viscosity_in, order_in, cell_start_in,
     arena_out,
-):
+):  # fmt: skip
     taken = np.zeros(1, np.int64)
     for _task in numba.prange(thread_count()):
         _blocks(
-            cell_size_m,
-            counts_in,
-            step_in,
-            material_in,
-            position_in,
-            velocity_in,
-            viscosity_in,
-            order_in,
-            cell_start_in,
-            arena_out,
-            taken,
-        )
+            cell_size_m, counts_in, step_in, material_in, position_in, velocity_in, viscosity_in, order_in,
+            cell_start_in, arena_out, taken,
+        )  # fmt: skip
 
 
 @numba.njit(error_model="numpy")
 def _blocks(
-    cell_size_m,
-    counts_in,
-    step_in,
-    material_in,
-    position_in,
-    velocity_in,
-    viscosity_in,
-    order_in,
-    cell_start_in,
-    arena_out,
-    taken,
-):
+    cell_size_m, counts_in, step_in, material_in, position_in, velocity_in, viscosity_in, order_in, cell_start_in,
+    arena_out, taken,
+):  # fmt: skip
     blocks = np.int64(counts_in[COUNT_BLOCKS])
-    inverse_cell = ONE / cell_size_m
-    stress_scale = FOUR * step_in[STEP_DT] / (cell_size_m * material_in[MATERIAL_DENSITY])
-    pressure_scale = stress_scale * material_in[MATERIAL_BULK_MODULUS]
-    viscosity = material_in[MATERIAL_VISCOSITY]
-    per_particle = viscosity_in.shape[0] > 1
-    viscous = per_particle or viscosity != F32(0.0)
     momentum_scale = step_in[STEP_VELOCITY_SCALE]
     # The fourth node of a row is not the row's: what its lanes hold must come to nothing
     scale = vmul(four_nodes(momentum_scale, momentum_scale, momentum_scale, MASS_SCALE), three_nodes16())
-    share = np.empty(16, np.float32)  # P_ij = w_i w_j of the particle in hand, rows of four
+    index = np.empty(STRIDE, np.int32)
+    field = np.empty(STRIDE * FIELD_WORDS, np.float32)
+    share = np.empty(STRIDE * 9 + 16, np.float32)  # w_i w_j, one row each
     while True:
         slot = fetch_add(taken, 0, TASK_GRAIN)
         if slot >= blocks:
@@ -146,95 +106,132 @@ def _blocks(
                 continue
             for word in range(0, ARENA_WORDS, 16):
                 store(arena_out, s * ARENA_WORDS + word, no_count16())
-            for cell in range(BLOCK_NODES):
+            cell = 0
+            while cell < BLOCK_NODES:
+                end = batch_end(cell_start_in, s, cell)
                 begin = np.int64(peek(cell_start_in, s * BLOCK_NODES + cell))
-                end = np.int64(peek(cell_start_in, s * BLOCK_NODES + cell + 1))
-                if begin == end:
-                    continue
-                # Sum the particles of one base cell
-                a00 = a01 = a02 = a10 = a11 = a12 = a20 = a21 = a22 = zero16()
-                for place in range(begin, end):
-                    p = np.int64(peek(order_in, place))
-                    position = load4(position_in, 4 * p)
-                    scaled = vmul(position, splat4(inverse_cell))
-                    g = vsub(vsub(scaled, vfloor(vsub(scaled, half4()))), one4())
-                    w0, w1, w2 = weights(g)
-                    wx = triple_x(pair_x(w0, w1), w2)  # w_0 w_1 w_2 of one axis
-                    wy = triple_y(pair_y(w0, w1), w2)
-                    wz = triple_z(pair_z(w0, w1), w2)
-                    store(share, 0, vmul(all_x(wx), wy))
-                    store(share, 4, vmul(all_y(wx), wy))
-                    store(share, 8, vmul(all_z(wx), wy))
-                    # Affine field A, by columns
-                    v = load4(velocity_in, 12 * p)
-                    cx = load4(velocity_in, 12 * p + 3)
-                    cy = load4(velocity_in, 12 * p + 6)
-                    cz = drop_first(load4(velocity_in, 12 * p + 8))
-                    volume = lane(position, 3)
-                    r = ONE / volume
-                    r2 = r * r
-                    push = pressure_scale * (r2 * r2 * r2 - volume)
-                    if viscous:
-                        mu = viscosity
-                        if per_particle:
-                            mu = peek(viscosity_in, p)
-                        drag = stress_scale * (volume * mu)
-                        trace = lane(cx, 0) + lane(cy, 1) + lane(cz, 2)
-                        ax, ay, az = _viscous(cx, cy, cz, cell_size_m, drag, drag * TWO_THIRDS * trace + push)
-                    else:
-                        diagonal = splat4(push)
-                        size = splat4(cell_size_m)
-                        ax = vfma(cx, size, first_lane(zero4(), diagonal))
-                        ay = vfma(cy, size, second_lane(zero4(), diagonal))
-                        az = vfma(cz, size, third_lane(zero4(), diagonal))
-                    ax, ay, az = keep_three(ax, zero4()), keep_three(ay, zero4()), keep_three(az, zero4())
-                    # Velocity at the nearest node, lane 3 is mass
-                    back = vsub(zero4(), g)
-                    b = vfma(all_x(back), ax, keep_three(v, mass4()))
-                    b = vfma(all_y(back), ay, b)
-                    b = vfma(all_z(back), az, b)
-                    # Rows of three nodes
-                    wz16 = by_node(wz)
-                    zx = vmul(wz16, four_times(ax))
-                    zy = vmul(wz16, four_times(ay))
-                    middle = vmul(wz16, vfma(four_times(az), below16(), four_times(b)))
-                    low, high = vsub(middle, zx), vadd(middle, zx)
-                    keep_in_memory()
-                    a00 = vfma(splat16(peek(share, 0)), vsub(low, zy), a00)
-                    a01 = vfma(splat16(peek(share, 1)), low, a01)
-                    a02 = vfma(splat16(peek(share, 2)), vadd(low, zy), a02)
-                    a10 = vfma(splat16(peek(share, 4)), vsub(middle, zy), a10)
-                    a11 = vfma(splat16(peek(share, 5)), middle, a11)
-                    a12 = vfma(splat16(peek(share, 6)), vadd(middle, zy), a12)
-                    a20 = vfma(splat16(peek(share, 8)), vsub(high, zy), a20)
-                    a21 = vfma(splat16(peek(share, 9)), high, a21)
-                    a22 = vfma(splat16(peek(share, 10)), vadd(high, zy), a22)
-                # Round to fixed point, add to the arena
-                at = s * ARENA_WORDS + ((cell >> 4) * 36 + (cell >> 2 & 3) * 6 + (cell & 3)) * 4
-                _add_row(arena_out, at, a00, scale)
-                _add_row(arena_out, at + ARENA_STRIDE_J, a01, scale)
-                _add_row(arena_out, at + 2 * ARENA_STRIDE_J, a02, scale)
-                at += ARENA_STRIDE_I
-                _add_row(arena_out, at, a10, scale)
-                _add_row(arena_out, at + ARENA_STRIDE_J, a11, scale)
-                _add_row(arena_out, at + 2 * ARENA_STRIDE_J, a12, scale)
-                at += ARENA_STRIDE_I
-                _add_row(arena_out, at, a20, scale)
-                _add_row(arena_out, at + ARENA_STRIDE_J, a21, scale)
-                _add_row(arena_out, at + 2 * ARENA_STRIDE_J, a22, scale)
+                count = np.int64(peek(cell_start_in, s * BLOCK_NODES + end)) - begin
+                if count > 0:
+                    groups = list_particles(order_in, begin, count, index)
+                    _prepare(
+                        groups, cell_size_m, step_in, material_in, position_in, velocity_in, viscosity_in, index, field,
+                        share,
+                    )  # fmt: skip
+                    for c in range(cell, end):
+                        first = np.int64(peek(cell_start_in, s * BLOCK_NODES + c))
+                        last = np.int64(peek(cell_start_in, s * BLOCK_NODES + c + 1))
+                        if first < last:
+                            at = s * ARENA_WORDS + ((c >> 4) * 36 + (c >> 2 & 3) * 6 + (c & 3)) * 4
+                            _scatter(first - begin, last - begin, field, share, scale, arena_out, at)
+                cell = end
 
 
 @device
-def _viscous(cx, cy, cz, cell_size_m, drag, diagonal):
-    """Columns of A with viscous stress: dx C - drag (C + C^T) + diagonal I."""
-    tx = triple_x(pair_x(cx, cy), cz)
-    ty = triple_y(pair_y(cx, cy), cz)
-    tz = triple_z(pair_z(cx, cy), cz)
-    size, against, d = splat4(cell_size_m), splat4(-drag), splat4(diagonal)
-    ax = vfma(vadd(cx, tx), against, vfma(cx, size, first_lane(zero4(), d)))
-    ay = vfma(vadd(cy, ty), against, vfma(cy, size, second_lane(zero4(), d)))
-    az = vfma(vadd(cz, tz), against, vfma(cz, size, third_lane(zero4(), d)))
-    return ax, ay, az
+def _prepare(groups, cell_size_m, step_in, material_in, position_in, velocity_in, viscosity_in, index, field, share):
+    """What P2G needs of each particle of a batch: affine field A, velocity b at the nearest node, weights."""
+    inverse_cell = splat16(ONE / cell_size_m)
+    size = splat16(cell_size_m)
+    stress = FOUR * step_in[STEP_DT] / (cell_size_m * material_in[MATERIAL_DENSITY])
+    stress_scale, pressure_scale = splat16(stress), splat16(stress * material_in[MATERIAL_BULK_MODULUS])
+    per_particle = viscosity_in.shape[0] > 1
+    viscous = per_particle or material_in[MATERIAL_VISCOSITY] != F32(0.0)
+    for group in range(groups):
+        x, y, z, volume = load_fields(position_in, 4, 0, index, group)
+        vx, vy, vz, xx = load_fields(velocity_in, 12, 0, index, group)  # xy: dv_y/dx
+        xy, xz, yx, yy = load_fields(velocity_in, 12, 4, index, group)
+        yz, zx, zy, zz = load_fields(velocity_in, 12, 8, index, group)
+        # Affine field
+        r = vdiv(one16(), volume)
+        r2 = vmul(r, r)
+        diagonal = vmul(pressure_scale, vsub(vmul(vmul(r2, r2), r2), volume))
+        if viscous:
+            if per_particle:
+                mu = _gather16(viscosity_in, index, group, share)
+            else:
+                mu = splat16(material_in[MATERIAL_VISCOSITY])
+            drag = vmul(stress_scale, vmul(volume, mu))
+            trace = vadd(vadd(xx, yy), zz)
+            diagonal = vfma(vmul(drag, two_thirds16()), trace, diagonal)
+            against = vsub(zero16(), drag)
+            axx = vfma(vadd(xx, xx), against, vfma(xx, size, diagonal))
+            axy = vfma(vadd(xy, yx), against, vmul(xy, size))
+            axz = vfma(vadd(xz, zx), against, vmul(xz, size))
+            ayx = vfma(vadd(yx, xy), against, vmul(yx, size))
+            ayy = vfma(vadd(yy, yy), against, vfma(yy, size, diagonal))
+            ayz = vfma(vadd(yz, zy), against, vmul(yz, size))
+            azx = vfma(vadd(zx, xz), against, vmul(zx, size))
+            azy = vfma(vadd(zy, yz), against, vmul(zy, size))
+            azz = vfma(vadd(zz, zz), against, vfma(zz, size, diagonal))
+        else:
+            axx, axy, axz = vfma(xx, size, diagonal), vmul(xy, size), vmul(xz, size)
+            ayx, ayy, ayz = vmul(yx, size), vfma(yy, size, diagonal), vmul(yz, size)
+            azx, azy, azz = vmul(zx, size), vmul(zy, size), vfma(zz, size, diagonal)
+        # Weights
+        gx, wx0, wx1, wx2 = spline16(x, inverse_cell)
+        gy, wy0, wy1, wy2 = spline16(y, inverse_cell)
+        gz, wz0, wz1, wz2 = spline16(z, inverse_cell)
+        at = group * 16
+        store(share, at, vmul(wx0, wy0))
+        store(share, at + STRIDE, vmul(wx0, wy1))
+        store(share, at + 2 * STRIDE, vmul(wx0, wy2))
+        store(share, at + 3 * STRIDE, vmul(wx1, wy0))
+        store(share, at + 4 * STRIDE, vmul(wx1, wy1))
+        store(share, at + 5 * STRIDE, vmul(wx1, wy2))
+        store(share, at + 6 * STRIDE, vmul(wx2, wy0))
+        store(share, at + 7 * STRIDE, vmul(wx2, wy1))
+        store(share, at + 8 * STRIDE, vmul(wx2, wy2))
+        # Velocity at the nearest node
+        gx, gy, gz = vsub(zero16(), gx), vsub(zero16(), gy), vsub(zero16(), gz)
+        bx = vfma(gz, azx, vfma(gy, ayx, vfma(gx, axx, vx)))
+        by = vfma(gz, azy, vfma(gy, ayy, vfma(gx, axy, vy)))
+        bz = vfma(gz, azz, vfma(gy, ayz, vfma(gx, axz, vz)))
+        at = group * 16 * FIELD_WORDS
+        store_fields(field, at, FIELD_WORDS, bx, by, bz, one16())
+        store_fields(field, at + 4, FIELD_WORDS, axx, axy, axz, zero16())
+        store_fields(field, at + 8, FIELD_WORDS, ayx, ayy, ayz, zero16())
+        store_fields(field, at + 12, FIELD_WORDS, azx, azy, azz, zero16())
+        store_fields(field, at + 16, FIELD_WORDS, wz0, wz1, wz2, zero16())
+
+
+@device
+def _gather16(array, index, group, share):
+    """Sixteen words of an array, by way of the spare words of ``share``."""
+    for i in range(16):
+        poke(share, 9 * STRIDE + i, peek(array, np.int64(peek(index, group * 16 + i))))
+    return load16(share, 9 * STRIDE)
+
+
+@device
+def _scatter(first, last, field, share, scale, arena_out, at):
+    """Sum the particles of one base cell at 27 nodes, round to fixed point, add to the arena."""
+    a00 = a01 = a02 = a10 = a11 = a12 = a20 = a21 = a22 = zero16()
+    for i in range(first, last):
+        b = four_times(load4(field, i * FIELD_WORDS))
+        ax = four_times(load4(field, i * FIELD_WORDS + 4))
+        ay = four_times(load4(field, i * FIELD_WORDS + 8))
+        az = four_times(load4(field, i * FIELD_WORDS + 12))
+        wz = by_node(load4(field, i * FIELD_WORDS + 16))
+        zx, zy = vmul(wz, ax), vmul(wz, ay)
+        middle = vmul(wz, vfma(az, below16(), b))
+        low, high = vsub(middle, zx), vadd(middle, zx)
+        a00 = vfma(splat16(peek(share, i)), vsub(low, zy), a00)
+        a01 = vfma(splat16(peek(share, i + STRIDE)), low, a01)
+        a02 = vfma(splat16(peek(share, i + 2 * STRIDE)), vadd(low, zy), a02)
+        a10 = vfma(splat16(peek(share, i + 3 * STRIDE)), vsub(middle, zy), a10)
+        a11 = vfma(splat16(peek(share, i + 4 * STRIDE)), middle, a11)
+        a12 = vfma(splat16(peek(share, i + 5 * STRIDE)), vadd(middle, zy), a12)
+        a20 = vfma(splat16(peek(share, i + 6 * STRIDE)), vsub(high, zy), a20)
+        a21 = vfma(splat16(peek(share, i + 7 * STRIDE)), high, a21)
+        a22 = vfma(splat16(peek(share, i + 8 * STRIDE)), vadd(high, zy), a22)
+    _add_row(arena_out, at, a00, scale)
+    _add_row(arena_out, at + ROW, a01, scale)
+    _add_row(arena_out, at + 2 * ROW, a02, scale)
+    _add_row(arena_out, at + PLANE, a10, scale)
+    _add_row(arena_out, at + PLANE + ROW, a11, scale)
+    _add_row(arena_out, at + PLANE + 2 * ROW, a12, scale)
+    _add_row(arena_out, at + 2 * PLANE, a20, scale)
+    _add_row(arena_out, at + 2 * PLANE + ROW, a21, scale)
+    _add_row(arena_out, at + 2 * PLANE + 2 * ROW, a22, scale)
 
 
 @device

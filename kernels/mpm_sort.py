@@ -48,37 +48,17 @@ def scratch_words(particle_capacity: int, block_capacity: int, threads: int) -> 
 
 @kernel
 def cpu(
-    blocks_x,
-    blocks_y,
-    blocks_z,
-    counts_inout,
-    key_in,
-    order_out,
-    block_id_out,
-    slot_out,
-    cell_start_out,
+    blocks_x, blocks_y, blocks_z, counts_inout, key_in, order_out, block_id_out, slot_out, cell_start_out,
     scratch_inout,
-):
+):  # fmt: skip
     threads = thread_count()
     taken = np.zeros(1, np.int64)
     for phase in range(PHASES):
         for task in numba.prange(threads):
             _phase(
-                phase,
-                task,
-                threads,
-                blocks_x * blocks_y * blocks_z,
-                blocks_y,
-                blocks_z,
-                counts_inout,
-                key_in,
-                order_out,
-                block_id_out,
-                slot_out,
-                cell_start_out,
-                scratch_inout,
-                taken,
-            )
+                phase, task, threads, blocks_x * blocks_y * blocks_z, blocks_y, blocks_z, counts_inout, key_in,
+                order_out, block_id_out, slot_out, cell_start_out, scratch_inout, taken,
+            )  # fmt: skip
     largest = 0
     for task in range(threads):
         largest = max(largest, scratch_inout[task * HEAD_WORDS])
@@ -90,21 +70,9 @@ def cpu(
 
 @numba.njit(error_model="numpy")
 def _phase(
-    phase,
-    task,
-    tasks,
-    table,
-    blocks_y,
-    blocks_z,
-    counts_inout,
-    key_in,
-    order_out,
-    block_id_out,
-    slot_out,
-    cell_start_out,
-    scratch_inout,
-    taken,
-):
+    phase, task, tasks, table, blocks_y, blocks_z, counts_inout, key_in, order_out, block_id_out, slot_out,
+    cell_start_out, scratch_inout, taken,
+):  # fmt: skip
     particles = np.int64(counts_inout[COUNT_PARTICLES])
     capacity = block_id_out.shape[0]
     begin, end = particles * task // tasks, particles * (task + 1) // tasks

@@ -98,9 +98,7 @@ def store(typingctx, array, index, vector):  # type: ignore[no-untyped-def]
 
     def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
         pointer = _element_pointer(context, builder, signature.args[0], args[0], args[1])
-        instruction = builder.store(
-            args[2], builder.bitcast(pointer, _llvm(signature.args[2]).as_pointer())
-        )
+        instruction = builder.store(args[2], builder.bitcast(pointer, _llvm(signature.args[2]).as_pointer()))
         instruction.align = 4
         return context.get_dummy_value()
 
@@ -204,6 +202,13 @@ def make_blend(indices: list[int]) -> Any:
     return blend
 
 
+def _make_join(lanes: int) -> Any:
+    return make_blend(list(range(2 * lanes)))
+
+
+join4, join8 = _make_join(4), _make_join(8)  # two vectors end to end
+
+
 def make_constant(values: list[float] | list[int], element: str = "f32") -> Any:
     """An intrinsic () that gives a vector of constants."""
 
@@ -255,6 +260,28 @@ def _make_choice(float_test: str, int_test: str) -> Any:
 
 
 vmax, vmin = _make_choice(">", ">"), _make_choice("<", "<")
+
+
+def _make_reduction(name: str) -> Any:
+    @intrinsic
+    def reduce(typingctx, a):  # type: ignore[no-untyped-def]
+        """Over the int32 lanes of a vector."""
+
+        def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+            kind = args[0].type
+            function = cgutils.get_or_insert_function(
+                builder.module,
+                ir.FunctionType(kind.element, [kind]),
+                f"llvm.vector.reduce.{name}.v{kind.count}i32",
+            )
+            return builder.call(function, args)
+
+        return types.int32(a), codegen
+
+    return reduce
+
+
+largest, smallest = _make_reduction("smax"), _make_reduction("smin")
 vand = _make_binary("and_", "and_")
 vshift_right = _make_binary("ashr", "ashr")
 

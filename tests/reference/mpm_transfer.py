@@ -66,7 +66,7 @@ def affine(c, volume, viscosity, cell_size_m, dt, density, bulk_modulus):
     diagonal = stress_scale * bulk_modulus * (r2 * r2 * r2 - volume)
     drag = stress_scale * (volume * viscosity)
     if viscosity != F32(0.0):
-        diagonal = drag * F32(2.0 / 3.0) * (c[0, 0] + c[1, 1] + c[2, 2]) + diagonal
+        diagonal = fma(drag * F32(2.0 / 3.0), c[0, 0] + c[1, 1] + c[2, 2], diagonal)
     for d in range(3):
         for e in range(3):
             a[d, e] = fma(c[d, e], cell_size_m, diagonal if d == e else F32(0.0))
