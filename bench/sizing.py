@@ -11,7 +11,7 @@ from kernels import constants as k
 from kernels.mpm_common import PEAK_WORDS
 
 F32 = np.float32
-COURANT = 0.5  # cells that a sound wave on the fastest flow crosses in a substep, at the most
+COURANT = 0.6  # cells that a sound wave on the fastest flow crosses in a substep, at the most; noise grows from 1 on
 DIFFUSION = 1.0 / 6.0  # nu dt / dx^2 and kappa dt / dx^2, at the most
 BLOCK_RESERVE = 1.6  # room for blocks over the blocks in use
 
