@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 
-from kernels.common import F32, HALF, ONE, TWO, ZERO, device, exp_f32, log_f32
+from kernels.common import F32, ONE, TWO, ZERO, device, exp_f32, log_f32
 from kernels.constants import (
     MATERIAL_AMBIENT_TEMPERATURE,
     MATERIAL_DENSITY,
@@ -28,13 +28,44 @@ from kernels.constants import (
     MATERIAL_YIELD_STRESS,
     MATERIAL_YIELD_TEMPERATURE,
 )
+from kernels.mpm_lanes import one16, zero16
+from kernels.vector import (
+    make_constant,
+    splat16,
+    vadd,
+    vdiv,
+    vfma,
+    vfrom_bits,
+    vmax,
+    vmin,
+    vmul,
+    vround_to_int,
+    vsub,
+    vto_float,
+)
 
 STEFAN_BOLTZMANN = F32(5.670374419e-8)  # W/m^2/K^4
 LN_10 = F32(2.302585093)
 THREE, THIRD = F32(3.0), F32(1.0 / 3.0)
 COLDEST = F32(1.0)  # K above VFT's C, so that the quotient stays finite
 EXPONENT_MAX = F32(60.0)  # e^60 Pa s is solid
-CREEP = F32(1.0e-3)  # m g below it: the quotient's limit is taken
+CREEP = F32(1.0e-3)  # least m g
+
+log2_e16, ln2_high16, ln2_low16, e0_16, e1_16, e2_16, e3_16, e4_16, e5_16 = (
+    make_constant([float(F32(value))] * 16)
+    for value in (
+        1.44269504088896341,
+        0.693359375,
+        -2.12194440e-4,
+        1.9875691500e-4,
+        1.3981999507e-3,
+        8.3334519073e-3,
+        4.1665795894e-2,
+        1.6666665459e-1,
+        5.0000001201e-1,
+    )
+)
+bias16, one_exponent16 = make_constant([127] * 16, "i32"), make_constant([1 << 23] * 16, "i32")
 
 
 @device
@@ -48,32 +79,38 @@ def strain_rate(velocity_in, p):
 
 
 @device
-def lava_viscosity(temperature, rate, material_in):
-    """Effective viscosity (Pa s) at a temperature (K) and strain rate (1/s)."""
-    above = temperature - material_in[MATERIAL_VFT_C]
-    if above < COLDEST:
-        above = COLDEST
-    exponent = LN_10 * (material_in[MATERIAL_VFT_A] + material_in[MATERIAL_VFT_B] / above)
-    if exponent > EXPONENT_MAX:
-        exponent = EXPONENT_MAX
-    viscosity = exp_f32(exponent)
-    if material_in[MATERIAL_YIELD_STRESS] > ZERO:
-        solid = (material_in[MATERIAL_LIQUIDUS] - temperature) / (
-            material_in[MATERIAL_LIQUIDUS] - material_in[MATERIAL_YIELD_TEMPERATURE]
-        )
-        if solid > ONE:
-            solid = ONE
-        if solid > ZERO:
-            m = material_in[MATERIAL_PAPANASTASIOU]
-            mg = m * rate
-            if mg < CREEP:
-                quotient = m * (ONE - HALF * mg)
-            else:
-                quotient = (ONE - exp_f32(-mg)) / rate
-            viscosity += material_in[MATERIAL_YIELD_STRESS] * solid * quotient
-    if viscosity > material_in[MATERIAL_VISCOSITY_MAX]:
-        viscosity = material_in[MATERIAL_VISCOSITY_MAX]
-    return viscosity
+def exp16(x):
+    """e^x of sixteen x in [-80, 80], with the bits of ``exp_f32``."""
+    n = vround_to_int(vmul(x, log2_e16()))
+    whole = vto_float(n)
+    r = vfma(whole, vsub(zero16(), ln2_high16()), x)
+    r = vfma(whole, vsub(zero16(), ln2_low16()), r)
+    p = vfma(e0_16(), r, e1_16())
+    p = vfma(p, r, e2_16())
+    p = vfma(p, r, e3_16())
+    p = vfma(p, r, e4_16())
+    p = vfma(p, r, e5_16())
+    p = vadd(vfma(p, vmul(r, r), r), one16())
+    return vmul(p, vfrom_bits(vmul(vadd(n, bias16()), one_exponent16())))
+
+
+@device
+def viscosity16(temperature, rate, material_in):
+    """Effective viscosities (Pa s) at sixteen temperatures (K) and strain rates (1/s)."""
+    above = vmax(vsub(temperature, splat16(material_in[MATERIAL_VFT_C])), splat16(COLDEST))
+    exponent = vadd(splat16(material_in[MATERIAL_VFT_A]), vdiv(splat16(material_in[MATERIAL_VFT_B]), above))
+    viscosity = exp16(vmax(vmin(vmul(splat16(LN_10), exponent), splat16(EXPONENT_MAX)), splat16(-EXPONENT_MAX)))
+    m = material_in[MATERIAL_PAPANASTASIOU]
+    if material_in[MATERIAL_YIELD_STRESS] > ZERO and m > ZERO:
+        liquidus = material_in[MATERIAL_LIQUIDUS]
+        share = vdiv(vsub(splat16(liquidus), temperature), splat16(liquidus - material_in[MATERIAL_YIELD_TEMPERATURE]))
+        share = vmax(vmin(share, one16()), zero16())
+        # At rest the quotient's limit is m; half the creep's m g off it is close enough, and there is no 0 / 0
+        rate = vmax(rate, splat16(CREEP / m))
+        falling = exp16(vmax(vmul(splat16(-m), rate), splat16(-EXPONENT_MAX)))
+        quotient = vdiv(vsub(one16(), falling), rate)
+        viscosity = vfma(vmul(splat16(material_in[MATERIAL_YIELD_STRESS]), share), quotient, viscosity)
+    return vmin(viscosity, splat16(material_in[MATERIAL_VISCOSITY_MAX]))
 
 
 @device

@@ -240,6 +240,7 @@ def _make_unary_call(name: str) -> Any:
 
 
 vfloor, vabs = _make_unary_call("floor"), _make_unary_call("fabs")
+vsqrt = _make_unary_call("sqrt")
 
 
 def _make_choice(float_test: str, int_test: str) -> Any:
@@ -309,6 +310,17 @@ def vbits(typingctx, a):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
+def vfrom_bits(typingctx, a):  # type: ignore[no-untyped-def]
+    """The float32 lanes with the bits of int32 lanes."""
+    result = _FLOAT[a.lanes]
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return builder.bitcast(args[0], _llvm(result))
+
+    return result(a), codegen
+
+
+@intrinsic
 def vzero_unless(typingctx, number, a):  # type: ignore[no-untyped-def]
     """Float lanes of ``a`` where the int lane of ``number`` is not 0, elsewhere 0."""
 
@@ -342,12 +354,23 @@ def poke(typingctx, array, index, value):  # type: ignore[no-untyped-def]
     return types.void(array, types.intp, value), codegen
 
 
-@intrinsic
-def keep_in_memory(typingctx):  # type: ignore[no-untyped-def]
-    """What was stored before is loaded, not forwarded, after: lets an FMA broadcast its operand from memory."""
+def _make_prefetch(write: int) -> Any:
+    @intrinsic
+    def prefetch(typingctx, array, index):  # type: ignore[no-untyped-def]
+        """Ask for the cache line of an element, for reading or (``_write``) writing; no effect on results."""
 
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        builder.asm(ir.FunctionType(ir.VoidType(), []), "", "~{memory}", [], True)
-        return context.get_dummy_value()
+        def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+            pointer = _element_pointer(context, builder, signature.args[0], args[0], args[1])
+            word, byte = ir.IntType(32), ir.IntType(8).as_pointer()
+            function = cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(ir.VoidType(), [byte, word, word, word]), "llvm.prefetch.p0"
+            )
+            builder.call(function, [builder.bitcast(pointer, byte), word(write), word(3), word(1)])
+            return context.get_dummy_value()
 
-    return types.void(), codegen
+        return types.void(array, types.intp), codegen
+
+    return prefetch
+
+
+prefetch, prefetch_write = _make_prefetch(0), _make_prefetch(1)

@@ -10,8 +10,10 @@ import pytest
 
 from kernels import constants as k
 from kernels import mpm_heat_conduct, mpm_heat_g2p, mpm_heat_grid, mpm_heat_p2g, mpm_rheology
+from kernels.common import exp_f32
 from kernels.mpm_heat_example import lava_material, make_heat_state
-from kernels.mpm_lava import lava_viscosity, radiate
+from kernels.mpm_lava import exp16, radiate, strain_rate, viscosity16
+from kernels.vector import load16, store
 
 F32 = np.float32
 STEPS = (mpm_heat_p2g, mpm_heat_grid, mpm_heat_conduct, mpm_heat_g2p)
@@ -19,8 +21,8 @@ STEPS = (mpm_heat_p2g, mpm_heat_grid, mpm_heat_conduct, mpm_heat_g2p)
 
 @numba.njit(error_model="numpy")
 def viscosities(temperature, rate, material, out):
-    for n in range(temperature.shape[0]):
-        out[n] = lava_viscosity(temperature[n], rate[n], material)
+    for n in range(0, temperature.shape[0], 16):
+        store(out, n, viscosity16(load16(temperature, n), load16(rate, n), material))
 
 
 @numba.njit(error_model="numpy")
@@ -46,9 +48,11 @@ def heat_step(state: dict) -> None:
 
 def viscosity_of(temperature, rate, material) -> np.ndarray:
     t, g = np.broadcast_arrays(np.asarray(temperature, F32), np.asarray(rate, F32))
-    out = np.zeros(t.size, F32)
-    viscosities(t.ravel().copy(), g.ravel().copy(), material, out)
-    return out
+    count, padded = t.size, -(-t.size // 16) * 16
+    t, g = np.resize(t, padded), np.resize(g, padded)
+    out = np.zeros(padded, F32)
+    viscosities(t, g, material, out)
+    return out[:count]
 
 
 def test_viscosity_follows_the_melt_law():
@@ -161,3 +165,36 @@ def test_threads_do_not_change_a_bit(module):
         module.cpu(*arguments.values())
         results.append([arguments[name].tobytes() for name in module.KERNEL.output_names])
     assert results[0] == results[1]
+
+
+@numba.njit(error_model="numpy")
+def exponentials(x, one, sixteen):
+    for n in range(x.shape[0]):
+        one[n] = exp_f32(x[n])
+    for n in range(0, x.shape[0], 16):
+        store(sixteen, n, exp16(load16(x, n)))
+
+
+def test_exponentials_of_sixteen_have_the_bits_of_one():
+    x = np.random.default_rng(1).uniform(-80, 80, 16000).astype(F32)
+    one, sixteen = np.zeros_like(x), np.zeros_like(x)
+    exponentials(x, one, sixteen)
+    assert np.array_equal(one, sixteen)
+
+
+@numba.njit(error_model="numpy")
+def strain_rates(velocity, out):
+    for n in range(out.shape[0]):
+        out[n] = strain_rate(velocity, n)
+
+
+@pytest.mark.parametrize("size", [1, 8, 27, 4096])
+def test_rheology_carries_and_finds_each_particles_own(size):
+    arguments = mpm_rheology.KERNEL.example(np.random.default_rng(5), size)
+    mpm_rheology.cpu(*arguments.values())
+    count = len(arguments["order_in"])
+    carried = arguments["temperature_in"][arguments["order_in"]]
+    assert np.array_equal(arguments["temperature_out"], carried)
+    rate = np.zeros(count, F32)
+    strain_rates(arguments["velocity_in"], rate)
+    assert np.array_equal(arguments["viscosity_out"], viscosity_of(carried, rate, arguments["material_in"]))
