@@ -9,7 +9,8 @@ Rules that make every back-end give the same bits:
 * ``exp log pow sin cos`` are the ones of ``common``, never a library's.
 
 Numba's disk cache looks only at the file that holds a function, not at what that
-function calls. The cache folder is therefore named after all the sources here.
+function calls. Each kernel therefore has a cache folder named after the sources of
+its own file and of all that it imports from here.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,26 +28,39 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 
 
-def source_digest() -> str:
-    """SHA-256 (16 hex digits) of every Python source in this folder."""
+IMPORT = re.compile(r"^\s*(?:from kernels\.(\w+) import|import kernels\.(\w+)|from kernels import ([\w, ]+))", re.MULTILINE)
+
+
+def _imports(stem: str) -> set[str]:
+    names = set()
+    for one, other, several in IMPORT.findall((HERE / f"{stem}.py").read_text(encoding="utf-8")):
+        names |= {one or other} if one or other else {n.split(" as ")[0].strip() for n in several.split(",")}
+    return {n for n in names if (HERE / f"{n}.py").exists()}
+
+
+def source_digest(stem: str | None = None) -> str:
+    """SHA-256 (16 hex digits) of every source here, or of ``<stem>.py`` and all that it imports from here."""
+    if stem is None:
+        needed = {path.stem for path in HERE.glob("*.py")}
+    else:
+        needed, found = set(), {stem}
+        while found:
+            needed |= found
+            found = {name for one in found for name in _imports(one)} - needed
     digest = hashlib.sha256()
-    for path in sorted(HERE.glob("*.py")):
-        digest.update(path.name.encode())
-        digest.update(path.read_bytes())
+    for name in sorted(needed):
+        digest.update(name.encode())
+        digest.update((HERE / f"{name}.py").read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _use_cache_folder() -> None:
-    import numba
-
+def cache_folder(stem: str) -> str:
+    """Where Numba keeps the machine code of the kernels in ``<stem>.py``."""
     base = os.environ.get("NUMBA_CACHE_DIR")
     if not base:
         home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         base = str(Path(home) / "shotmark" / "numba")
-    numba.config.CACHE_DIR = str(Path(base) / source_digest())
-
-
-_use_cache_folder()
+    return str(Path(base) / f"{stem}-{source_digest(stem)}")
 
 
 def all_kernels() -> dict[str, Kernel]:

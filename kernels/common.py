@@ -6,11 +6,16 @@ last bit wherever IEEE 754 binary32 holds, because only + - * / sqrt, fma, compa
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numba
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from kernels import cache_folder
 
 F32 = np.float32
 ZERO, HALF, ONE, TWO = F32(0.0), F32(0.5), F32(1.0), F32(2.0)
@@ -18,7 +23,12 @@ PI, TWO_PI = F32(3.14159265358979), F32(6.28318530717959)
 
 # A device function is inlined into the kernel that calls it; a kernel is what a back-end launches.
 device = njit(error_model="numpy", forceinline=True)
-kernel = njit(error_model="numpy", parallel=True, cache=True, nogil=True)
+
+
+def kernel(function):
+    """Compile on all threads, with a disk cache that knows what the function's file imports."""
+    numba.config.CACHE_DIR = cache_folder(Path(function.__code__.co_filename).stem)
+    return njit(error_model="numpy", parallel=True, cache=True, nogil=True)(function)
 
 
 @intrinsic
