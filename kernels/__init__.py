@@ -15,10 +15,10 @@ its own file and of all that it imports from here.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 
 
-IMPORT = re.compile(r"^\s*(?:from kernels\.(\w+) import|import kernels\.(\w+)|from kernels import ([\w, ]+))", re.MULTILINE)
-
-
 def _imports(stem: str) -> set[str]:
     names = set()
-    for one, other, several in IMPORT.findall((HERE / f"{stem}.py").read_text(encoding="utf-8")):
-        names |= {one or other} if one or other else {n.split(" as ")[0].strip() for n in several.split(",")}
-    return {n for n in names if (HERE / f"{n}.py").exists()}
+    for node in ast.walk(ast.parse((HERE / f"{stem}.py").read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "kernels":
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("kernels."):
+            names.add(str(node.module).split(".")[1])
+    return {name for name in names if (HERE / f"{name}.py").exists()}
 
 
 def source_digest(stem: str | None = None) -> str:
