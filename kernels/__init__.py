@@ -16,6 +16,7 @@ its own file and of all that it imports from here.
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import importlib
 import os
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 
 
+@functools.cache
 def _imports(stem: str) -> set[str]:
     names = set()
     for node in ast.walk(ast.parse((HERE / f"{stem}.py").read_text(encoding="utf-8"))):
