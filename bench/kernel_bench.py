@@ -1,0 +1,176 @@
+"""Every kernel alone, on its own example: proved first (one thread against many, equal bits), then timed.
+
+An example is grown until its traffic is several times the last-level cache, or until one launch takes long enough:
+such a kernel is bound by arithmetic, and its rate in bytes is compared with the cache's. What a launch changes is
+copied afresh before each, outside the clock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.roofs import Roofs
+from bench.stats import median
+from kernels.kernel import Kernel, Traffic
+
+SEED = 7
+FIRST_SIZE = 32
+SIZE_MAX = 2**24
+LONG_S = 0.3  # a launch that takes this long is not grown any further
+EXAMPLE_LONG_S = 4.0  # nor one whose example takes this long to make
+MEMORY_FACTOR = 3  # traffic over last-level cache from which on a kernel is said to work in memory
+ROUNDS_MIN, ROUNDS_MAX, TIMED_S = 5, 50, 0.4
+MARGIN = 1.03  # of a rate above a roof: both are measured
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One kernel alone."""
+
+    name: str
+    item: str
+    threads: int
+    size: int  # what its example was made for
+    traffic: Traffic
+    level: str  # "memory" or "cache": where its traffic is held against a roof
+    samples_s: tuple[float, ...]  # empty where the proof failed
+    proof: str | None  # why one thread and many do not agree; None when they do
+
+    @property
+    def median_s(self) -> float | None:
+        return median(self.samples_s)
+
+    def per_second(self, amount: float) -> float | None:
+        """``amount`` a launch as a rate, from the median."""
+        return amount / self.median_s if self.median_s else None
+
+    def bandwidth_roof(self, roofs: Roofs) -> float:
+        return roofs.memory_bytes_per_s if self.level == "memory" else roofs.cache_bytes_per_s
+
+    def too_good(self, roofs: Roofs) -> str | None:
+        """A claim above a roof is a bug in the claim: say which, from the fastest round; None when all is well."""
+        if not self.samples_s:
+            return None
+        best = min(self.samples_s)
+        bytes_ratio = self.traffic.traffic_bytes / best / self.bandwidth_roof(roofs)
+        flop_ratio = self.traffic.flops / best / roofs.fma_flop_per_s
+        if bytes_ratio > MARGIN:
+            return f"claims {bytes_ratio:.2f} x the bandwidth of {self.level}"
+        if flop_ratio > MARGIN:
+            return f"claims {flop_ratio:.2f} x the rate of multiply-adds"
+        return None
+
+
+def fresh(kernel: Kernel, arguments: dict[str, Any]) -> list[Any]:
+    """The arguments in order; a copy of each that the kernel changes."""
+    changed = set(kernel.output_names)
+    return [np.copy(arguments[name]) if name in changed else arguments[name] for name in kernel.argument_names]
+
+
+def launch(kernel: Kernel, arguments: list[Any], threads: int) -> float:
+    """Seconds of one launch."""
+    import numba
+
+    numba.set_num_threads(threads)
+    start = time.perf_counter()
+    kernel.cpu(*arguments)
+    return time.perf_counter() - start
+
+
+def outputs_digest(kernel: Kernel, arguments: list[Any]) -> dict[str, str]:
+    """SHA-256 of every array that the kernel wrote; scratch space holds no result."""
+    written = {
+        name: value
+        for name, value in zip(kernel.argument_names, arguments)
+        if name in kernel.output_names and not name.startswith("scratch")
+    }
+    return {name: hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest() for name, value in written.items()}
+
+
+def disagreement(kernel: Kernel, arguments: dict[str, Any], threads: int) -> str | None:
+    """Names of the outputs that one thread and ``threads`` (at least two, where there are two) write differently."""
+    import numba
+
+    many = max(threads, min(2, int(numba.config.NUMBA_NUM_THREADS)))  # type: ignore[attr-defined]
+    digests = []
+    for count in (1, many):
+        written = fresh(kernel, arguments)
+        launch(kernel, written, count)
+        digests.append(outputs_digest(kernel, written))
+    different = [name for name in digests[0] if digests[0][name] != digests[1][name]]
+    return f"{', '.join(different)} differ between 1 and {many} threads" if different else None
+
+
+def traffic_after(kernel: Kernel, arguments: dict[str, Any], threads: int) -> tuple[Traffic, float]:
+    """Traffic of one launch, and its seconds."""
+    written = fresh(kernel, arguments)
+    seconds = launch(kernel, written, threads)
+    return kernel.traffic(**dict(zip(kernel.argument_names, written))), seconds
+
+
+def make_example(kernel: Kernel, size: int) -> dict[str, Any]:
+    return kernel.example(np.random.default_rng(SEED), size)
+
+
+def grown_example(kernel: Kernel, threads: int, target_bytes: int) -> tuple[int, dict[str, Any], Traffic]:
+    """(size, arguments, traffic) of an example whose launch moves ``target_bytes``, or is long enough."""
+    size = FIRST_SIZE
+    arguments = make_example(kernel, size)
+    traffic_after(kernel, arguments, threads)  # compiles
+    while True:
+        traffic, seconds = traffic_after(kernel, arguments, threads)
+        missing = target_bytes / max(1, traffic.traffic_bytes)
+        if missing <= 1.0 or seconds >= LONG_S or size >= SIZE_MAX:
+            return size, arguments, traffic
+        size *= 8 if missing > 64.0 and seconds < LONG_S / 64.0 else 2
+        start = time.perf_counter()
+        arguments = make_example(kernel, size)
+        if time.perf_counter() - start > EXAMPLE_LONG_S:
+            return size, arguments, traffic_after(kernel, arguments, threads)[0]
+
+
+def measure_kernel(kernel: Kernel, threads: int, llc_bytes: int, size: int | None = None) -> Measurement:
+    """Prove and time one kernel, at ``size`` or where memory is what it works in."""
+    if size is None:
+        size, arguments, traffic = grown_example(kernel, threads, (MEMORY_FACTOR + 1) * llc_bytes)
+    else:
+        arguments = make_example(kernel, size)
+        traffic, _ = traffic_after(kernel, arguments, threads)
+    level = "memory" if traffic.traffic_bytes >= MEMORY_FACTOR * llc_bytes else "cache"
+    proof = disagreement(kernel, arguments, threads)
+    samples: list[float] = []
+    while proof is None and (len(samples) < ROUNDS_MIN or (sum(samples) < TIMED_S and len(samples) < ROUNDS_MAX)):
+        samples.append(launch(kernel, fresh(kernel, arguments), threads))
+    return Measurement(kernel.name, kernel.item, threads, size, traffic, level, tuple(samples), proof)
+
+
+def document(found: Measurement, roofs: Roofs) -> dict[str, Any]:
+    """One kernel for ``--json``."""
+    traffic = found.traffic
+    rate, flop_rate = found.per_second(traffic.traffic_bytes), found.per_second(traffic.flops)
+    return {
+        "kernel": found.name,
+        "item": found.item,
+        "size": found.size,
+        "items": traffic.items,
+        "bytes_read": traffic.bytes_read,
+        "bytes_written": traffic.bytes_written,
+        "flops": traffic.flops,
+        "atomics": traffic.atomics,
+        "level": found.level,
+        "verified": found.proof is None,
+        "problem": found.proof or found.too_good(roofs),
+        "median_s": found.median_s,
+        "samples_s": list(found.samples_s),
+        "items_per_s": found.per_second(traffic.items),
+        "bytes_per_s": rate,
+        "flop_per_s": flop_rate,
+        "copy_bandwidth_ratio": rate / roofs.copy_bytes_per_s if rate is not None else None,
+        "level_bandwidth_ratio": rate / found.bandwidth_roof(roofs) if rate is not None else None,
+        "fma_rate_ratio": flop_rate / roofs.fma_flop_per_s if flop_rate is not None else None,
+    }

@@ -1,0 +1,159 @@
+"""Cost against work: particles x 8 at constant particles per cell, pixels x 4, samples x 4. And memory per particle."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.backend import NumbaBackend
+from bench.check_scene import box_points, water_scene
+from bench.render import Renderer
+from bench.scene import Scene, build_scene
+from bench.shot import load_shot
+from bench.simulate import Simulation
+from bench.stats import median
+
+ROUNDS = 5
+SUBSTEPS = 6  # of a timed frame
+SMALL_CELLS, LARGE_CELLS = 40, 80  # edge of the block of water: 512,000 and 4,096,000 particles
+TOLERANCE = 0.15
+SHOT, SIZE = "wave", "S"
+
+
+@dataclass(frozen=True)
+class Growth:
+    """The same thing at two sizes."""
+
+    what: str
+    item: str
+    small: int  # items
+    large: int
+    small_s: tuple[float, ...]
+    large_s: tuple[float, ...]
+
+    @property
+    def cost_ratio(self) -> float:
+        """Time of an item at the large size over that at the small one: 1 is proportional."""
+        small, large = median(self.small_s) or 0.0, median(self.large_s) or 0.0
+        return (large / self.large) / (small / self.small)
+
+    @property
+    def proportional(self) -> bool:
+        return abs(self.cost_ratio - 1.0) <= TOLERANCE
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Memory of a simulation of water."""
+
+    particles: int
+    stated_bytes: int  # by Simulation.memory_bytes
+    arrays_bytes: int  # sum of its arrays
+    resident_bytes: int | None  # what the process grew by while it was made and run
+
+    @property
+    def stated_bytes_per_particle(self) -> float:
+        return self.stated_bytes / self.particles
+
+    @property
+    def arrays_bytes_per_particle(self) -> float:
+        return self.arrays_bytes / self.particles
+
+
+def water_block(cells: int) -> Scene:
+    """A cube of water with a slow swirl in a box that is half as wide again; a frame of SUBSTEPS substeps."""
+    box = 4 * (-(-(cells + cells // 2) // 4))
+    low = (box - cells) // 2
+    cell_size_m = 1.0 / box
+    points = box_points((low, low, low), (low + cells,) * 3, cell_size_m)
+    velocity = np.zeros_like(points)
+    velocity[:, 0], velocity[:, 1] = 0.5 - points[:, 1], points[:, 0] - 0.5
+    sound, limit = 20.0, 2.0
+    dt = 0.5 * cell_size_m / (sound + limit)
+    return water_scene(
+        points,
+        (box, box, box),
+        cell_size_m,
+        velocity=velocity,
+        sound_speed_m_per_s=sound,
+        speed_limit_m_per_s=limit,
+        frame_dt_s=dt * (SUBSTEPS - 0.01),
+    )
+
+
+def _resident_bytes() -> int:
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
+
+
+def particles(threads: int | None) -> tuple[Growth, Memory]:
+    """Time of a substep, 8 particles a cell, at two sizes; memory of the large one."""
+    seconds: dict[int, tuple[float, ...]] = {}
+    counts = {}
+    memory: Memory | None = None
+    for cells in (SMALL_CELLS, LARGE_CELLS):
+        backend = NumbaBackend(threads)
+        scene = water_block(cells)
+        gc.collect()
+        before = _resident_bytes()
+        simulation = Simulation(scene, backend)
+        simulation.advance_frame()  # compiles, touches
+        grown = _resident_bytes() - before
+        samples = []
+        for _ in range(ROUNDS):
+            start = time.perf_counter()
+            done = simulation.advance_frame()
+            samples.append((time.perf_counter() - start) / done.substeps)
+        seconds[cells], counts[cells] = tuple(samples), scene.initial_count
+        held = sum(array.nbytes for array in _arrays(simulation))
+        stated = Simulation.memory_bytes(scene, backend.threads or 1)
+        memory = Memory(scene.initial_count, stated, held, grown if grown > 0 else None)
+        del simulation, scene
+    assert memory is not None
+    growth = Growth(
+        "particles x 8, 8 a cell",
+        "particle-substep",
+        counts[SMALL_CELLS],
+        counts[LARGE_CELLS],
+        seconds[SMALL_CELLS],
+        seconds[LARGE_CELLS],
+    )
+    return growth, memory
+
+
+def _arrays(simulation: Simulation) -> list[Any]:
+    """Every array of a simulation once."""
+    held = [*simulation._arrays.values(), *simulation._other.values()]
+    return list({id(array): array for array in held}.values())
+
+
+def pictures(threads: int | None) -> tuple[Growth, Growth]:
+    """Time of tracing a shot's first frame: four times the pixels, and four times the samples."""
+    backend = NumbaBackend(threads)
+    scene = build_scene(load_shot(SHOT), SIZE)
+    simulation = Simulation(scene, backend)
+    simulation.advance_frame()
+    small, samples = scene.picture, scene.picture.samples
+    large = dataclasses.replace(small, width=2 * small.width, height=2 * small.height)
+    seconds = {}
+    for name, picture, count in (("base", small, samples), ("pixels", large, samples), ("samples", small, 4 * samples)):
+        renderer = Renderer(dataclasses.replace(scene, picture=picture), backend)
+        renderer.surface(simulation)
+        renderer.trace(1, count)
+        found = []
+        for _ in range(ROUNDS):
+            start = time.perf_counter()
+            renderer.trace(1, count)
+            found.append(time.perf_counter() - start)
+        seconds[name] = tuple(found)
+    items = small.width * small.height * samples
+    return (
+        Growth("pixels x 4", "sample", items, 4 * items, seconds["base"], seconds["pixels"]),
+        Growth("samples a pixel x 4", "sample", items, 4 * items, seconds["base"], seconds["samples"]),
+    )

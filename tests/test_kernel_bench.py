@@ -1,0 +1,180 @@
+"""Kernels alone: examples are complete, one thread and many write the same bits, an impossible rate is noticed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from bench.cli import main
+from bench.kernel_bench import Measurement, disagreement, document, fresh, make_example, measure_kernel, traffic_after
+from bench.kernel_scaling import Growth
+from bench.roofs import Roofs, llc_bytes, rates_of
+from kernels import all_kernels
+from kernels.kernel import Kernel, Traffic
+
+KERNELS = all_kernels()
+SMALL = 48
+ROOFS = Roofs(
+    threads=1,
+    llc_bytes=2**25,
+    copy_bytes_per_s=1e10,
+    read_bytes_per_s=1.2e10,
+    cache_copy_bytes_per_s=1e11,
+    cache_read_bytes_per_s=1e11,
+    fma_flop_per_s=1e11,
+    rates={},
+)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_one_thread_and_two_write_the_same_bits(name: str) -> None:
+    kernel = KERNELS[name]
+    arguments = make_example(kernel, SMALL)
+    assert set(arguments) == set(kernel.argument_names)
+    assert kernel.output_names
+    assert disagreement(kernel, arguments, 2) is None
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_examples_are_repeatable_and_their_traffic_is_whole(name: str) -> None:
+    kernel = KERNELS[name]
+    first, second = make_example(kernel, SMALL), make_example(kernel, SMALL)
+    for argument in kernel.argument_names:
+        assert np.array_equal(first[argument], second[argument], equal_nan=True), argument
+    traffic, _ = traffic_after(kernel, first, 1)
+    assert traffic.items > 0
+    assert all(value >= 0 and int(value) == value for value in vars(traffic).values())
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_arrays_that_are_only_read_stay_as_they_are(name: str) -> None:
+    kernel = KERNELS[name]
+    arguments = make_example(kernel, SMALL)
+    read = [n for n, v in arguments.items() if isinstance(v, np.ndarray) and n not in kernel.output_names]
+    before = {n: arguments[n].copy() for n in read}
+    kernel.cpu(*fresh(kernel, arguments))
+    for argument in read:
+        assert np.array_equal(before[argument], arguments[argument], equal_nan=True), argument
+
+
+def make_kernel(cpu: Any, flops: int = 1, traffic_bytes: int = 8) -> Kernel:
+    return Kernel(
+        name="made_up",
+        item="word",
+        cpu=cpu,
+        traffic=lambda **arguments: Traffic(
+            items=arguments["words_out"].size, bytes_read=0, bytes_written=traffic_bytes, flops=flops
+        ),
+        example=lambda rng, size: {"words_out": np.zeros(size, np.int32)},
+    )
+
+
+def threads_written(words_out: np.ndarray) -> None:
+    words_out[:] = numba.get_num_threads()
+
+
+def ones_written(words_out: np.ndarray) -> None:
+    words_out[:] = 1
+
+
+def test_a_result_that_depends_on_threads_is_not_timed() -> None:
+    found = measure_kernel(make_kernel(threads_written), 2, 2**20, size=16)
+    assert found.samples_s == () and found.proof == "words_out differ between 1 and 2 threads"
+    assert document(found, ROOFS)["verified"] is False and document(found, ROOFS)["median_s"] is None
+
+
+def test_a_result_that_does_not_is() -> None:
+    found = measure_kernel(make_kernel(ones_written), 1, 2**20, size=16)
+    assert found.proof is None and len(found.samples_s) >= 5 and found.level == "cache"
+
+
+@pytest.mark.parametrize(
+    ("level", "traffic_bytes", "flops", "problem"),
+    [
+        ("memory", 11_000_000_000, 0, None),
+        ("memory", 13_000_000_000, 0, "bandwidth of memory"),
+        ("cache", 13_000_000_000, 0, None),
+        ("cache", 120_000_000_000, 0, "bandwidth of cache"),
+        ("memory", 0, 110_000_000_000, "rate of multiply-adds"),
+    ],
+)
+def test_a_rate_above_a_roof_is_a_problem(level: str, traffic_bytes: int, flops: int, problem: str | None) -> None:
+    traffic = Traffic(items=1, bytes_read=traffic_bytes, bytes_written=0, flops=flops)
+    said = Measurement("k", "item", 1, 1, traffic, level, (1.0, 1.2), None).too_good(ROOFS)
+    assert said is None if problem is None else problem in str(said)
+
+
+def test_growth_is_proportional_within_15_per_cent() -> None:
+    assert Growth("", "", 1, 8, (1.0, 1.0), (8.8, 9.0)).proportional
+    assert not Growth("", "", 1, 8, (1.0, 1.0), (9.4, 9.4)).proportional
+    assert Growth("", "", 10, 40, (2.0,), (8.0,)).cost_ratio == 1.0
+
+
+def test_rates_repeat_until_a_round_is_long_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("bench.roofs.time.perf_counter", lambda: now[0])
+
+    def call(repeats: int) -> None:
+        now[0] += 0.004 * repeats
+
+    assert rates_of(100.0, call, rounds=3) == pytest.approx((25_000.0,) * 3)
+
+
+def test_cache_size_is_read_or_guessed(tmp_path: Path) -> None:
+    assert llc_bytes(tmp_path) == 64 * 2**20
+    for index, size in enumerate(("32K", "1024K", "36M")):
+        (tmp_path / f"index{index}").mkdir()
+        (tmp_path / f"index{index}" / "size").write_text(f"{size}\n")
+    assert llc_bytes(tmp_path) == 36 * 2**20
+
+
+def test_unknown_kernel_is_one_line() -> None:
+    result = CliRunner().invoke(main, ["kernels", "mpm_p3g"])
+    assert result.exit_code == 2 and result.stderr.count("\n") == 1 and "mpm_p2g" in result.stderr
+
+
+def test_json_is_one_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.cmd_kernels.measure_roofs", lambda threads: ROOFS)
+    result = CliRunner().invoke(main, ["kernels", "surf_scan", "--size", "64", "--threads", "1", "--json"])
+    assert result.exit_code == 0, result.output
+    made = json.loads(result.stdout)
+    assert made["kernels"][0]["verified"] and made["roofs"]["copy_bytes_per_s"] == 1e10
+
+
+FIND_FLOAT64 = """
+import importlib, pathlib, sys
+import numpy as np
+from numba.core.dispatcher import Dispatcher
+import kernels
+from bench.kernel_bench import fresh, make_example
+for kernel in kernels.all_kernels().values():
+    kernel.cpu(*fresh(kernel, make_example(kernel, 48)))
+wide, seen = [], 0
+for path in sorted(pathlib.Path(kernels.__file__).parent.glob("*.py")):
+    module = importlib.import_module(f"kernels.{path.stem}")
+    for name, value in vars(module).items():
+        if isinstance(value, Dispatcher) and value.py_func.__module__ == module.__name__:
+            for compiled in value.overloads.values():
+                seen += 1
+                typemap = compiled.type_annotation.typemap
+                wide += [f"{path.stem}.{name}: {v}" for v, kind in typemap.items() if "float64" in str(kind)]
+assert seen > 50, seen
+sys.exit("\\n".join(sorted(set(wide))) or 0)
+"""
+
+
+@pytest.mark.slow
+def test_no_kernel_computes_in_float64(tmp_path: Path) -> None:
+    """Numba widens quietly: int32 * float32 is float64. Compiled afresh, since a cached kernel keeps no types."""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", FIND_FLOAT64], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
