@@ -58,6 +58,7 @@ def command(
     err = tables.console(stderr=True)
     if update_golden:
         for shot in loaded:
+            require_shipped(shot)
             golden = update(golden, shot, backends[0])
         write_golden(golden)
     proofs = []
@@ -95,11 +96,16 @@ def frames_of(shot: Shot, device: Backend, numbers: list[int]) -> dict[int, tupl
     return found
 
 
-def prove(shot: Shot, device: Backend, golden: Golden) -> list[Proof]:
-    """Every golden frame of a shot, found against expected."""
+def require_shipped(shot: Shot) -> None:
+    """Raise UserError for a shot that has no golden hashes because it does not ship."""
     if not is_shipped(shot):
         known = ", ".join(shot_names())
-        raise UserError(f"{shot.path}: it has no golden hashes; verify proves the shots that ship: {known}")
+        raise UserError(f"{shot.path}: expected a shot that ships ({known}): others have no golden hashes")
+
+
+def prove(shot: Shot, device: Backend, golden: Golden) -> list[Proof]:
+    """Every golden frame of a shot, found against expected."""
+    require_shipped(shot)
     numbers = golden_frames(golden, shot.name, GOLDEN_SIZE)
     if not numbers:
         return [Proof(shot.name, 0, device.name, None, None, False, "golden.json has no hashes of it")]
