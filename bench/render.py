@@ -62,10 +62,12 @@ def trace_parameters(scene: Scene, picture: np.ndarray) -> np.ndarray:
     kinds = scene.colliders[:, k.COLLIDER_KIND]
     out[k.TRACE_HAS_COLLIDERS] = bool(np.any((kinds != 0) & (kinds != k.COLLIDER_VESSEL)))
     out[k.TRACE_CELL] = cell
+    out[k.TRACE_TOP] = out[k.TRACE_HIGH_Z] if out[k.TRACE_HAS_COLLIDERS] else look[k.LOOK_PLANE_Z]
     if scene.terrain_geometry[3] > 0:
         height = scene.terrain.astype(np.float64)
         steepest = [np.abs(np.diff(height, axis=axis)).max() / float(scene.terrain_geometry[2]) for axis in (0, 1)]
         out[k.TRACE_TERRAIN_LOW], out[k.TRACE_TERRAIN_HIGH] = height.min(), height.max()
+        out[k.TRACE_TOP] = max(float(out[k.TRACE_TOP]), height.max())
         out[k.TRACE_TERRAIN_SLOPE] = SLOPE_MARGIN * np.sqrt(steepest[0] ** 2 + steepest[1] ** 2)
     return out
 
@@ -115,6 +117,7 @@ class Renderer:
             (k.TRACE_FOG_LOW, surface.grid[3:], surface.fog_table, trace[k.TRACE_FOG_VOXEL]),
         ):
             trace[slot : slot + 6] = occupied_box(backend.host(table), grid, voxel)
+        trace[k.TRACE_TOP] = max(trace[k.TRACE_TOP], trace[k.TRACE_SURFACE_HIGH + 2], trace[k.TRACE_FOG_HIGH + 2])
         look[k.LOOK_TIME] += F32(frame * scene.frame_dt_s)
         self._film = backend.zeros((picture.height, picture.width, k.FILM_WORDS), F32)
         self._work = backend.zeros((k.TRACE_TASKS, k.WORK_WORDS), np.int64)

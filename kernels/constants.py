@@ -272,8 +272,12 @@ FILM_WORDS = 8
     TRACE_TERRAIN_HIGH,
     TRACE_TERRAIN_SLOPE,  # steepest terrain slope, from below: no smaller than the true one
     TRACE_CELL,  # m, simulation cell
-) = range(15)
-TRACE_WORDS = 24
+    TRACE_SURFACE_LOW,  # m, box around all liquid: low corner, 3 words, high corner, 3 words
+) = range(16)
+TRACE_SURFACE_HIGH = TRACE_SURFACE_LOW + 3
+TRACE_FOG_LOW, TRACE_FOG_HIGH = TRACE_SURFACE_LOW + 6, TRACE_SURFACE_LOW + 9  # the same around all fog
+TRACE_TOP = TRACE_SURFACE_LOW + 12  # m, above it there is nothing but sky
+TRACE_WORDS = 32
 
 # solids that a ray can hit
 SOLID_NONE, SOLID_TERRAIN, SOLID_COLLIDER, SOLID_FLOOR, SOLID_PLANE = 0, 1, 2, 3, 4

@@ -43,6 +43,7 @@ from kernels.constants import (
     SKY_SUN_COS,
     SKY_WORDS,
     SKY_ZENITH_R,
+    TRACE_FOG_HIGH,
     TRACE_FOG_VOXEL,
     TRACE_HAS_FOG,
     TRACE_TASKS,
@@ -269,6 +270,7 @@ def example(rng: np.random.Generator, size: int) -> dict[str, Any]:
     trace = np.zeros(TRACE_WORDS, np.float32)
     trace[TRACE_VOXEL] = trace[TRACE_FOG_VOXEL] = 1.0 / (8 * bricks)
     trace[TRACE_HAS_FOG] = 1.0
+    trace[TRACE_FOG_HIGH : TRACE_FOG_HIGH + 3] = 1.0
     camera = np.zeros(CAMERA_WORDS, np.float32)
     camera[CAMERA_ORIGIN : CAMERA_ORIGIN + 3] = (0.5, -1.2, 0.5)
     camera[CAMERA_FORWARD + 1], camera[CAMERA_RIGHT], camera[CAMERA_UP + 2] = 1.0, 0.4, 0.4

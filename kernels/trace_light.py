@@ -25,13 +25,13 @@ from kernels.constants import (
     LOOK_MIRROR_Y_HIGH,
     LOOK_MIRROR_Y_LOW,
     SOLID_NONE,
-    TRACE_FOG_VOXEL,
     TRACE_HAS_FOG,
     TRACE_HAS_SURFACE,
     TRACE_HIGH_X,
     TRACE_HIGH_Y,
     TRACE_LOW_X,
     TRACE_LOW_Y,
+    TRACE_TOP,
     TRACE_VOXEL,
     WORK_SEGMENTS,
 )
@@ -45,8 +45,8 @@ SHADOW_SEGMENTS = 24
 
 
 @device
-def mirror_hit(ox, oy, dx, dy, look_in, trace_in):
-    """(t, axis) to the nearest mirror wall ahead; axis 0 x, 1 y, -1 none (t far)."""
+def mirror_hit(ox, oy, oz, dx, dy, dz, look_in, trace_in):
+    """(t, axis) to the nearest mirror wall ahead; axis 0 x, 1 y, -1 none, or where nothing but sky is mirrored."""
     t_end, axis = FAR, -1
     if dx < ZERO and look_in[LOOK_MIRROR_X_LOW] > ZERO:
         t_end, axis = (trace_in[TRACE_LOW_X] - ox) / dx, 0
@@ -61,6 +61,8 @@ def mirror_hit(ox, oy, dx, dy, look_in, trace_in):
         t_end, axis = t, 1
     if t_end < ZERO:
         t_end = ZERO
+    if dz >= ZERO and oz + dz * t_end > trace_in[TRACE_TOP]:
+        axis = -1
     return t_end, axis
 
 
@@ -106,7 +108,7 @@ def sun_transmittance(ox, oy, oz, dx, dy, dz, sign, folds, scene, pixel, sample,
         beyond = F32(folds) > look_in[LOOK_MIRROR_FOLDS]
         t_end, axis = FAR, -1
         if not beyond:
-            t_end, axis = mirror_hit(ox, oy, dx, dy, look_in, trace_in)
+            t_end, axis = mirror_hit(ox, oy, oz, dx, dy, dz, look_in, trace_in)
         _, kind = solid_hit(
             ox, oy, oz, dx, dy, dz, t_end, beyond, look_in, trace_in, terrain_geometry, terrain, collider
         )
@@ -116,7 +118,7 @@ def sun_transmittance(ox, oy, oz, dx, dy, dz, sign, folds, scene, pixel, sample,
             return r, g, b, dim
         t, broken = F32(-1.0), 0
         if has_surface:
-            t, broken = surface_hit(ox, oy, oz, dx, dy, dz, t_end, sign, voxel, grid_in, table, value, work)
+            t, broken = surface_hit(ox, oy, oz, dx, dy, dz, t_end, sign, trace_in, grid_in, table, value, work)
         if t >= ZERO:
             if np.int32(look_in[LOOK_LIQUID]) != LIQUID_WATER:
                 return ZERO, ZERO, ZERO, dim
@@ -135,7 +137,7 @@ def sun_transmittance(ox, oy, oz, dx, dy, dz, sign, folds, scene, pixel, sample,
                 t_end,
                 True,
                 look_in[LOOK_FOG_GAIN],
-                trace_in[TRACE_FOG_VOXEL],
+                trace_in,
                 grid_in,
                 fog_table,
                 fog_value,

@@ -127,24 +127,24 @@ def fresnel(cosine_in, eta):
 
 
 @device
-def clip_box(ox, oy, oz, ix, iy, iz, hx, hy, hz, t_end):
-    """(t0, t1) of a ray with inverse direction i in the box [0, h]; empty where t0 >= t1."""
+def clip_box(ox, oy, oz, ix, iy, iz, trace_in, low, high, t_end):
+    """(t0, t1) of a ray with inverse direction i in the box whose corners stand at two slots; empty where t0 >= t1."""
     t0, t1 = ZERO, t_end
-    a, b = -ox * ix, (hx - ox) * ix
+    a, b = (trace_in[low] - ox) * ix, (trace_in[high] - ox) * ix
     if a > b:
         a, b = b, a
     if a > t0:
         t0 = a
     if b < t1:
         t1 = b
-    a, b = -oy * iy, (hy - oy) * iy
+    a, b = (trace_in[low + 1] - oy) * iy, (trace_in[high + 1] - oy) * iy
     if a > b:
         a, b = b, a
     if a > t0:
         t0 = a
     if b < t1:
         t1 = b
-    a, b = -oz * iz, (hz - oz) * iz
+    a, b = (trace_in[low + 2] - oz) * iz, (trace_in[high + 2] - oz) * iz
     if a > b:
         a, b = b, a
     if a > t0:

@@ -68,6 +68,7 @@ from kernels.trace_volume import fog_at, fog_walk
 # What an event asks for after it: nothing more, go on along the ray, sample a diffuse or a phase direction
 STOP, GO_ON, DIFFUSE, SCATTER = 0, 1, 2, 3
 SURVIVE_MAX = F32(0.95)
+FADED = F32(0.1)
 SOLID_OFFSET = F32(0.05)  # voxels
 
 
@@ -117,7 +118,7 @@ def trace_path(
         beyond = F32(folds) > look_in[LOOK_MIRROR_FOLDS]
         t_end, axis = FAR, -1
         if not beyond:
-            t_end, axis = mirror_hit(ox, oy, dx, dy, look_in, trace_in)
+            t_end, axis = mirror_hit(ox, oy, oz, dx, dy, dz, look_in, trace_in)
         t_end, kind = solid_hit(
             ox, oy, oz, dx, dy, dz, t_end, beyond, look_in, trace_in, terrain_geometry, terrain, collider
         )
@@ -135,7 +136,7 @@ def trace_path(
                 t_end,
                 False,
                 look_in[LOOK_FOG_GAIN],
-                trace_in[TRACE_FOG_VOXEL],
+                trace_in,
                 grid_in,
                 fog_table,
                 fog_value,
@@ -150,7 +151,7 @@ def trace_path(
                 collided, t_end, kind, axis = True, t, SOLID_NONE, -1
         on_surface, broken = False, 0
         if has_surface and not beyond:
-            t, broken = surface_hit(ox, oy, oz, dx, dy, dz, t_end, sign, voxel, grid_in, table, value, work)
+            t, broken = surface_hit(ox, oy, oz, dx, dy, dz, t_end, sign, trace_in, grid_in, table, value, work)
             if t >= ZERO:
                 on_surface, collided, t_end, kind, axis = True, False, t, SOLID_NONE, -1
         if sign < ZERO and t_end < FAR:
@@ -174,6 +175,17 @@ def trace_path(
             else:
                 dy, fy = -dy, -fy
             folds += 1
+            # A path that has faded in the water does not go from mirror to mirror for long
+            survive = tr if tr > tg else tg
+            if tb > survive:
+                survive = tb
+            if survive < FADED:
+                a, _, _, _ = random4(pixel, sample, dim, seed)
+                dim = np.uint32(dim + U1)
+                if a * FADED >= survive:
+                    break
+                inverse = FADED / survive
+                tr, tg, tb = tr * inverse, tg * inverse, tb * inverse
             continue
         if alpha == ZERO:
             alpha, first = ONE, ran

@@ -13,6 +13,9 @@ import numpy as np
 from kernels.common import F32, HALF, ONE, ZERO, device
 from kernels.constants import (
     BRICK_INSIDE,
+    TRACE_SURFACE_HIGH,
+    TRACE_SURFACE_LOW,
+    TRACE_VOXEL,
     WORK_SURFACE_BRICKS,
     WORK_SURFACE_LOOKUPS,
 )
@@ -99,15 +102,16 @@ def _refine(value, b, lx, ly, lz, sx, sy, sz, sign, t_a, f_a, t_b, f_b):
 
 
 @device_call
-def surface_hit(ox, oy, oz, dx, dy, dz, t_end, sign, voxel, grid_in, table, value, work):
+def surface_hit(ox, oy, oz, dx, dy, dz, t_end, sign, trace_in, grid_in, table, value, work):
     """(t, broken) of the first crossing before t_end, t = -1 without one.
 
     ``broken`` is 1 where the side changed without a surface: at the rim of a level set that is cut off.
     """
     nx, ny, nz = np.int64(grid_in[0]), np.int64(grid_in[1]), np.int64(grid_in[2])
+    voxel = trace_in[TRACE_VOXEL]
     edge = EIGHT * voxel
     ix, iy, iz = inverse_slope(dx), inverse_slope(dy), inverse_slope(dz)
-    t, t1 = clip_box(ox, oy, oz, ix, iy, iz, edge * F32(nx), edge * F32(ny), edge * F32(nz), t_end)
+    t, t1 = clip_box(ox, oy, oz, ix, iy, iz, trace_in, TRACE_SURFACE_LOW, TRACE_SURFACE_HIGH, t_end)
     if t >= t1:
         if sign < ZERO and t_end > ZERO:
             return ZERO, 1
@@ -128,6 +132,7 @@ def surface_hit(ox, oy, oz, dx, dy, dz, t_end, sign, voxel, grid_in, table, valu
     t_last, f_last = t, FAR
     bricks, lookups = 0, 0
     hit, broken = NO_HIT, 0
+    f, known = FAR, False
     while True:
         b = table[(i * ny + j) * nz + k]
         t_exit = tx
@@ -148,21 +153,25 @@ def surface_hit(ox, oy, oz, dx, dy, dz, t_end, sign, voxel, grid_in, table, valu
                 hit, broken = t, 1
                 break
             t_last, f_last = t_exit, FAR
+            known = False
         else:
-            # March in this brick
+            # March in this brick; its entry has the value of the last brick's exit, where that had values
             lx = ox * inverse_voxel - EIGHT * F32(i)
             ly = oy * inverse_voxel - EIGHT * F32(j)
             lz = oz * inverse_voxel - EIGHT * F32(k)
-            first = True
+            first = not known
             while True:
-                f = sign * _phi(value, b, lx + sx * t, ly + sy * t, lz + sz * t)
-                lookups += 1
-                if f > ZERO:
-                    armed = True
-                elif armed:
-                    hit = t
-                    break
+                if not known:
+                    f = sign * _phi(value, b, lx + sx * t, ly + sy * t, lz + sz * t)
+                    lookups += 1
+                    if f > ZERO:
+                        armed = True
+                    elif armed:
+                        hit = t
+                        break
+                known = False
                 if t >= t_exit:
+                    known = True
                     break
                 first = False
                 t_last, f_last = t, f

@@ -10,7 +10,13 @@ from __future__ import annotations
 import numpy as np
 
 from kernels.common import F32, ONE, ZERO, device, log_f32
-from kernels.constants import WORK_COLLISIONS, WORK_FOG_BRICKS
+from kernels.constants import (
+    TRACE_FOG_HIGH,
+    TRACE_FOG_LOW,
+    TRACE_FOG_VOXEL,
+    WORK_COLLISIONS,
+    WORK_FOG_BRICKS,
+)
 from kernels.trace_math import (
     U1,
     brick_coordinate,
@@ -49,16 +55,35 @@ def fog_at(px, py, pz, channel, voxel, grid_in, table, value):
 
 @device_call
 def fog_walk(
-    ox, oy, oz, dx, dy, dz, t_end, ratio, gain, voxel, grid_in, table, value, majorant, pixel, sample, dim, seed, work
+    ox,
+    oy,
+    oz,
+    dx,
+    dy,
+    dz,
+    t_end,
+    ratio,
+    gain,
+    trace_in,
+    grid_in,
+    table,
+    value,
+    majorant,
+    pixel,
+    sample,
+    dim,
+    seed,
+    work,
 ):
     """(t, weight, dim, u, v): the first real collision before t_end (t = -1: none), and two uniform numbers for it.
 
     With ``ratio`` there is no collision; ``weight`` is then an estimate of the transmittance up to t_end.
     """
     nx, ny, nz = np.int64(grid_in[3]), np.int64(grid_in[4]), np.int64(grid_in[5])
+    voxel = trace_in[TRACE_FOG_VOXEL]
     edge = EIGHT * voxel
     ix, iy, iz = inverse_slope(dx), inverse_slope(dy), inverse_slope(dz)
-    t, t1 = clip_box(ox, oy, oz, ix, iy, iz, edge * F32(nx), edge * F32(ny), edge * F32(nz), t_end)
+    t, t1 = clip_box(ox, oy, oz, ix, iy, iz, trace_in, TRACE_FOG_LOW, TRACE_FOG_HIGH, t_end)
     if t >= t1:
         return NO_HIT, ONE, dim, ZERO, ZERO
     inverse_edge = ONE / edge

@@ -34,7 +34,7 @@ def mixed_scene(width: int = 48, height: int = 20) -> scene.Args:
     look[k.LOOK_FOAM_R : k.LOOK_FOAM_R + 3], look[k.LOOK_FOAM_GAIN] = 0.8, 1.0
     look[k.LOOK_TERRAIN_A_R : k.LOOK_TERRAIN_A_R + 3] = 0.4
     look[k.LOOK_MIRROR_Y_HIGH], look[k.LOOK_MIRROR_FOLDS] = 1.0, 4.0
-    trace[k.TRACE_HIGH_X : k.TRACE_HIGH_Z + 1] = 2.0
+    trace[k.TRACE_HIGH_X : k.TRACE_HIGH_Z + 1] = trace[k.TRACE_TOP] = 2.0
     args["terrain_in"] = rng.random((9, 9), F32) * F32(0.3)
     args["terrain_geometry_in"][:] = (-1.0, -1.0, 0.5, 1.0)
     trace[k.TRACE_TERRAIN_HIGH], trace[k.TRACE_TERRAIN_SLOPE] = 0.3, 1.2

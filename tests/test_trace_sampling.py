@@ -38,10 +38,10 @@ def _draw_cone(count, ax, ay, az, g, out):
 
 
 @njit
-def _draw_flight(count, gain, grid, table, value, majorant, work, out):
+def _draw_flight(count, gain, trace, grid, table, value, majorant, work, out):
     for n in range(count):
         t, _, _, _, _ = fog_walk(
-            F32(-1.0), F32(0.4), F32(0.3), F32(1.0), F32(0.0), F32(0.0), F32(1.0e30), False, gain, F32(0.03125), grid,
+            F32(-1.0), F32(0.4), F32(0.3), F32(1.0), F32(0.0), F32(0.0), F32(1.0e30), False, gain, trace, grid,
             table, value, majorant, np.uint32(n), np.uint32(3), np.uint32(0), np.uint32(9), work,
         )  # fmt: skip
         out[n] = t
@@ -121,7 +121,7 @@ def test_free_flight_follows_the_extinction():
     scene.add_fog(args, np.broadcast_to(profile[:, None, None], (33, 33, 33)), 1 / 32)
     out = np.zeros(COUNT, np.float32)
     _draw_flight(
-        COUNT, F32(1.0), args["grid_in"], args["fog_table_in"], args["fog_value_in"], args["fog_majorant_in"],
+        COUNT, F32(1.0), args["trace_in"], args["grid_in"], args["fog_table_in"], args["fog_value_in"], args["fog_majorant_in"],
         args["work_inout"][0], out,
     )  # fmt: skip
     # Expected share of collisions by voxel, from the exact optical depth of the piecewise linear profile

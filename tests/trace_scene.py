@@ -75,6 +75,7 @@ def add_fog(args: Args, dense: np.ndarray, voxel: float, albedo: Any = 0.0, g: f
     args["fog_table_in"], args["fog_value_in"] = table, value
     args["fog_majorant_in"] = np.ascontiguousarray(value[:, :, 0].max(axis=1))
     args["trace_in"][k.TRACE_FOG_VOXEL], args["trace_in"][k.TRACE_HAS_FOG] = voxel, 1.0
+    args["trace_in"][k.TRACE_FOG_HIGH : k.TRACE_FOG_HIGH + 3] = 8 * voxel * grid
     look = args["look_in"]
     look[k.LOOK_FOG_R : k.LOOK_FOG_R + 3] = albedo
     look[k.LOOK_FOG_PHASE], look[k.LOOK_FOG_GAIN], look[k.LOOK_FOG_GLOW_GAIN] = g, 1.0, glow
@@ -86,6 +87,7 @@ def add_liquid(args: Args, dense: np.ndarray, voxel: float) -> None:
     args["grid_in"][:3] = grid
     args["surface_table_in"], args["surface_value_in"] = table, value
     args["trace_in"][k.TRACE_VOXEL], args["trace_in"][k.TRACE_HAS_SURFACE] = voxel, 1.0
+    args["trace_in"][k.TRACE_SURFACE_HIGH : k.TRACE_SURFACE_HIGH + 3] = 8 * voxel * grid
     args["look_in"][k.LOOK_IOR] = 1.333
 
 
