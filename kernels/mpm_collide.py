@@ -1,8 +1,8 @@
 """Boundary conditions and driven forces at one grid node, as device functions.
 
 Order at a node: driven vortex, colliders, terrain, walls of the box. All positions are grid-local metres, velocities
-m/s. A collider is a signed distance d (m, negative inside the solid): a node with d <= 0 takes the boundary's
-velocity condition. ``stick`` sets v = 0, ``slip`` removes v.n, ``separate`` removes v.n only where it points into the
+m/s. A collider is a signed distance d (m, negative inside the solid): a node with d <= CONTACT cells takes the
+boundary's velocity condition. ``stick`` sets v = 0, ``slip`` removes v.n, ``separate`` removes v.n only where it points into the
 solid (Stomakhin et al. 2013, section 8).
 
 The vortex relaxes the flow to a target: Kaufmann (Scully) swirl v_t = V 2q / (1 + q^2) with q = r / core(z), an inflow
@@ -55,6 +55,7 @@ SWAY_RATE, SWAY_TWIST = F32(1.7), F32(2.6)  # rad/s; rad from the foot of the ax
 FADE_BAND = F32(0.5)  # beyond the reach the vortex fades over half the reach
 TOP_BAND = F32(0.2)  # and over the top fifth of its height
 WALL_LOW = F32(WALL_CELLS + 0.5)  # half a cell of margin, so that no rounding moves a node across a wall
+CONTACT = F32(0.5)  # cells; the outermost nodes that a solid holds are then, on average, on its surface and not inside
 NORMAL_STEP = F32(0.25)  # cells, for normals by central differences
 
 
@@ -263,11 +264,12 @@ def apply_forces_and_boundaries(
     """(vx, vy, vz) of the node at (x, y, z) after vortex, colliders, terrain and walls."""
     if force_in[VORTEX_ON] != ZERO:
         vx, vy, vz = apply_vortex(x, y, z, vx, vy, vz, step_in[STEP_DT], step_in[STEP_TIME], force_in)
+    contact = CONTACT * cell_size_m
     for c in range(collider_in.shape[0]):
-        if collider_in[c, COLLIDER_KIND] != ZERO and collider_distance_one(collider_in, c, x, y, z) <= ZERO:
+        if collider_in[c, COLLIDER_KIND] != ZERO and collider_distance_one(collider_in, c, x, y, z) <= contact:
             nx, ny, nz = collider_normal_one(collider_in, c, NORMAL_STEP * cell_size_m, x, y, z)
             vx, vy, vz = bounce(np.int32(collider_in[c, COLLIDER_FRICTION]), nx, ny, nz, vx, vy, vz)
-    if terrain_geometry_in[3] != ZERO and z <= terrain_height(terrain_geometry_in, terrain_in, x, y):
+    if terrain_geometry_in[3] != ZERO and z <= contact + terrain_height(terrain_geometry_in, terrain_in, x, y):
         nx, ny, nz = terrain_normal(terrain_geometry_in, terrain_in, x, y)
         vx, vy, vz = bounce(np.int32(terrain_geometry_in[3]) - 1, nx, ny, nz, vx, vy, vz)
     low = WALL_LOW * cell_size_m
