@@ -9,16 +9,17 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from kernels.common import F32, ONE, device, kernel
+from kernels.common import F32, ONE, kernel
 from kernels.constants import BRICK_OUTSIDE, PICTURE_CELL, PICTURE_FOG_REACH, PICTURE_FOG_VOXEL
 from kernels.kernel import Kernel, Traffic
 from kernels.surf_bricks import any_particle, binned_pool, cell_range
+from kernels.surf_lanes import inlined, task_call
 from kernels.vector import poke
 
 EIGHT = F32(8.0)
 
 
-@device
+@inlined
 def _cells_near(brick, cells, picture):
     """First and last cell whose particles may reach the brick, along one axis."""
     edge, reach = EIGHT * picture[PICTURE_FOG_VOXEL], picture[PICTURE_FOG_REACH]
@@ -31,7 +32,7 @@ def cpu(cells_x, cells_y, cells_z, grid_in, picture_in, start_in, class_out):
         _classify_column(column, cells_x, cells_y, cells_z, grid_in, picture_in, start_in, class_out)
 
 
-@numba.njit(error_model="numpy")
+@task_call
 def _classify_column(column, cells_x, cells_y, cells_z, grid, picture, start, class_out):
     gy, gz = np.int64(grid[4]), np.int64(grid[5])
     i0, i1 = _cells_near(column // gy, cells_x, picture)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from kernels.common import F32, ONE, ZERO, device, kernel
+from kernels.common import F32, ONE, ZERO, kernel
 from kernels.constants import (
     BRICK_NODES,
     COUNT_FOG_BRICKS,
@@ -27,7 +27,8 @@ from kernels.constants import (
 )
 from kernels.kernel import Kernel, Traffic
 from kernels.surf_bricks import binned_pool, cell_range
-from kernels.surf_field import NOWHERE, first_node
+from kernels.surf_field import NOWHERE, SLACK, first_node
+from kernels.surf_lanes import device_call, inlined, task_call
 from kernels.vector import load8, peek, poke, splat8, store, vadd, vfma, vmax, vmul, vsub
 
 TASKS = 256
@@ -38,28 +39,29 @@ EIGHT = F32(8.0)
 KERNEL_CONSTANT = F32(315.0 / 64.0)  # pi of the cross-section and of the kernel cancel
 
 
-@numba.njit(error_model="numpy")
+@device_call
 def _splat(p, bi, bj, bk, voxel, reach, inverse_voxel, binned, binned_heat, node_z, sums):
     """Add particle p to every row of the brick that it reaches."""
     px, py, pz = peek(binned, 4 * p), peek(binned, 4 * p + 1), peek(binned, 4 * p + 2)
     radius, heat = peek(binned, 4 * p + 3), peek(binned_heat, p)
-    if pz + reach < peek(node_z, 0) or pz - reach > peek(node_z, 8):
+    far = reach * SLACK
+    if pz + far < peek(node_z, 0) or pz - far > peek(node_z, 8):
         return
     square = reach * reach
     scale = splat8(KERNEL_CONSTANT * radius * radius / (square * reach))
     minus_inverse_square = splat8(-ONE / square)
-    window = first_node(pz - reach, inverse_voxel, bk)
+    window = first_node(pz - far, inverse_voxel, bk)
     if window > 8:
         return
     dz = vsub(load8(node_z, window), splat8(pz))
     zz = vmul(dz, dz)
-    for a in range(first_node(px - reach, inverse_voxel, bi), 9):
+    for a in range(first_node(px - far, inverse_voxel, bi), 9):
         dx = F32(8 * bi + a) * voxel - px
-        if dx > reach:
+        if dx > far:
             break
-        for b in range(first_node(py - reach, inverse_voxel, bj), 9):
+        for b in range(first_node(py - far, inverse_voxel, bj), 9):
             dy = F32(8 * bj + b) * voxel - py
-            if dy > reach:
+            if dy > far:
                 break
             q = vadd(splat8(dx * dx + dy * dy), zz)
             t = vmax(vfma(q, minus_inverse_square, splat8(ONE)), splat8(ZERO))
@@ -82,7 +84,7 @@ def cpu(
         )  # fmt: skip
 
 
-@numba.njit(error_model="numpy")
+@task_call
 def _field_task(
     task, bricks, cells_x, cells_y, cells_z, grid, picture, entry, start, binned, binned_heat, value
 ):  # fmt: skip
@@ -94,7 +96,7 @@ def _field_task(
         )
 
 
-@device
+@inlined
 def _field_brick(
     brick, cells_x, cells_y, cells_z, grid, picture, entry, start, binned, binned_heat, node_z, sums, value
 ):  # fmt: skip
@@ -103,15 +105,15 @@ def _field_brick(
     bi, bj, bk = e // (gy * gz), (e // gz) % gy, e % gz
     voxel, reach = picture[PICTURE_FOG_VOXEL], picture[PICTURE_FOG_REACH]
     inverse_voxel, inverse_cell = ONE / voxel, ONE / picture[PICTURE_CELL]
-    edge = EIGHT * voxel
+    edge, far = EIGHT * voxel, reach * SLACK
     for c in range(9):
         poke(node_z, c, F32(8 * bk + c) * voxel)
     for n in range(0, ROWS * BLOCK, 8):
         store(sums, n, splat8(ZERO))
     # Sum over the particles of every cell near the brick
-    i0, i1 = cell_range(edge * F32(bi) - reach, edge * F32(bi + 1) + reach, inverse_cell, cells_x)
-    j0, j1 = cell_range(edge * F32(bj) - reach, edge * F32(bj + 1) + reach, inverse_cell, cells_y)
-    k0, k1 = cell_range(edge * F32(bk) - reach, edge * F32(bk + 1) + reach, inverse_cell, cells_z)
+    i0, i1 = cell_range(edge * F32(bi) - far, edge * F32(bi + 1) + far, inverse_cell, cells_x)
+    j0, j1 = cell_range(edge * F32(bj) - far, edge * F32(bj + 1) + far, inverse_cell, cells_y)
+    k0, k1 = cell_range(edge * F32(bk) - far, edge * F32(bk + 1) + far, inverse_cell, cells_z)
     for i in range(i0, i1 + 1):
         for j in range(j0, j1 + 1):
             row = (i * cells_y + j) * cells_z

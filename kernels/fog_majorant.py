@@ -11,6 +11,7 @@ import numpy as np
 from kernels.common import ZERO, kernel
 from kernels.constants import BRICK_NODES, COUNT_FOG_BRICKS, COUNT_WORDS, FOG_CHANNELS
 from kernels.kernel import Kernel, Traffic
+from kernels.surf_lanes import task_call
 from kernels.vector import peek, poke
 
 
@@ -20,7 +21,7 @@ def cpu(counts_in, count_slot, value_in, majorant_out):
         _largest(brick, value_in, majorant_out)
 
 
-@numba.njit(error_model="numpy")
+@task_call
 def _largest(brick, value, majorant):
     # Four chains, so that comparisons overlap; a maximum has no order
     a, b, c, d = ZERO, ZERO, ZERO, ZERO

@@ -13,10 +13,11 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from kernels.common import F32, HALF, ONE, TWO, device, kernel
+from kernels.common import F32, HALF, ONE, TWO, kernel
 from kernels.constants import (
     BRICK_EDGE,
     BRICK_INSIDE,
+    BRICK_NODES,
     BRICK_OUTSIDE,
     PICTURE_CELL,
     PICTURE_FULL,
@@ -26,12 +27,14 @@ from kernels.constants import (
     PICTURE_RADIUS,
     PICTURE_VOXEL,
     PICTURE_WORDS,
+    SURFACE_CHANNELS,
     WALL_CONTINUE,
     WALL_CUT,
     WALL_OPEN,
 )
 from kernels.kernel import Kernel, Traffic
 from kernels.surf_count import clamp_cell, pool
+from kernels.surf_lanes import device_call, inlined, task_call
 from kernels.vector import peek, poke
 
 EIGHT = F32(8.0)
@@ -41,7 +44,7 @@ REACH_SPACINGS = F32(2.52)
 RADIUS_SHARE = F32(0.24609)  # of the reach: distance of a half space's weighted centroid from its surface
 
 
-@device
+@inlined
 def clamp_to_walls(x, axis, walls, picture):
     """The coordinate nearest to x that the level set is evaluated at: walls that are not open hold it back."""
     low, high = picture[PICTURE_LOW_X + axis], picture[PICTURE_HIGH_X + axis]
@@ -52,13 +55,13 @@ def clamp_to_walls(x, axis, walls, picture):
     return x
 
 
-@device
+@inlined
 def cell_range(low, high, inverse_cell, cells):
     """First and last cell that an interval (m) reaches."""
     return clamp_cell(low * inverse_cell, cells), clamp_cell(high * inverse_cell, cells)
 
 
-@device
+@inlined
 def domain_cells(axis, cells, walls, inverse_cell, picture):
     """First and last cell that can hold liquid."""
     first, last = np.int64(0), np.int64(cells - 1)
@@ -69,7 +72,7 @@ def domain_cells(axis, cells, walls, inverse_cell, picture):
     return first, last
 
 
-@device
+@inlined
 def any_particle(i0, i1, j0, j1, k0, k1, cells_y, cells_z, start):
     """Whether a box of cells holds a particle."""
     for i in range(i0, i1 + 1):
@@ -80,7 +83,7 @@ def any_particle(i0, i1, j0, j1, k0, k1, cells_y, cells_z, start):
     return False
 
 
-@device
+@inlined
 def _all_full(i0, i1, j0, j1, k0, k1, cells_y, cells_z, full, start):
     for i in range(i0, i1 + 1):
         for j in range(j0, j1 + 1):
@@ -91,7 +94,7 @@ def _all_full(i0, i1, j0, j1, k0, k1, cells_y, cells_z, full, start):
     return True
 
 
-@device
+@device_call
 def _axis_ranges(brick, axis, cells, walls, picture):
     """(first, last) cell near the brick, (first, last) cell that must be full, and whether it may be inside."""
     voxel, cell = picture[PICTURE_VOXEL], picture[PICTURE_CELL]
@@ -117,7 +120,7 @@ def cpu(cells_x, cells_y, cells_z, grid_in, walls_in, picture_in, start_in, clas
         _classify_column(column, cells_x, cells_y, cells_z, grid_in, walls_in, picture_in, start_in, class_out)
 
 
-@numba.njit(error_model="numpy")
+@task_call
 def _classify_column(column, cells_x, cells_y, cells_z, grid, walls, picture, start, class_out):
     gy, gz = np.int64(grid[1]), np.int64(grid[2])
     full = np.int32(picture[PICTURE_FULL])
@@ -147,13 +150,13 @@ def picture_parameters(cell_size_m, spacing_m, voxel_m, fog_voxel_m, low, high, 
     picture[c.PICTURE_CELL] = cell
     picture[c.PICTURE_VOXEL] = voxel
     # Far enough that each node around the surface sees a particle, near enough that 8 nodes in a row hold all it sees
-    reach = min(max(REACH_SPACINGS * spacing, F32(2.15) * voxel), F32(3.0) * voxel)
+    reach = min(max(REACH_SPACINGS * spacing, F32(2.15) * voxel), F32(2.9) * voxel)
     picture[c.PICTURE_REACH] = reach
     picture[c.PICTURE_RADIUS] = RADIUS_SHARE * F32(reach)
     picture[c.PICTURE_LOW_X : c.PICTURE_LOW_X + 3] = low
     picture[c.PICTURE_HIGH_X : c.PICTURE_HIGH_X + 3] = high
     picture[c.PICTURE_MARGIN] = F32(0.35) * spacing
-    picture[c.PICTURE_FOAM_REACH] = min(max(F32(2.0) * spacing, F32(1.5) * voxel), F32(3.0) * voxel)
+    picture[c.PICTURE_FOAM_REACH] = min(max(F32(2.0) * spacing, F32(1.5) * voxel), F32(2.9) * voxel)
     picture[c.PICTURE_FOG_VOXEL] = fog_voxel
     picture[c.PICTURE_FOG_REACH] = F32(1.75) * fog_voxel
     picture[c.PICTURE_HEAT] = F32(1.0 if heat else 0.0)
@@ -161,6 +164,16 @@ def picture_parameters(cell_size_m, spacing_m, voxel_m, fog_voxel_m, low, high, 
     fill = (cell / spacing) * (cell / spacing) * (cell / spacing)
     picture[c.PICTURE_FULL] = F32(max(1, round(float(fill) / 4)))
     return picture
+
+
+def surface_memory_bytes(cells, particle_capacity, effect_capacity, surface_bricks, fog_bricks, picture):
+    """Bytes of all arrays of surface and fog with room for so many bricks; cells: of the simulation's box, per axis."""
+    grid = picture_grid(cells, picture).astype(np.int64)
+    tables = 2 * 4 * int(np.prod(grid[:3]) + np.prod(grid[3:]))
+    values = BRICK_NODES * SURFACE_CHANNELS * 4
+    bins = 4 * 4 * int(np.prod(np.array(cells, np.int64))) + 4 * max(particle_capacity, effect_capacity)
+    binned = 20 * (particle_capacity + 2 * effect_capacity)
+    return tables + bins + binned + surface_bricks * (2 * values + 4) + fog_bricks * (values + 8)
 
 
 def picture_grid(cells, picture):
@@ -201,9 +214,8 @@ def binned_pool(rng, size, heat=False):
 def example(rng, size):
     """About ``size`` particles."""
     arguments = binned_pool(rng, size)
-    del arguments["binned_in"], arguments["binned_heat_in"]
     arguments["class_out"] = np.zeros(int(np.prod(arguments["grid_in"][:3])), np.int32)
-    return arguments
+    return {name: arguments[name] for name in KERNEL.argument_names}
 
 
 KERNEL = Kernel(name="surf_bricks", item="brick", cpu=cpu, traffic=traffic, example=example)

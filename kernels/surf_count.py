@@ -10,16 +10,16 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from kernels.common import F32, ONE, ZERO, device, kernel
+from kernels.common import F32, ONE, ZERO, kernel
 from kernels.constants import COUNT_PARTICLES, COUNT_WORDS
 from kernels.kernel import Kernel, Traffic
-from kernels.surf_lanes import fetch_add32
+from kernels.surf_lanes import fetch_add32, inlined, task_call
 from kernels.vector import peek
 
 CHUNK = 4096  # particles of one task
 
 
-@device
+@inlined
 def clamp_cell(x, cells):
     """Cell 0 .. cells - 1 of a coordinate in cells; NaN gives 0."""
     if not x > ZERO:
@@ -29,7 +29,7 @@ def clamp_cell(x, cells):
     return np.int64(x)
 
 
-@device
+@inlined
 def particle_cell(p, cells_x, cells_y, cells_z, inverse_cell, position):
     """Linear cell of particle p; whatever lies outside belongs to the nearest cell."""
     i = clamp_cell(peek(position, 4 * p) * inverse_cell, cells_x)
@@ -38,7 +38,7 @@ def particle_cell(p, cells_x, cells_y, cells_z, inverse_cell, position):
     return (i * cells_y + j) * cells_z + k
 
 
-@device
+@inlined
 def takes_part(p, kinds, kind):
     """Whether particle p is one of ``kinds``."""
     return kinds == 0 or (kinds >> np.int64(peek(kind, p))) & 1 == 1
@@ -53,7 +53,7 @@ def cpu(counts_in, count_slot, kinds, cells_x, cells_y, cells_z, cell_size_m, po
         )  # fmt: skip
 
 
-@numba.njit(error_model="numpy")
+@task_call
 def _count_chunk(chunk, number, kinds, cells_x, cells_y, cells_z, cell_size_m, position, kind, count):
     inverse_cell = ONE / cell_size_m
     for p in range(chunk * CHUNK, min((chunk + 1) * CHUNK, number)):

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from kernels.common import F32, HALF, ONE, TWO, ZERO, device, kernel
+from kernels.common import F32, HALF, ONE, TWO, ZERO, kernel
 from kernels.constants import (
     BRICK_INSIDE,
     BRICK_NODES,
@@ -36,14 +36,15 @@ from kernels.surf_lanes import (
     TILE_ROW,
     TILE_WORDS,
     device_call,
+    inlined,
     load_tile,
+    task_call,
     vpick,
     vsqrt,
 )
 from kernels.vector import load16, peek, poke, splat16, store, vabs, vadd, vdiv, vfma, vmax, vmin, vmul, vsub
 
 TASKS = 256
-STEPS = 2
 BAND = F32(3.0)  # voxels
 NEAR = F32(2.0)  # voxels: a brick all of whose nodes are farther from the surface is taken out of the table
 SLOPE_MIN = F32(0.05)  # of the field per voxel, against division by nothing
@@ -51,7 +52,7 @@ THIRD = F32(1.0 / 3.0)
 STRIDE_X, STRIDE_Y = TILE_EDGE * TILE_ROW, TILE_ROW
 
 
-@device
+@inlined
 def _slope(tile, at, step, centre, sign):
     """(squared difference per voxel along one axis, least sign of the two neighbours) of a row."""
     low, high = load16(tile, at - step), load16(tile, at + step)
@@ -64,7 +65,7 @@ def _slope(tile, at, step, centre, sign):
     return vmul(slope, slope), vmin(to_low, to_high)
 
 
-@device
+@inlined
 def _eikonal_step(a, b, c):
     """Upwind solution of |grad u| = 1 from the least neighbours a, b, c on each axis, in voxels."""
     one, two, half = splat16(ONE), splat16(TWO), splat16(HALF)
@@ -115,15 +116,56 @@ def _march(step, fixed, source, target):
             store(target, at, vpick(load16(fixed, at), old, vmin(old, _eikonal_step(x, y, z))))
 
 
-@device
-def wall_distance(x, axis, walls, picture):
-    """How far x lies beyond the walls that cut the liquid (negative: inside them)."""
-    distance = F32(-1.0e30)
-    if walls[2 * axis] == WALL_CUT:
-        distance = picture[PICTURE_LOW_X + axis] - x
-    if walls[2 * axis + 1] == WALL_CUT and x - picture[PICTURE_HIGH_X + axis] > distance:
-        distance = x - picture[PICTURE_HIGH_X + axis]
-    return distance
+@device_call
+def _write_distance(tile, distance, band, voxel, brick, value_in, value_out):
+    """Write a brick's distances, in metres and with the sign of ``tile``; copy the second channel."""
+    for a in range(9):
+        for b in range(9):
+            at = TILE_PAD + (a + HALO) * STRIDE_X + (b + HALO) * STRIDE_Y + HALO
+            phi = vmin(vmul(load16(distance, at), splat16(voxel)), splat16(band))
+            store(distance, at, vpick(load16(tile, at), vsub(splat16(ZERO), phi), phi))
+            out = SURFACE_CHANNELS * (brick * BRICK_NODES + (a * 9 + b) * 9)
+            for c in range(9):
+                poke(value_out, out + 2 * c, peek(distance, at + c))
+                poke(value_out, out + 2 * c + 1, peek(value_in, out + 2 * c + 1))
+
+
+@device_call
+def _cut(brick, entry, axis, gy, gz, voxel, band, walls, picture, value):
+    """Close the liquid of a brick flush with the walls of one axis."""
+    for node in range(BRICK_NODES):
+        index = 8 * (entry // (gy * gz)) + node // 81
+        if axis == 1:
+            index = 8 * ((entry // gz) % gy) + (node // 9) % 9
+        if axis == 2:
+            index = 8 * (entry % gz) + node % 9
+        x = F32(index) * voxel
+        beyond = -band
+        if walls[2 * axis] == WALL_CUT and picture[PICTURE_LOW_X + axis] - x > beyond:
+            beyond = picture[PICTURE_LOW_X + axis] - x
+        if walls[2 * axis + 1] == WALL_CUT and x - picture[PICTURE_HIGH_X + axis] > beyond:
+            beyond = x - picture[PICTURE_HIGH_X + axis]
+        if beyond > band:
+            beyond = band
+        at = SURFACE_CHANNELS * (brick * BRICK_NODES + node)
+        if beyond > peek(value, at):
+            poke(value, at, beyond)
+
+
+@device_call
+def _whole(brick, near, index, value):
+    """Table entry of a brick: BRICK_OUTSIDE or BRICK_INSIDE where no node is nearer to the surface than ``near``."""
+    first = SURFACE_CHANNELS * BRICK_NODES * brick
+    least, most = peek(value, first), peek(value, first)
+    for node in range(1, BRICK_NODES):
+        phi = peek(value, first + SURFACE_CHANNELS * node)
+        least = phi if phi < least else least
+        most = phi if phi > most else most
+    if least >= near:
+        return np.int32(BRICK_OUTSIDE)
+    if most <= -near:
+        return np.int32(BRICK_INSIDE)
+    return index
 
 
 @kernel
@@ -137,7 +179,7 @@ def cpu(
         )  # fmt: skip
 
 
-@numba.njit(error_model="numpy")
+@task_call
 def _distance_task(
     task, bricks, last, outside, inside, grid, walls, picture, table, entry, value_in, value_out, table_out
 ):  # fmt: skip
@@ -147,46 +189,19 @@ def _distance_task(
     gx, gy, gz = np.int64(grid[0]), np.int64(grid[1]), np.int64(grid[2])
     voxel = picture[PICTURE_VOXEL]
     band = BAND * voxel
+    first_step = np.int64(last) * 0 + 1  # not a literal, for which Numba would compile the march twice
     for brick in range(task, bricks, TASKS):
         e = np.int64(entry[brick])
         load_tile(e, gx, gy, gz, table, value_in, 0, outside, inside, tile)
         _initial_distance(tile, voxel, fixed, near)
-        _march(1, fixed, near, far)
-        _march(2, fixed, far, near)
-        # Write distances with their sign
-        least, most = F32(1.0e30), F32(-1.0e30)
-        for a in range(9):
-            beyond_x = wall_distance(F32(8 * (e // (gy * gz)) + a) * voxel, 0, walls, picture)
-            for b in range(9):
-                beyond_y = wall_distance(F32(8 * ((e // gz) % gy) + b) * voxel, 1, walls, picture)
-                beyond = beyond_x if beyond_x > beyond_y else beyond_y
-                at = TILE_PAD + (a + HALO) * STRIDE_X + (b + HALO) * STRIDE_Y + HALO
-                out = SURFACE_CHANNELS * (brick * BRICK_NODES + (a * 9 + b) * 9)
-                for c in range(9):
-                    phi = peek(near, at + c) * voxel
-                    if phi > band:
-                        phi = band
-                    if peek(tile, at + c) < ZERO:
-                        phi = -phi
-                    if last != 0:
-                        cut = wall_distance(F32(8 * (e % gz) + c) * voxel, 2, walls, picture)
-                        if beyond > cut:
-                            cut = beyond
-                        if cut > band:
-                            cut = band
-                        if cut > phi:
-                            phi = cut
-                        if phi < least:
-                            least = phi
-                        if phi > most:
-                            most = phi
-                    poke(value_out, out + 2 * c, phi)
-                    poke(value_out, out + 2 * c + 1, peek(value_in, out + 2 * c + 1))
+        _march(first_step, fixed, near, far)
+        _march(first_step + 1, fixed, far, near)
+        _write_distance(tile, near, band, voxel, brick, value_in, value_out)
         if last != 0:
-            if least >= NEAR * voxel:
-                poke(table_out, e, np.int32(BRICK_OUTSIDE))
-            elif most <= -NEAR * voxel:
-                poke(table_out, e, np.int32(BRICK_INSIDE))
+            for axis in range(3):
+                if walls[2 * axis] == WALL_CUT or walls[2 * axis + 1] == WALL_CUT:
+                    _cut(brick, e, axis, gy, gz, voxel, band, walls, picture, value_out)
+            poke(table_out, e, _whole(brick, NEAR * voxel, np.int32(brick), value_out))
 
 
 def traffic(**arguments):
@@ -214,15 +229,14 @@ def example(rng, size):
     """About ``size`` particles, the last pass."""
     arguments = filled_pool(rng, size)
     picture = arguments["picture_in"]
-    return {
+    arguments |= {
         "last": 1,
         "outside": F32(picture[PICTURE_REACH] - picture[PICTURE_RADIUS]),
         "inside": -picture[PICTURE_RADIUS],
-        **{n: arguments[n] for n in ("counts_in", "grid_in", "walls_in", "picture_in", "table_in", "entry_in")},
-        "value_in": arguments["value_in"],
         "value_out": np.zeros_like(arguments["value_in"]),
         "table_out": arguments["table_in"].copy(),
     }
+    return {name: arguments[name] for name in KERNEL.argument_names}
 
 
 KERNEL = Kernel(name="surf_distance", item="node", cpu=cpu, traffic=traffic, example=example)

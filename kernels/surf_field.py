@@ -9,8 +9,9 @@ ball of its own volume. Nodes whose 27 surrounding cells are all full are inside
 Second channel: the kernel-weighted mean temperature (PICTURE_HEAT), or the share of the surface that foam covers,
 sum 4 (radius / R_f)^2 w: particles spread evenly in a plane give number per area times their cross-section.
 
-Nodes beyond walls (except open ones) and below the terrain take the value of the nearest point that liquid can reach,
-so the surface meets them at a right angle and leaves no gap.
+Nodes beyond walls (except open ones) and below the terrain take the value of the nearest point that liquid can reach.
+Near those solids the average leans away from them, as no particle lies beyond. What a full half space would lean by at
+that distance is taken off, so the surface meets a solid at a right angle and leaves no gap.
 
 A particle adds to the rows of eight nodes that it reaches. Each node's sums run over cells in ascending order and over
 a cell's particles in their order, whichever brick asks: shared nodes get equal bits. binned_in float32[cap,4],
@@ -24,7 +25,7 @@ import math
 import numba
 import numpy as np
 
-from kernels.common import F32, ONE, ZERO, device, kernel
+from kernels.common import F32, ONE, ZERO, fma, kernel
 from kernels.constants import (
     BRICK_NODES,
     COUNT_SURFACE_BRICKS,
@@ -33,15 +34,19 @@ from kernels.constants import (
     PICTURE_FOAM_REACH,
     PICTURE_FULL,
     PICTURE_HEAT,
+    PICTURE_HIGH_X,
+    PICTURE_LOW_X,
     PICTURE_RADIUS,
     PICTURE_REACH,
     PICTURE_VOXEL,
     SURFACE_CHANNELS,
+    WALL_OPEN,
 )
 from kernels.kernel import Kernel, Traffic
-from kernels.mpm_collide import terrain_height
+from kernels.mpm_collide import terrain_height, terrain_normal
 from kernels.surf_bricks import binned_pool, cell_range, clamp_to_walls, domain_cells
 from kernels.surf_count import clamp_cell
+from kernels.surf_lanes import device_call, inlined, task_call
 from kernels.vector import load8, peek, poke, splat8, store, vadd, vfma, vmax, vmul, vsub
 
 TASKS = 256  # bricks are dealt to these in turn
@@ -49,10 +54,12 @@ ROW = 16  # words of a row: 9 nodes and what a vector may reach beyond them
 BLOCK = 5 * ROW  # words of a row's sums: weight, weighted offset (3), weighted heat
 ROWS = 81
 NOWHERE = F32(1.0e15)  # m, coordinate of the words beyond a row
+# Particles are looked for a little beyond the kernel, so that no brick's rounding decides whether one counts
+SLACK = F32(1.0001)
 EIGHT, FOUR = F32(8.0), F32(4.0)
 
 
-@device
+@device_call
 def place_nodes(bi, bj, bk, voxel, walls, picture, terrain_geometry, terrain, node_x, node_y, node_z, moved):
     """Where each node is evaluated. node_x, node_y: per row; node_z: per word; moved: 1 where a row's z is not regular.
 
@@ -85,7 +92,7 @@ def place_nodes(bi, bj, bk, voxel, walls, picture, terrain_geometry, terrain, no
     return z_low, z_high
 
 
-@device
+@inlined
 def first_node(x, inverse_voxel, brick):
     """A node of the brick not above coordinate x, 0 at least."""
     at = x * inverse_voxel - EIGHT * F32(brick)
@@ -94,7 +101,7 @@ def first_node(x, inverse_voxel, brick):
     return np.int64(at)
 
 
-@device
+@inlined
 def _add_row(sums, base, window, nz, q, dx, dy, pz, heat, minus_inverse_square, with_heat):
     """Add one particle to eight nodes of a row; q = squared distance to the row."""
     at = base + window
@@ -109,7 +116,7 @@ def _add_row(sums, base, window, nz, q, dx, dy, pz, heat, minus_inverse_square, 
         store(sums, at + 4 * ROW, vfma(w, splat8(heat), load8(sums, at + 4 * ROW)))
 
 
-@device
+@inlined
 def _add_foam(sums, base, window, nz, q, pz, amount, minus_inverse_square):
     dz = vsub(nz, splat8(pz))
     t = vmax(vfma(vfma(dz, dz, splat8(q)), splat8(minus_inverse_square), splat8(ONE)), splat8(ZERO))
@@ -117,16 +124,17 @@ def _add_foam(sums, base, window, nz, q, pz, amount, minus_inverse_square):
     store(sums, at, vfma(vmul(vmul(t, t), t), splat8(amount), load8(sums, at)))
 
 
-@numba.njit(error_model="numpy")
+@device_call
 def _splat(
     p, foam, with_heat, reach, inverse_voxel, bi, bj, bk, z_low, z_high, binned, binned_heat, node_x, node_y, node_z,
     moved, sums,
 ):  # fmt: skip
     """Add particle p to every row of the brick that it reaches."""
     px, py, pz = peek(binned, 4 * p), peek(binned, 4 * p + 1), peek(binned, 4 * p + 2)
+    square = reach * reach
+    reach = reach * SLACK
     if pz + reach < z_low or pz - reach > z_high:
         return
-    square = reach * reach
     minus_inverse_square = -ONE / square
     heat = ZERO
     if foam:
@@ -159,15 +167,16 @@ def _splat(
                 first += 8
 
 
-@device
+@device_call
 def _splat_cells(
     foam, with_heat, reach, inverse_voxel, inverse_cell, bi, bj, bk, z_low, z_high, cells_x, cells_y, cells_z, start,
     binned, binned_heat, node_x, node_y, node_z, moved, sums,
 ):  # fmt: skip
     """Add the particles of every cell that reaches the brick, in ascending order."""
-    i0, i1 = cell_range(peek(node_x, 0) - reach, peek(node_x, ROWS - 1) + reach, inverse_cell, cells_x)
-    j0, j1 = cell_range(peek(node_y, 0) - reach, peek(node_y, ROWS - 1) + reach, inverse_cell, cells_y)
-    k0, k1 = cell_range(z_low - reach, z_high + reach, inverse_cell, cells_z)
+    far = reach * SLACK
+    i0, i1 = cell_range(peek(node_x, 0) - far, peek(node_x, ROWS - 1) + far, inverse_cell, cells_x)
+    j0, j1 = cell_range(peek(node_y, 0) - far, peek(node_y, ROWS - 1) + far, inverse_cell, cells_y)
+    k0, k1 = cell_range(z_low - far, z_high + far, inverse_cell, cells_z)
     for i in range(i0, i1 + 1):
         for j in range(j0, j1 + 1):
             row = (i * cells_y + j) * cells_z
@@ -178,7 +187,7 @@ def _splat_cells(
                 )  # fmt: skip
 
 
-@device
+@inlined
 def _full_around(i, j, k, i0, i1, j0, j1, k0, k1, cells_y, cells_z, full, start):
     """Whether the 27 cells around cell (i,j,k), as far as they can hold liquid, are full."""
     for a in range(max(i - 1, i0), min(i + 1, i1) + 1):
@@ -188,6 +197,36 @@ def _full_around(i, j, k, i0, i1, j0, j1, k0, k1, cells_y, cells_z, full, start)
                 if peek(start, row + c + 1) - peek(start, row + c) < full:
                     return False
     return True
+
+
+@inlined
+def lean(distance, reach):
+    """How far (m) the average of a half space leans away from a solid plane at ``distance``.
+
+    The kernel's share in a plane at height z (in reaches) is (1 - z^2)^4, up to a factor: the lean is its first moment
+    over its integral, both from -distance to 1.
+    """
+    h = distance / reach
+    if not h > ZERO:
+        h = ZERO
+    if h >= ONE:
+        return ZERO
+    s = h * h
+    t = ONE - s
+    moment = F32(0.1) * (t * t * t * t * t)
+    mass = fma(fma(fma(fma(s, F32(1.0 / 9.0), F32(-4.0 / 7.0)), s, F32(6.0 / 5.0)), s, F32(-4.0 / 3.0)), s, ONE)
+    return reach * (moment / fma(mass, h, F32(128.0 / 315.0)))
+
+
+@device_call
+def wall_lean(x, axis, reach, walls, picture):
+    """Signed lean along one axis of the walls that are not open."""
+    total = ZERO
+    if walls[2 * axis] != WALL_OPEN:
+        total = lean(x - picture[PICTURE_LOW_X + axis], reach)
+    if walls[2 * axis + 1] != WALL_OPEN:
+        total -= lean(picture[PICTURE_HIGH_X + axis] - x, reach)
+    return total
 
 
 @kernel
@@ -203,7 +242,7 @@ def cpu(
         )  # fmt: skip
 
 
-@numba.njit(error_model="numpy")
+@task_call
 def _field_task(
     task, bricks, cells_x, cells_y, cells_z, grid, walls, picture, terrain_geometry, terrain, entry, start, binned,
     binned_heat, foam_start, foam, value,
@@ -218,7 +257,7 @@ def _field_task(
         )  # fmt: skip
 
 
-@device
+@inlined
 def _field_brick(
     brick, cells_x, cells_y, cells_z, grid, walls, picture, terrain_geometry, terrain, entry, start, binned,
     binned_heat, foam_start, foam, node_x, node_y, node_z, moved, sums, value,
@@ -253,13 +292,24 @@ def _field_brick(
         i = min(max(clamp_cell(node_x[row] * inverse_cell, cells_x), i0), i1)
         j = min(max(clamp_cell(node_y[row] * inverse_cell, cells_y), j0), j1)
         last_k, deep = np.int64(-1), False
+        lean_x = wall_lean(node_x[row], 0, reach, walls, picture)
+        lean_y = wall_lean(node_y[row], 1, reach, walls, picture)
+        ground, nx, ny, nz = -NOWHERE, ZERO, ZERO, ONE
+        if terrain_geometry[3] != ZERO:
+            ground = terrain_height(terrain_geometry, terrain, node_x[row], node_y[row])
+            nx, ny, nz = terrain_normal(terrain_geometry, terrain, node_x[row], node_y[row])
         for c in range(9):
             at = row * BLOCK + c
             weight, extra = peek(sums, at), peek(sums, at + 4 * ROW)
             phi = reach - radius
             if weight > ZERO:
-                x, y, z = peek(sums, at + ROW), peek(sums, at + 2 * ROW), peek(sums, at + 3 * ROW)
-                phi = math.sqrt(x * x + y * y + z * z) / weight - radius
+                height = node_z[row * ROW + c]
+                off_ground = lean((height - ground) * nz, reach)
+                x = peek(sums, at + ROW) / weight + lean_x + off_ground * nx
+                y = peek(sums, at + 2 * ROW) / weight + lean_y + off_ground * ny
+                z = peek(sums, at + 3 * ROW) / weight + off_ground * nz
+                z += wall_lean(height, 2, reach, walls, picture)
+                phi = math.sqrt(x * x + y * y + z * z) - radius
                 if with_heat:
                     extra = extra / weight
             if not with_heat and extra > ONE:
@@ -310,16 +360,15 @@ def classified_pool(rng, size, heat=False):
 def example(rng, size):
     """About ``size`` particles of water."""
     arguments = classified_pool(rng, size)
-    del arguments["table_in"]
     cells = arguments["start_in"].size - 1
-    return {
-        **arguments,
+    arguments |= {
         "terrain_geometry_in": np.zeros(4, F32),
         "terrain_in": np.zeros((2, 2), F32),
         "foam_start_in": np.zeros(cells + 1, np.int32),
         "foam_in": np.zeros((1, 4), F32),
         "value_out": np.zeros((len(arguments["entry_in"]), BRICK_NODES, SURFACE_CHANNELS), F32),
     }
+    return {name: arguments[name] for name in KERNEL.argument_names}
 
 
 KERNEL = Kernel(name="surf_field", item="node", cpu=cpu, traffic=traffic, example=example)

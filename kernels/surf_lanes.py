@@ -7,6 +7,8 @@ air or liquid according to the table. So a tile's values do not depend on the br
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
@@ -22,8 +24,11 @@ TILE_ROW = 16
 TILE_WORDS = 15 * 15 * 16
 TILE_PAD = 16  # words before and behind a tile, so that a row may be read one word to either side
 
-# A function that several kernels call: compiled into each module once, called, not copied
-device_call = njit(error_model="numpy")
+# Without wrappers for Python and without reference counts, both of which cost compile time and the second also time
+_OPTIONS: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
+inlined = njit(error_model="numpy", forceinline=True, **_OPTIONS)  # copied into each function that calls it
+device_call = njit(error_model="numpy", **_OPTIONS)  # compiled once, called
+task_call = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)  # a task; may make arrays
 
 
 @intrinsic
@@ -69,27 +74,20 @@ def load_tile(entry, gx, gy, gz, table, value, channel, outside, inside, tile):
     bj = (entry // gz) % gy
     bk = entry % gz
     # Fill what no brick holds first: bricks overwrite the faces that they share with it
-    for with_values in range(2):
-        for di in range(-1, 2):
-            for dj in range(-1, 2):
-                for dk in range(-1, 2):
-                    i, j, k = bi + di, bj + dj, bk + dk
-                    brick = np.int64(-1)
-                    if i >= 0 and i < gx and j >= 0 and j < gy and k >= 0 and k < gz:
-                        brick = np.int64(peek(table, (i * gy + j) * gz + k))
-                    if (brick >= 0) != (with_values == 1):
-                        continue
-                    a0, a1 = max(-HALO, 8 * di), min(8 + HALO, 8 * di + 8)
-                    b0, b1 = max(-HALO, 8 * dj), min(8 + HALO, 8 * dj + 8)
-                    c0, c1 = max(-HALO, 8 * dk), min(8 + HALO, 8 * dk + 8)
-                    fill = inside if brick == BRICK_INSIDE else outside
-                    for a in range(a0, a1 + 1):
-                        for b in range(b0, b1 + 1):
-                            row = TILE_PAD + ((a + HALO) * TILE_EDGE + b + HALO) * TILE_ROW + HALO
-                            if with_values == 0:
-                                for c in range(c0, c1 + 1):
-                                    poke(tile, row + c, fill)
-                            else:
-                                source = ((brick * 9 + a - 8 * di) * 9 + b - 8 * dj) * 9 - 8 * dk
-                                for c in range(c0, c1 + 1):
-                                    poke(tile, row + c, peek(value, 2 * (source + c) + channel))
+    for n in range(54):
+        with_values = n >= 27
+        di, dj, dk = (n // 9) % 3 - 1, (n // 3) % 3 - 1, n % 3 - 1
+        i, j, k = bi + di, bj + dj, bk + dk
+        brick = np.int64(-1)
+        if i >= 0 and i < gx and j >= 0 and j < gy and k >= 0 and k < gz:
+            brick = np.int64(peek(table, (i * gy + j) * gz + k))
+        if (brick >= 0) != with_values:
+            continue
+        fill = inside if brick == BRICK_INSIDE else outside
+        c0, c1 = max(-HALO, 8 * dk), min(8 + HALO, 8 * dk + 8)
+        for a in range(max(-HALO, 8 * di), min(8 + HALO, 8 * di + 8) + 1):
+            for b in range(max(-HALO, 8 * dj), min(8 + HALO, 8 * dj + 8) + 1):
+                row = TILE_PAD + ((a + HALO) * TILE_EDGE + b + HALO) * TILE_ROW + HALO
+                source = 2 * (((brick * 9 + a - 8 * di) * 9 + b - 8 * dj) * 9 - 8 * dk) + channel
+                for c in range(c0, c1 + 1):
+                    poke(tile, row + c, peek(value, source + 2 * c) if with_values else fill)

@@ -20,6 +20,7 @@ from kernels.constants import (
     ERROR_SURFACE_CAPACITY,
 )
 from kernels.kernel import Kernel, Traffic
+from kernels.surf_lanes import task_call
 from kernels.vector import peek, poke
 
 
@@ -29,7 +30,7 @@ def cpu(count_slot, error_bit, counts_inout, class_inout, table_out, entry_out):
         _number(count_slot, error_bit, counts_inout, class_inout, table_out, entry_out)
 
 
-@numba.njit(error_model="numpy")
+@task_call
 def _number(count_slot, error_bit, counts, class_inout, table, entry):
     number = np.int64(0)
     for e in range(class_inout.shape[0]):

@@ -13,7 +13,7 @@ from kernels.common import ONE, kernel
 from kernels.kernel import Kernel, Traffic
 from kernels.surf_count import CHUNK, particle_cell, takes_part
 from kernels.surf_count import example as count_example
-from kernels.surf_lanes import fetch_add32
+from kernels.surf_lanes import fetch_add32, task_call
 from kernels.vector import poke
 
 
@@ -28,7 +28,7 @@ def cpu(
         )  # fmt: skip
 
 
-@numba.njit(error_model="numpy")
+@task_call
 def _place_chunk(chunk, number, kinds, cells_x, cells_y, cells_z, cell_size_m, position, kind, cursor, order):
     inverse_cell = ONE / cell_size_m
     for p in range(chunk * CHUNK, min((chunk + 1) * CHUNK, number)):
@@ -54,10 +54,9 @@ def starts(arguments):
 def example(rng, size):
     """About ``size`` particles of liquid."""
     arguments = count_example(rng, size)
-    del arguments["count_inout"]
     arguments["cursor_inout"] = starts(arguments)[:-1].copy()
     arguments["order_out"] = np.zeros(len(arguments["position_in"]), np.int32)
-    return arguments
+    return {name: arguments[name] for name in KERNEL.argument_names}
 
 
 KERNEL = Kernel(name="surf_place", item="particle", cpu=cpu, traffic=traffic, example=example)

@@ -10,6 +10,7 @@ import numpy as np
 
 from kernels.common import kernel
 from kernels.kernel import Kernel, Traffic
+from kernels.surf_lanes import task_call
 from kernels.vector import peek, poke
 
 
@@ -19,7 +20,7 @@ def cpu(count_inout, start_out):
         _scan(count_inout, start_out)
 
 
-@numba.njit(error_model="numpy")
+@task_call
 def _scan(count, start):
     total = np.int32(0)
     for cell in range(count.shape[0]):

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from kernels.common import F32, device, kernel
+from kernels.common import F32, kernel
 from kernels.constants import (
     BRICK_NODES,
     COUNT_SURFACE_BRICKS,
@@ -25,7 +25,17 @@ from kernels.constants import (
 )
 from kernels.kernel import Kernel, Traffic
 from kernels.surf_distance import example as distance_example
-from kernels.surf_lanes import HALO, TILE_EDGE, TILE_PAD, TILE_ROW, TILE_WORDS, device_call, load_tile
+from kernels.surf_lanes import (
+    HALO,
+    TILE_EDGE,
+    TILE_PAD,
+    TILE_ROW,
+    TILE_WORDS,
+    device_call,
+    inlined,
+    load_tile,
+    task_call,
+)
 from kernels.vector import load16, peek, poke, splat16, store, vadd, vfma, vsub
 
 TASKS = 256
@@ -34,16 +44,16 @@ BAND = F32(3.0)
 STRIDE_X, STRIDE_Y = TILE_EDGE * TILE_ROW, TILE_ROW
 
 
-@device
+@inlined
 def _filter(low, centre, high):
     difference = vadd(vsub(low, centre), vsub(high, centre))
     return vfma(difference, splat16(QUARTER), centre)
 
 
 @device_call
-def _smooth_tile(tile, other):
-    """Three filters on each axis, in ``tile``; what is valid shrinks by one node a filter."""
-    for step in range(1, HALO + 1):
+def _smooth_tile(filters, tile, other):
+    """Filters on each axis, in ``tile``; what is valid shrinks by one node a filter."""
+    for step in range(1, filters + 1):
         for a in range(step - 1, TILE_EDGE + 1 - step):
             for b in range(step - 1, TILE_EDGE + 1 - step):
                 at = TILE_PAD + a * STRIDE_X + b * STRIDE_Y
@@ -73,16 +83,17 @@ def cpu(counts_in, grid_in, picture_in, table_in, entry_in, value_in, value_out)
         )  # fmt: skip
 
 
-@numba.njit(error_model="numpy")
+@task_call
 def _smooth_task(task, bricks, grid, picture, table, entry, value_in, value_out):
     words = TILE_WORDS + 2 * TILE_PAD
     tile, other = np.zeros(words, np.float32), np.zeros(words, np.float32)
     gx, gy, gz = np.int64(grid[0]), np.int64(grid[1]), np.int64(grid[2])
     band = BAND * picture[PICTURE_VOXEL]
     margin = picture[PICTURE_MARGIN]
+    filters = min(np.int64(grid[0]), 0) + HALO  # not a literal, for which the compiler would unroll
     for brick in range(task, bricks, TASKS):
         load_tile(np.int64(entry[brick]), gx, gy, gz, table, value_in, 0, band, -band, tile)
-        _smooth_tile(tile, other)
+        _smooth_tile(filters, tile, other)
         for a in range(9):
             for b in range(9):
                 at = TILE_PAD + (a + HALO) * STRIDE_X + (b + HALO) * STRIDE_Y + HALO

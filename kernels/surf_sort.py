@@ -15,6 +15,7 @@ from kernels.common import F32, ZERO, kernel
 from kernels.constants import EFFECT_EMBER
 from kernels.kernel import Kernel, Traffic
 from kernels.surf_count import example as count_example
+from kernels.surf_lanes import device_call, task_call
 from kernels.surf_place import starts
 from kernels.vector import peek, poke
 
@@ -32,7 +33,7 @@ def cpu(
         )  # fmt: skip
 
 
-@numba.njit(error_model="numpy")
+@device_call
 def _shell_sort(order, low, high):
     """Sort order[low:high] ascending (Shell 1959, gaps of Ciura 2001, times 2.25 beyond)."""
     gap = np.int64(1)
@@ -64,7 +65,7 @@ def _shell_sort(order, low, high):
             gap = np.int64(1)
 
 
-@numba.njit(error_model="numpy")
+@task_call
 def _sort_cells(task, kinds, position, kind, temperature, start, cursor, order, binned, binned_heat):
     for cell in range(task * CELLS, min((task + 1) * CELLS, cursor.shape[0])):
         poke(cursor, cell, np.int32(0))
