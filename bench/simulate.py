@@ -17,7 +17,7 @@ import numpy as np
 from bench.backend import Backend
 from bench.errors import CheckFailed
 from bench.scene import Emitter, Scene
-from bench.sizing import BLOCK_RESERVE, DIFFUSION, block_capacity, block_count, memory_bytes, substep_count
+from bench.sizing import BLOCK_RESERVE, CONDUCTION, block_capacity, block_count, memory_bytes, substep_count
 from kernels import constants as k
 from kernels import (
     fx_birth,
@@ -305,7 +305,7 @@ class Simulation:
             return substeps
         capacity = float(material[k.MATERIAL_DENSITY]) * float(material[k.MATERIAL_SPECIFIC_HEAT])
         diffusivity = float(material[k.MATERIAL_CONDUCTIVITY]) / capacity
-        limit = DIFFUSION * self.scene.cell_size_m**2 / diffusivity
+        limit = CONDUCTION * self.scene.cell_size_m**2 / diffusivity
         return min(substeps, max(1, math.floor(limit / dt_s)))
 
     def _move_effects(self, time_s: float) -> None:

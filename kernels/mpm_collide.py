@@ -2,8 +2,8 @@
 
 Order at a node: driven vortex, colliders, terrain, walls of the box. All positions are grid-local metres, velocities
 m/s. A collider is a signed distance d (m, negative inside the solid): a node with d <= CONTACT cells takes the
-boundary's velocity condition. ``stick`` sets v = 0, ``slip`` removes v.n, ``separate`` removes v.n only where it points into the
-solid (Stomakhin et al. 2013, section 8).
+boundary's velocity condition. ``stick`` sets v = 0, ``slip`` removes v.n, ``separate`` removes v.n only where it points
+into the solid (Stomakhin et al. 2013, section 8).
 
 The vortex relaxes the flow to a target: Kaufmann (Scully) swirl v_t = V 2q / (1 + q^2) with q = r / core(z), an inflow
 that gathers water on the core radius, an updraft V_z / (1 + q^4). The centripetal acceleration of the target,

@@ -206,6 +206,36 @@ def test_dam_break_front_follows_martin_and_moyce(cells_per_width, limit):
     assert np.abs(simulated / table[:, 1] - 1).mean() < limit
 
 
+def test_a_viscous_current_follows_huppert():
+    height, length, per_height = 1.0, 2.0, 8
+    cell, c = height / per_height, 7.0 * np.sqrt(G * height)
+    viscosity = 0.8 * np.sqrt(G * height) * height  # kinematic
+    unit = viscosity / (G * height)
+    points = fill_box((0, 0, 0), (length, 4 * cell, height), cell)
+    scene = make_scene(
+        points,
+        (36, 4, 12),
+        cell,
+        sound_speed=c,
+        speed_limit=0.1 * c,
+        viscosity=1000 * viscosity,
+        volume_ratio=resting_ratio(height - points[:, 2], c),
+        walls=(SLIP, SLIP, SLIP, SLIP, STICK, SEPARATE),
+        frame_rate=1 / (5 * unit),
+    )
+    simulation = Simulation(scene, NumbaBackend())
+    errors = []
+    for frame in range(1, 7):
+        simulation.advance_frame()
+        x = np.sort(state_of(simulation)[0][:, 0])
+        front = x[-len(x) // 500] + cell / 4
+        # Huppert 1982: x_N = 1.411 (g q^3 t / (3 nu))^(1/5)
+        law = 1.4112 * (G * (length * height) ** 3 * frame * 5 * unit / (3 * viscosity)) ** 0.2
+        if frame >= 2:
+            errors.append(front / law - 1)
+    assert np.abs(errors).mean() < 0.10
+
+
 # --- Emitters, threads, errors --------------------------------------------------------------------
 
 
