@@ -18,19 +18,20 @@ from bench.scene import PARTICLES_PER_CELL, emitted_count, sound_speed_m_per_s
 from bench.scene_particles import build_particles
 from bench.scene_terrain import build_terrain
 from bench.shot import Shot
-from bench.shot_extent import cell_size_m, domain_cells
+from bench.shot_extent import WALL_CELLS, cell_size_m, domain_cells
 from bench.shot_schema import Lava, Size
+from bench.sizing import BLOCK_RESERVE, COURANT, DIFFUSION
 from kernels import constants as k
 
 PROBE_CELLS_MAX = 1_000_000  # cells of the domain on the lattice that is filled
-CFL_ACOUSTIC = 0.4  # cells that sound and flow together cross in a substep
-FLOAT_BYTES = 4
-PARTICLE_WORDS = 2 * (4 + 12) + 4  # position and velocity twice (read, write); key, order, two words of sorting
-HEAT_WORDS = 2 * (1 + 1)  # temperature and viscosity twice
-BLOCK_WORDS = k.ARENA_WORDS + 4 * k.BLOCK_NODES + 4
-HEAT_BLOCK_WORDS = 6**3 * 2 + 2 * k.BLOCK_NODES
+# Bytes of what the pipeline keeps: state twice (read, write), sorting, the copy that the surface is made from
+PARTICLE_BYTES = 2 * (16 + 48) + 3 * 4 + 24
+HEAT_BYTES = 2 * (4 + 4)  # of a particle
+EFFECT_BYTES = 2 * 40 + 2 * 20
+BLOCK_BYTES = 4 * (k.ARENA_WORDS + 5 * k.BLOCK_NODES + 16)
+CELL_BYTES = 4 * 4  # of the grid's box: starts of the bins of liquid, foam and fog, and their cursor
+PIXEL_BYTES = 4 * (k.FILM_WORDS + 6)
 SURFACE_SHELL = 1.5  # bricks that hold a surface, over the liquid's partly filled blocks of the same edge
-BLOCK_MARGIN = 1.6  # capacity over the blocks of the first frame: the liquid spreads
 
 
 @dataclass(frozen=True)
@@ -91,12 +92,14 @@ def _with_cells(size: Size, cells_x: int) -> Size:
 
 
 def count_blocks(position: Array, cell: float) -> int:
-    """Blocks of 4^3 nodes that hold the base node of a particle (positions in the shot's frame)."""
+    """Blocks with a particle's base node (positions in the shot's frame), and their neighbours at +1."""
     if len(position) == 0:
         return 0
-    block = (np.floor(position[:, 0:3] * (1.0 / cell) - 0.5).astype(np.int64) + 4) >> 2
-    key = (block[:, 0] << 40) | (block[:, 1] << 20) | block[:, 2]
-    return len(np.unique(key))
+    block = (np.floor(position[:, 0:3] * (1.0 / cell) - 0.5).astype(np.int64) + WALL_CELLS) >> 2
+    used = np.unique((block[:, 0] << 40) | (block[:, 1] << 20) | block[:, 2])
+    for step in (1 << 40, 1 << 20, 1):
+        used = np.union1d(used, used + step)
+    return len(used)
 
 
 def estimate(shot: Shot, size: str, found: Probe | None = None) -> Estimate:
@@ -111,20 +114,19 @@ def estimate(shot: Shot, size: str, found: Probe | None = None) -> Estimate:
     grid_blocks = (x // 4 + 2) * (y // 4 + 2) * (z // 4 + 2)
     capacity = count + emitted_count(file, cell**3 / PARTICLES_PER_CELL)
     effects = int(file.effects.capacity_per_particle * capacity) if file.effects is not None else 1
-    # Picture: bricks of 8^3 voxels along the surface, the film, the tables of all bricks
+    room = min(grid_blocks, BLOCK_RESERVE * active + (capacity - count) / (2.0 * k.BLOCK_NODES) + 64.0)
+    heat = HEAT_BYTES if isinstance(file.material, Lava) else 0
+    needed = capacity * (PARTICLE_BYTES + heat) + effects * EFFECT_BYTES + room * BLOCK_BYTES
+    # Picture: bricks of 8^3 voxels along the surface, twice; tables of all bricks and of all cells; the film
     brick = 8.0 * chosen.voxel_per_cell * cell
     bricks = SURFACE_SHELL * partly * (4.0 * cell / brick) ** 2
-    tables = (x + 8) * (y + 8) * (z + 8) * cell**3 / brick**3
-    heat = isinstance(file.material, Lava)
-    words: float = capacity * (PARTICLE_WORDS + (HEAT_WORDS if heat else 0))
-    words += BLOCK_MARGIN * active * (BLOCK_WORDS + (HEAT_BLOCK_WORDS if heat else 0)) + 3 * grid_blocks
-    words += effects * 2 * 10
-    words += 2 * bricks * k.BRICK_NODES * k.SURFACE_CHANNELS + 3 * tables
-    words += chosen.width * chosen.height * (k.FILM_WORDS + 6)
+    needed += 2.0 * bricks * k.BRICK_NODES * k.SURFACE_CHANNELS * 4.0
+    needed += grid_blocks * k.BLOCK_NODES * (CELL_BYTES + 3.0 * 4.0 * (cell / brick) ** 3)
+    needed += chosen.width * chosen.height * PIXEL_BYTES
     if file.terrain is not None:
         spacing = cell * file.terrain.spacing_per_cell
-        words += file.terrain.size_m[0] * file.terrain.size_m[1] / spacing**2
-    total = int(words * FLOAT_BYTES)
+        needed += 3.0 * 4.0 * file.terrain.size_m[0] * file.terrain.size_m[1] / spacing**2
+    total = int(needed)
     return Estimate(
         size=size,
         particle_count=count,
@@ -143,8 +145,8 @@ def substeps_per_frame(shot: Shot, size: str) -> int:
     """Substeps that sound, flow and viscosity ask for in a frame."""
     file = shot.file
     cell = cell_size_m(file.domain, shot.size(size))
-    dt = CFL_ACOUSTIC * cell / (sound_speed_m_per_s(file) + file.material.speed_limit_m_per_s)
+    dt = COURANT * cell / (sound_speed_m_per_s(file) + file.material.speed_limit_m_per_s)
     viscosity = file.material.viscosity_max_pa_s if isinstance(file.material, Lava) else file.material.viscosity_pa_s
     if viscosity > 0.0:
-        dt = min(dt, cell * cell * file.material.density_kg_per_m3 / (6.0 * viscosity))
+        dt = min(dt, DIFFUSION * cell * cell * file.material.density_kg_per_m3 / viscosity)
     return max(1, math.ceil(1.0 / (file.shot.frame_rate * dt)))
