@@ -17,7 +17,7 @@ from kernels import constants as k
 from kernels import img_resolve, img_trace
 
 F32 = np.float32
-ROULETTE_DEPTH = 5
+ROULETTE_DEPTH = 3
 FRAME_STRIDE = 1_000_003  # seeds of frames lie that far apart
 SLOPE_MARGIN = 1.001
 WORK_NAMES = {

@@ -36,7 +36,7 @@ from kernels.constants import (
     WORK_SEGMENTS,
 )
 from kernels.trace_math import FAR, device_call, fresnel
-from kernels.trace_solid import solid_hit
+from kernels.trace_solid import solid_hit, terrain_hit
 from kernels.trace_surface import surface_at, surface_hit, surface_normal
 from kernels.trace_volume import fog_walk
 
@@ -109,9 +109,7 @@ def sun_transmittance(ox, oy, oz, dx, dy, dz, sign, folds, scene, pixel, sample,
         t_end, axis = FAR, -1
         if not beyond:
             t_end, axis = mirror_hit(ox, oy, oz, dx, dy, dz, look_in, trace_in)
-        _, kind = solid_hit(
-            ox, oy, oz, dx, dy, dz, t_end, beyond, look_in, trace_in, terrain_geometry, terrain, collider
-        )
+        _, kind = solid_hit(ox, oy, oz, dx, dy, dz, t_end, beyond, look_in, trace_in, collider)
         if kind != SOLID_NONE:
             return ZERO, ZERO, ZERO, dim
         if beyond:
@@ -123,6 +121,10 @@ def sun_transmittance(ox, oy, oz, dx, dy, dz, sign, folds, scene, pixel, sample,
             if np.int32(look_in[LOOK_LIQUID]) != LIQUID_WATER:
                 return ZERO, ZERO, ZERO, dim
             t_end, axis = t, -1
+        if terrain_geometry[3] > ZERO:
+            t_ground = terrain_hit(ox, oy, oz, dx, dy, dz, t_end, trace_in, terrain_geometry, terrain)
+            if t_ground >= ZERO:
+                return ZERO, ZERO, ZERO, dim
         if sign < ZERO:
             ar, ag, ab = absorb(t_end, look_in)
             r, g, b = r * ar, g * ag, b * ab

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from kernels.common import F32, HALF, ONE, TWO, TWO_PI, ZERO, device, floor_int, pcg4d, sin_cos_f32, unit_float
+from kernels.common import F32, HALF, ONE, TWO, TWO_PI, ZERO, device, floor_int, fma, pcg4d, sin_cos_f32, unit_float
+from kernels.constants import BRICK_NODES, SURFACE_CHANNELS
+from kernels.vector import lane, load4, splat4, vfma, vsub
 
 # A function that is called from several places: compiled once, called, not copied into each.
 # No wrappers for Python: they would cost a fifth of the compile time. No reference counts: every array belongs to the
@@ -176,20 +178,15 @@ def brick_value(value, brick, x, y, z, channel):
     if k > 7:
         k = np.int64(7)
     fx, fy, fz = x - F32(i), y - F32(j), z - F32(k)
-    b = np.uint64(brick)
-    c = np.uint64(channel)
-    n = np.uint64((i * 9 + j) * 9 + k)
-    v0, v1 = value[b, n, c], value[b, n + np.uint64(1), c]
-    low = v0 + (v1 - v0) * fz
-    v0, v1 = value[b, n + np.uint64(9), c], value[b, n + np.uint64(10), c]
-    high = v0 + (v1 - v0) * fz
-    near = low + (high - low) * fy
-    v0, v1 = value[b, n + np.uint64(81), c], value[b, n + np.uint64(82), c]
-    low = v0 + (v1 - v0) * fz
-    v0, v1 = value[b, n + np.uint64(90), c], value[b, n + np.uint64(91), c]
-    high = v0 + (v1 - v0) * fz
-    far = low + (high - low) * fy
-    return near + (far - near) * fx
+    # Four loads of two nodes with both channels: lerp along y, then x, lane by lane; z is in the lanes
+    n = SURFACE_CHANNELS * (np.int64(brick) * BRICK_NODES + (i * 9 + j) * 9 + k)
+    v0, v1 = load4(value, n), load4(value, n + 18)
+    near = vfma(splat4(fy), vsub(v1, v0), v0)
+    v0, v1 = load4(value, n + 162), load4(value, n + 180)
+    far = vfma(splat4(fy), vsub(v1, v0), v0)
+    edge = vfma(splat4(fx), vsub(far, near), near)
+    low = lane(edge, channel)
+    return fma(fz, lane(edge, channel + 2) - low, low)
 
 
 @device
@@ -202,21 +199,19 @@ def clamp_brick(x):
     return x
 
 
-_M1, _M2 = np.uint32(0x7FEB352D), np.uint32(0x846CA68B)
+_MIX = np.uint32(0x846CA68B)
 _PX, _PY, _PZ = np.uint32(0x8DA6B343), np.uint32(0xD8163841), np.uint32(0xCB1AB31F)
 _UNIT = F32(2.0 / 16777216.0)
 
 
 @device
 def lattice_hash(i, j, k):
-    """uint32 of a lattice point (xor of primes, then lowbias32)."""
+    """uint32 of a lattice point: good enough to look at, cheap enough for every hit."""
     h = np.uint32(np.uint32(np.uint32(i) * _PX) ^ np.uint32(np.uint32(j) * _PY))
     h = np.uint32(h ^ np.uint32(np.uint32(k) * _PZ))
-    h = np.uint32(h ^ (h >> np.uint32(16)))
-    h = np.uint32(h * _M1)
     h = np.uint32(h ^ (h >> np.uint32(15)))
-    h = np.uint32(h * _M2)
-    return np.uint32(h ^ (h >> np.uint32(16)))
+    h = np.uint32(h * _MIX)
+    return np.uint32(h ^ (h >> np.uint32(14)))
 
 
 @device
@@ -250,3 +245,16 @@ def noise_gradient(x, y, z):
     gy = dv * (k2 + k5 * w + k4 * u + k7 * w * u)
     gz = dw * (k3 + k6 * u + k5 * v + k7 * u * v)
     return value, gx, gy, gz
+
+
+@device_call
+def noise_flat(x, y):
+    """Smooth value noise on the unit lattice of a plane, in [-1, 1]."""
+    i, j, k = floor_int(x), floor_int(y), np.int32(0)
+    fx, fy = x - F32(i), y - F32(j)
+    u = fx * fx * (F32(3.0) - TWO * fx)
+    v = fy * fy * (F32(3.0) - TWO * fy)
+    i1, j1 = np.int32(i + 1), np.int32(j + 1)
+    a, b, c, d = _corner(i, j, k), _corner(i1, j, k), _corner(i, j1, k), _corner(i1, j1, k)
+    low, high = a + (b - a) * u, c + (d - c) * u
+    return low + (high - low) * v

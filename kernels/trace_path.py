@@ -37,6 +37,7 @@ from kernels.constants import (
     SOLID_COLLIDER,
     SOLID_NONE,
     SOLID_PLANE,
+    SOLID_TERRAIN,
     TRACE_FOG_VOXEL,
     TRACE_HAS_FOG,
     TRACE_HAS_SURFACE,
@@ -61,7 +62,7 @@ from kernels.trace_math import (
 )
 from kernels.trace_shade import lava_look, plane_normal, ripple_normal, terrain_look
 from kernels.trace_sky import glow, haze, in_sun, sky_radiance
-from kernels.trace_solid import solid_hit, solid_normal
+from kernels.trace_solid import solid_hit, solid_normal, terrain_hit
 from kernels.trace_surface import surface_at, surface_hit, surface_normal
 from kernels.trace_volume import fog_at, fog_walk
 
@@ -69,6 +70,7 @@ from kernels.trace_volume import fog_at, fog_walk
 STOP, GO_ON, DIFFUSE, SCATTER = 0, 1, 2, 3
 SURVIVE_MAX = F32(0.95)
 FADED = F32(0.1)
+FAINT = F32(0.05)  # radiance; below it the sun's light is looked for by chance only
 SOLID_OFFSET = F32(0.05)  # voxels
 
 
@@ -102,6 +104,7 @@ def trace_path(
     voxel = trace_in[TRACE_VOXEL]
     has_surface, has_fog = trace_in[TRACE_HAS_SURFACE] > ZERO, trace_in[TRACE_HAS_FOG] > ZERO
     water = np.int32(look_in[LOOK_LIQUID]) == LIQUID_WATER
+    has_terrain = terrain_geometry[3] > ZERO
     has_sun = sky_in[SKY_SUN_COS] < ONE
     has_haze = look_in[LOOK_HAZE] > ZERO
     sign = ONE
@@ -119,11 +122,16 @@ def trace_path(
         t_end, axis = FAR, -1
         if not beyond:
             t_end, axis = mirror_hit(ox, oy, oz, dx, dy, dz, look_in, trace_in)
-        t_end, kind = solid_hit(
-            ox, oy, oz, dx, dy, dz, t_end, beyond, look_in, trace_in, terrain_geometry, terrain, collider
-        )
-        if kind != SOLID_NONE:
-            axis = -1
+        t_end, kind = solid_hit(ox, oy, oz, dx, dy, dz, t_end, beyond, look_in, trace_in, collider)
+        on_surface, broken = False, 0
+        if has_surface and not beyond:
+            t, broken = surface_hit(ox, oy, oz, dx, dy, dz, t_end, sign, trace_in, grid_in, table, value, work)
+            if t >= ZERO:
+                on_surface, t_end, kind = True, t, SOLID_NONE
+        if has_terrain and not beyond:
+            t = terrain_hit(ox, oy, oz, dx, dy, dz, t_end, trace_in, terrain_geometry, terrain)
+            if t >= ZERO:
+                on_surface, t_end, kind = False, t, SOLID_TERRAIN
         collided, u, v = False, ZERO, ZERO
         if has_fog and sign > ZERO and not beyond:
             t, _, dim, u, v = fog_walk(
@@ -148,12 +156,9 @@ def trace_path(
                 work,
             )
             if t >= ZERO:
-                collided, t_end, kind, axis = True, t, SOLID_NONE, -1
-        on_surface, broken = False, 0
-        if has_surface and not beyond:
-            t, broken = surface_hit(ox, oy, oz, dx, dy, dz, t_end, sign, trace_in, grid_in, table, value, work)
-            if t >= ZERO:
-                on_surface, collided, t_end, kind, axis = True, False, t, SOLID_NONE, -1
+                collided, on_surface, t_end, kind = True, False, t, SOLID_NONE
+        if on_surface or collided or kind != SOLID_NONE:
+            axis = -1
         if sign < ZERO and t_end < FAR:
             ar, ag, ab = absorb(t_end, look_in)
             tr, tg, tb = tr * ar, tg * ag, tb * ab
@@ -310,7 +315,7 @@ def trace_path(
                 dim = np.uint32(dim + U1)
             if has_sun:
                 # Light from the sun's disc
-                a, b, _, _ = random4(pixel, sample, dim, seed)
+                a, b, c, _ = random4(pixel, sample, dim, seed)
                 dim = np.uint32(dim + U1)
                 sx, sy, sz = sample_cone(
                     sky_in[SKY_SUN_X] * fx, sky_in[SKY_SUN_Y] * fy, sky_in[SKY_SUN_Z], sky_in[SKY_SUN_COS], a, b
@@ -320,6 +325,15 @@ def trace_path(
                 else:
                     share = (nx * sx + ny * sy + nz * sz) * INV_PI
                 share = share * TWO_PI * (ONE - sky_in[SKY_SUN_COS])
+                # Roulette for what would hardly be seen
+                most = tr * sky_in[SKY_SUN_R]
+                if tg * sky_in[SKY_SUN_R + 1] > most:
+                    most = tg * sky_in[SKY_SUN_R + 1]
+                if tb * sky_in[SKY_SUN_R + 2] > most:
+                    most = tb * sky_in[SKY_SUN_R + 2]
+                most = most * share
+                if most < FAINT:
+                    share = share * (FAINT / most) if c * FAINT < most else ZERO
                 if share > ZERO:
                     r, g, b, dim = sun_transmittance(
                         ox, oy, oz, sx, sy, sz, sign, folds, scene, pixel, sample, dim, seed, work

@@ -30,7 +30,7 @@ from kernels.constants import (
     SKY_SUN_Z,
     SKY_ZENITH_R,
 )
-from kernels.trace_math import device_call, noise_gradient
+from kernels.trace_math import device_call, noise_flat
 
 THREE = F32(3.0)
 LOWEST_CLOUD = F32(0.02)  # sine of elevation
@@ -43,11 +43,12 @@ def _clouds(dx, dy, dz, sky_in, time_s):
     """Opacity of the clouds in a direction, 0 to 1: four octaves of noise on a plane overhead."""
     amount = sky_in[SKY_CLOUD_AMOUNT]
     flat = sky_in[SKY_CLOUD_SCALE] / (dz + F32(0.12))
-    x, y, z = dx * flat + CLOUD_DRIFT * time_s, dy * flat, F32(0.37)
+    x, y = dx * flat + CLOUD_DRIFT * time_s, dy * flat
     total, weight = ZERO, HALF
     for _ in range(4):
-        total = total + weight * noise_gradient(x, y, z)[0]
-        x, y, z = x * TWO + F32(1.7), y * TWO - F32(2.3), z + F32(3.1)
+        total = total + weight * noise_flat(x, y)
+        # Turned by a Pythagorean angle and doubled, so that no lattice shows
+        x, y = F32(1.6) * x - F32(1.2) * y + F32(1.7), F32(1.2) * x + F32(1.6) * y - F32(2.3)
         weight = weight * HALF
     cover = (total * F32(0.9) + amount * F32(1.2) - F32(0.6)) * F32(1.6)
     if cover < ZERO:

@@ -169,8 +169,8 @@ def solid_normal(kind, px, py, pz, h, terrain_geometry_in, terrain_in, collider_
 
 
 @device_call
-def solid_hit(ox, oy, oz, dx, dy, dz, t_end, beyond, look_in, trace_in, terrain_geometry_in, terrain_in, collider_in):
-    """(t, kind) of the nearest solid before t_end; kind SOLID_NONE and t = t_end without one.
+def solid_hit(ox, oy, oz, dx, dy, dz, t_end, beyond, look_in, trace_in, collider_in):
+    """(t, kind) of the nearest solid but terrain before t_end; kind SOLID_NONE and t = t_end without one.
 
     ``beyond``: the path has used up its mirrorings, the plane then lies everywhere and nothing else does.
     """
@@ -190,10 +190,6 @@ def solid_hit(ox, oy, oz, dx, dy, dz, t_end, beyond, look_in, trace_in, terrain_
                     t_end, kind = t, SOLID_PLANE
     if beyond:
         return t_end, kind
-    if terrain_geometry_in[3] > ZERO:
-        t = terrain_hit(ox, oy, oz, dx, dy, dz, t_end, trace_in, terrain_geometry_in, terrain_in)
-        if t >= ZERO:
-            t_end, kind = t, SOLID_TERRAIN
     if trace_in[TRACE_HAS_COLLIDERS] > ZERO:
         t = collider_hit(ox, oy, oz, dx, dy, dz, t_end, TOUCH * trace_in[TRACE_VOXEL], collider_in)
         if t >= ZERO:

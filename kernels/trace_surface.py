@@ -32,10 +32,11 @@ from kernels.trace_math import (
 
 EIGHT = F32(8.0)
 NO_HIT = F32(-1.0)
-STEP_SHARE = F32(0.8)  # of |phi|: the interpolant is not quite a distance
+STEP_SHARE = F32(0.95)  # of |phi|; a step too far is found by its sign
 STEP_MIN = F32(0.3)  # voxels
 BAND = F32(3.0)  # voxels: phi where no brick is
 REFINEMENTS = 5
+CLOSE = F32(1.0e-3)  # voxels: a root that good is good enough
 
 
 @device
@@ -81,8 +82,8 @@ def surface_normal(px, py, pz, voxel, grid_in, table, value):
 
 
 @device
-def _refine(value, b, lx, ly, lz, sx, sy, sz, sign, t_a, f_a, t_b, f_b):
-    """Root of sign * phi between t_a (f_a > 0) and t_b (f_b <= 0): Illinois steps, the last false-position point."""
+def _refine(value, b, lx, ly, lz, sx, sy, sz, sign, close, t_a, f_a, t_b, f_b):
+    """Root of sign * phi between t_a (f_a > 0) and t_b (f_b <= 0): Illinois steps, until one is within ``close``."""
     t = t_b
     side = 0
     for _ in range(REFINEMENTS):
@@ -98,6 +99,8 @@ def _refine(value, b, lx, ly, lz, sx, sy, sz, sign, t_a, f_a, t_b, f_b):
             if side == -1:
                 f_a = f_a * HALF
             side = -1
+        if f < close and f > -close:
+            break
     return t
 
 
@@ -183,7 +186,7 @@ def surface_hit(ox, oy, oz, dx, dy, dz, t_end, sign, trace_in, grid_in, table, v
                     t = t_exit
             if hit >= ZERO:
                 if not first and f_last > ZERO:
-                    hit = _refine(value, b, lx, ly, lz, sx, sy, sz, sign, t_last, f_last, t, f)
+                    hit = _refine(value, b, lx, ly, lz, sx, sy, sz, sign, CLOSE * voxel, t_last, f_last, t, f)
                     lookups += REFINEMENTS
                 break
         # Step to the next brick

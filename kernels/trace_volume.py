@@ -105,9 +105,8 @@ def fog_walk(
     px, py, pz = ox * inverse_voxel, oy * inverse_voxel, oz * inverse_voxel
     sx, sy, sz = dx * inverse_voxel, dy * inverse_voxel, dz * inverse_voxel
     weight = ONE
-    a, u, v, w = random4(pixel, sample, dim, seed)
-    dim = np.uint32(dim + U1)
-    depth = -log_f32(ONE - a)  # optical depth still to go, in units of the local majorant
+    u, v, w = ZERO, ZERO, ZERO
+    depth = NO_HIT  # optical depth still to go, in units of the local majorant; drawn in the first brick with fog
     hit = NO_HIT
     bricks, collisions = 0, 0
     while True:
@@ -122,6 +121,10 @@ def fog_walk(
         bricks += 1
         if b >= 0:
             m = majorant[np.uint64(b)] * gain
+            if depth < ZERO:
+                a, u, v, w = random4(pixel, sample, dim, seed)
+                dim = np.uint32(dim + U1)
+                depth = -log_f32(ONE - a)
             lx, ly, lz = px - EIGHT * F32(i), py - EIGHT * F32(j), pz - EIGHT * F32(k)
             while True:
                 ahead = m * (t_exit - t)

@@ -121,8 +121,8 @@ def test_free_flight_follows_the_extinction():
     scene.add_fog(args, np.broadcast_to(profile[:, None, None], (33, 33, 33)), 1 / 32)
     out = np.zeros(COUNT, np.float32)
     _draw_flight(
-        COUNT, F32(1.0), args["trace_in"], args["grid_in"], args["fog_table_in"], args["fog_value_in"], args["fog_majorant_in"],
-        args["work_inout"][0], out,
+        COUNT, F32(1.0), args["trace_in"], args["grid_in"], args["fog_table_in"], args["fog_value_in"],
+        args["fog_majorant_in"], args["work_inout"][0], out,
     )  # fmt: skip
     # Expected share of collisions by voxel, from the exact optical depth of the piecewise linear profile
     depth = np.concatenate([[0], np.cumsum((profile[1:] + profile[:-1]) / 2 / 32)])
