@@ -29,7 +29,7 @@ def _cells_near(brick, cells, picture):
 @kernel
 def cpu(cells_x, cells_y, cells_z, grid_in, picture_in, start_in, class_out):
     for column in numba.prange(np.int64(grid_in[3]) * np.int64(grid_in[4])):
-        _classify_column(column, cells_x, cells_y, cells_z, grid_in, picture_in, start_in, class_out)
+        _classify_column(np.int64(column), cells_x, cells_y, cells_z, grid_in, picture_in, start_in, class_out)
 
 
 @task_call

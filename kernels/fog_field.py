@@ -79,7 +79,8 @@ def cpu(
 ):  # fmt: skip
     for task in numba.prange(TASKS):
         _field_task(
-            task, np.int64(counts_in[COUNT_FOG_BRICKS]), cells_x, cells_y, cells_z, grid_in, picture_in, entry_in,
+            np.int64(task),
+            np.int64(counts_in[COUNT_FOG_BRICKS]), cells_x, cells_y, cells_z, grid_in, picture_in, entry_in,
             start_in, binned_in, binned_heat_in, value_out,
         )  # fmt: skip
 

@@ -18,7 +18,7 @@ from kernels.vector import peek, poke
 @kernel
 def cpu(counts_in, count_slot, value_in, majorant_out):
     for brick in numba.prange(np.int64(counts_in[count_slot])):
-        _largest(brick, value_in, majorant_out)
+        _largest(np.int64(brick), value_in, majorant_out)
 
 
 @task_call

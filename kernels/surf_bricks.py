@@ -117,7 +117,9 @@ def _axis_ranges(brick, axis, cells, walls, picture):
 @kernel
 def cpu(cells_x, cells_y, cells_z, grid_in, walls_in, picture_in, start_in, class_out):
     for column in numba.prange(grid_in[0] * grid_in[1]):
-        _classify_column(column, cells_x, cells_y, cells_z, grid_in, walls_in, picture_in, start_in, class_out)
+        _classify_column(
+            np.int64(column), cells_x, cells_y, cells_z, grid_in, walls_in, picture_in, start_in, class_out
+        )
 
 
 @task_call

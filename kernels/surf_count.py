@@ -48,7 +48,8 @@ def takes_part(p, kinds, kind):
 def cpu(counts_in, count_slot, kinds, cells_x, cells_y, cells_z, cell_size_m, position_in, kind_in, count_inout):
     for chunk in numba.prange((np.int64(counts_in[count_slot]) + CHUNK - 1) // CHUNK):
         _count_chunk(
-            chunk, np.int64(counts_in[count_slot]), kinds, cells_x, cells_y, cells_z, cell_size_m, position_in, kind_in,
+            np.int64(chunk),
+            np.int64(counts_in[count_slot]), kinds, cells_x, cells_y, cells_z, cell_size_m, position_in, kind_in,
             count_inout,
         )  # fmt: skip
 

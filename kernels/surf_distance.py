@@ -174,7 +174,8 @@ def cpu(
 ):
     for task in numba.prange(TASKS):
         _distance_task(
-            task, np.int64(counts_in[COUNT_SURFACE_BRICKS]), last, outside, inside, grid_in, walls_in, picture_in,
+            np.int64(task),
+            np.int64(counts_in[COUNT_SURFACE_BRICKS]), last, outside, inside, grid_in, walls_in, picture_in,
             table_in, entry_in, value_in, value_out, table_out,
         )  # fmt: skip
 
@@ -192,7 +193,7 @@ def _distance_task(
     first_step = np.int64(last) * 0 + 1  # not a literal, for which Numba would compile the march twice
     for brick in range(task, bricks, TASKS):
         e = np.int64(entry[brick])
-        load_tile(e, gx, gy, gz, table, value_in, 0, outside, inside, tile)
+        load_tile(e, gx, gy, gz, table, value_in, outside, inside, tile)
         _initial_distance(tile, voxel, fixed, near)
         _march(first_step, fixed, near, far)
         _march(first_step + 1, fixed, far, near)

@@ -236,7 +236,8 @@ def cpu(
 ):  # fmt: skip
     for task in numba.prange(TASKS):
         _field_task(
-            task, np.int64(counts_in[COUNT_SURFACE_BRICKS]), cells_x, cells_y, cells_z, grid_in, walls_in, picture_in,
+            np.int64(task),
+            np.int64(counts_in[COUNT_SURFACE_BRICKS]), cells_x, cells_y, cells_z, grid_in, walls_in, picture_in,
             terrain_geometry_in, terrain_in, entry_in, start_in, binned_in, binned_heat_in, foam_start_in, foam_in,
             value_out,
         )  # fmt: skip
@@ -271,17 +272,19 @@ def _field_brick(
     z_low, z_high = place_nodes(
         bi, bj, bk, voxel, walls, picture, terrain_geometry, terrain, node_x, node_y, node_z, moved
     )
-    # Sum over particles
+    # Sum over the liquid's particles, then over the foam's
     for n in range(0, ROWS * BLOCK, 8):
         store(sums, n, splat8(ZERO))
-    _splat_cells(
-        False, with_heat, reach, inverse_voxel, inverse_cell, bi, bj, bk, z_low, z_high, cells_x, cells_y, cells_z,
-        start, binned, binned_heat, node_x, node_y, node_z, moved, sums,
-    )  # fmt: skip
-    if not with_heat and foam_start[foam_start.shape[0] - 1] > 0:
+    for n in range(2):
+        second = n == 1
+        at_start, at_binned, far = start, binned, reach
+        if second:
+            if with_heat or foam_start[foam_start.shape[0] - 1] == 0:
+                continue
+            at_start, at_binned, far = foam_start, foam, picture[PICTURE_FOAM_REACH]
         _splat_cells(
-            True, False, picture[PICTURE_FOAM_REACH], inverse_voxel, inverse_cell, bi, bj, bk, z_low, z_high, cells_x,
-            cells_y, cells_z, foam_start, foam, binned_heat, node_x, node_y, node_z, moved, sums,
+            second, with_heat, far, inverse_voxel, inverse_cell, bi, bj, bk, z_low, z_high, cells_x, cells_y, cells_z,
+            at_start, at_binned, binned_heat, node_x, node_y, node_z, moved, sums,
         )  # fmt: skip
     # Turn sums into distances
     i0, i1 = domain_cells(0, cells_x, walls, inverse_cell, picture)
@@ -292,8 +295,8 @@ def _field_brick(
         i = min(max(clamp_cell(node_x[row] * inverse_cell, cells_x), i0), i1)
         j = min(max(clamp_cell(node_y[row] * inverse_cell, cells_y), j0), j1)
         last_k, deep = np.int64(-1), False
-        lean_x = wall_lean(node_x[row], 0, reach, walls, picture)
-        lean_y = wall_lean(node_y[row], 1, reach, walls, picture)
+        lean_x = wall_lean(node_x[row], np.int64(0), reach, walls, picture)
+        lean_y = wall_lean(node_y[row], np.int64(1), reach, walls, picture)
         ground, nx, ny, nz = -NOWHERE, ZERO, ZERO, ONE
         if terrain_geometry[3] != ZERO:
             ground = terrain_height(terrain_geometry, terrain, node_x[row], node_y[row])
@@ -308,7 +311,7 @@ def _field_brick(
                 x = peek(sums, at + ROW) / weight + lean_x + off_ground * nx
                 y = peek(sums, at + 2 * ROW) / weight + lean_y + off_ground * ny
                 z = peek(sums, at + 3 * ROW) / weight + off_ground * nz
-                z += wall_lean(height, 2, reach, walls, picture)
+                z += wall_lean(height, np.int64(2), reach, walls, picture)
                 phi = math.sqrt(x * x + y * y + z * z) - radius
                 if with_heat:
                     extra = extra / weight

@@ -16,7 +16,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from kernels.constants import BRICK_INSIDE
-from kernels.vector import _element_pointer, peek, poke
+from kernels.vector import _element_pointer, load8, load16, make_shuffle, peek, poke, splat4, splat8, store
 
 HALO = 3
 TILE_EDGE = 15
@@ -67,9 +67,13 @@ def vpick(typingctx, test, a, b):  # type: ignore[no-untyped-def]
     return a(test, a, a), codegen
 
 
+_even8 = make_shuffle([0, 2, 4, 6, 8, 10, 12, 14], 16)
+_even4 = make_shuffle([0, 2, 4, 6], 8)
+
+
 @device_call
-def load_tile(entry, gx, gy, gz, table, value, channel, outside, inside, tile):
-    """Fill ``tile`` (TILE_PAD + TILE_WORDS + TILE_PAD words) around the brick of table entry ``entry``."""
+def load_tile(entry, gx, gy, gz, table, value, outside, inside, tile):
+    """Fill ``tile`` (TILE_PAD + TILE_WORDS + TILE_PAD words) with first channels around the brick of a table entry."""
     bi = entry // (gy * gz)
     bj = (entry // gz) % gy
     bk = entry % gz
@@ -84,10 +88,19 @@ def load_tile(entry, gx, gy, gz, table, value, channel, outside, inside, tile):
         if (brick >= 0) != with_values:
             continue
         fill = inside if brick == BRICK_INSIDE else outside
-        c0, c1 = max(-HALO, 8 * dk), min(8 + HALO, 8 * dk + 8)
-        for a in range(max(-HALO, 8 * di), min(8 + HALO, 8 * di + 8) + 1):
-            for b in range(max(-HALO, 8 * dj), min(8 + HALO, 8 * dj + 8) + 1):
-                row = TILE_PAD + ((a + HALO) * TILE_EDGE + b + HALO) * TILE_ROW + HALO
-                source = 2 * (((brick * 9 + a - 8 * di) * 9 + b - 8 * dj) * 9 - 8 * dk) + channel
-                for c in range(c0, c1 + 1):
-                    poke(tile, row + c, peek(value, source + 2 * c) if with_values else fill)
+        a0, a1 = (-HALO if di < 0 else 8 * di), (8 + HALO if di > 0 else 8 * di + 8)
+        b0, b1 = (-HALO if dj < 0 else 8 * dj), (8 + HALO if dj > 0 else 8 * dj + 8)
+        for a in range(a0, a1 + 1):
+            for b in range(b0, b1 + 1):
+                at = TILE_PAD + ((a + HALO) * TILE_EDGE + b + HALO) * TILE_ROW + HALO
+                source = 2 * ((brick * 9 + a - 8 * di) * 9 + b - 8 * dj) * 9
+                if dk == 0:
+                    # Nine nodes
+                    store(tile, at, _even8(load16(value, source)) if with_values else splat8(fill))
+                    poke(tile, at + 8, peek(value, source + 16) if with_values else fill)
+                else:
+                    # Four nodes: the last ones of the brick below, the first ones of the brick above
+                    if dk < 0:
+                        source += 10
+                    at += 8 if dk > 0 else -3
+                    store(tile, at, _even4(load8(value, source)) if with_values else splat4(fill))

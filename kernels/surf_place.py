@@ -23,7 +23,8 @@ def cpu(
 ):  # fmt: skip
     for chunk in numba.prange((np.int64(counts_in[count_slot]) + CHUNK - 1) // CHUNK):
         _place_chunk(
-            chunk, np.int64(counts_in[count_slot]), kinds, cells_x, cells_y, cells_z, cell_size_m, position_in, kind_in,
+            np.int64(chunk),
+            np.int64(counts_in[count_slot]), kinds, cells_x, cells_y, cells_z, cell_size_m, position_in, kind_in,
             cursor_inout, order_out,
         )  # fmt: skip
 

@@ -78,7 +78,8 @@ def _smooth_tile(filters, tile, other):
 def cpu(counts_in, grid_in, picture_in, table_in, entry_in, value_in, value_out):
     for task in numba.prange(TASKS):
         _smooth_task(
-            task, np.int64(counts_in[COUNT_SURFACE_BRICKS]), grid_in, picture_in, table_in, entry_in, value_in,
+            np.int64(task),
+            np.int64(counts_in[COUNT_SURFACE_BRICKS]), grid_in, picture_in, table_in, entry_in, value_in,
             value_out,
         )  # fmt: skip
 
@@ -92,7 +93,7 @@ def _smooth_task(task, bricks, grid, picture, table, entry, value_in, value_out)
     margin = picture[PICTURE_MARGIN]
     filters = min(np.int64(grid[0]), 0) + HALO  # not a literal, for which the compiler would unroll
     for brick in range(task, bricks, TASKS):
-        load_tile(np.int64(entry[brick]), gx, gy, gz, table, value_in, 0, band, -band, tile)
+        load_tile(np.int64(entry[brick]), gx, gy, gz, table, value_in, band, -band, tile)
         _smooth_tile(filters, tile, other)
         for a in range(9):
             for b in range(9):

@@ -28,7 +28,8 @@ def cpu(
 ):  # fmt: skip
     for task in numba.prange((cursor_inout.shape[0] + CELLS - 1) // CELLS):
         _sort_cells(
-            task, kinds, position_in, kind_in, temperature_in, start_in, cursor_inout, order_inout, binned_out,
+            np.int64(task),
+            kinds, position_in, kind_in, temperature_in, start_in, cursor_inout, order_inout, binned_out,
             binned_heat_out,
         )  # fmt: skip
 
