@@ -16,6 +16,7 @@ from bench.render import Renderer
 from bench.scene import Scene, build_scene
 from bench.shot import load_shot
 from bench.simulate import Simulation
+from bench.sizing import COURANT
 from bench.stats import median
 
 ROUNDS = 5
@@ -74,7 +75,7 @@ def water_block(cells: int) -> Scene:
     velocity = np.zeros_like(points)
     velocity[:, 0], velocity[:, 1] = 0.5 - points[:, 1], points[:, 0] - 0.5
     sound, limit = 20.0, 2.0
-    dt = 0.5 * cell_size_m / (sound + limit)
+    dt = COURANT * cell_size_m / (sound + limit)
     return water_scene(
         points,
         (box, box, box),
