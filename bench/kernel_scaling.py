@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import gc
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,38 +94,40 @@ def _resident_bytes() -> int:
 
 
 def particles(threads: int | None) -> tuple[Growth, Memory]:
-    """Time of a substep, 8 particles a cell, at two sizes; memory of the large one."""
-    seconds: dict[int, tuple[float, ...]] = {}
-    counts = {}
-    memory: Memory | None = None
+    """Time of a substep, 8 particles a cell, at two sizes in turn; memory of the large one."""
+    simulations: list[Simulation] = []
+    grown = 0
     for cells in (SMALL_CELLS, LARGE_CELLS):
-        backend = NumbaBackend(threads)
         scene = water_block(cells)
-        gc.collect()
         before = _resident_bytes()
-        simulation = Simulation(scene, backend)
-        simulation.advance_frame()  # compiles, touches
+        simulations.append(Simulation(scene, NumbaBackend(threads)))
+        simulations[-1].advance_frame()  # compiles, touches
         grown = _resident_bytes() - before
-        samples = []
-        for _ in range(ROUNDS):
-            start = time.perf_counter()
-            done = simulation.advance_frame()
-            samples.append((time.perf_counter() - start) / done.substeps)
-        seconds[cells], counts[cells] = tuple(samples), scene.initial_count
-        held = sum(array.nbytes for array in _arrays(simulation))
-        stated = Simulation.memory_bytes(scene, backend.threads or 1)
-        memory = Memory(scene.initial_count, stated, held, grown if grown > 0 else None)
-        del simulation, scene
-    assert memory is not None
+    calls = [lambda simulation=simulation: simulation.advance_frame() for simulation in simulations]
+    small_s, large_s = (tuple(s / SUBSTEPS for s in samples) for samples in in_turn(calls))
+    small, large = simulations
     growth = Growth(
         "particles x 8, 8 a cell",
         "particle-substep",
-        counts[SMALL_CELLS],
-        counts[LARGE_CELLS],
-        seconds[SMALL_CELLS],
-        seconds[LARGE_CELLS],
+        small.scene.initial_count,
+        large.scene.initial_count,
+        small_s,
+        large_s,
     )
-    return growth, memory
+    held = sum(array.nbytes for array in _arrays(large))
+    stated = Simulation.memory_bytes(large.scene, large.backend.threads or 1)
+    return growth, Memory(large.scene.initial_count, stated, held, grown if grown > 0 else None)
+
+
+def in_turn(calls: Sequence[Callable[[], Any]], rounds: int = ROUNDS) -> list[list[float]]:
+    """Seconds of each call, round by round: what disturbs a machine for a while then meets all of them."""
+    seconds: list[list[float]] = [[] for _ in calls]
+    for _ in range(rounds):
+        for call, samples in zip(calls, seconds):
+            start = time.perf_counter()
+            call()
+            samples.append(time.perf_counter() - start)
+    return seconds
 
 
 def _arrays(simulation: Simulation) -> list[Any]:
@@ -142,19 +144,15 @@ def pictures(threads: int | None) -> tuple[Growth, Growth]:
     simulation.advance_frame()
     small, samples = scene.picture, scene.picture.samples
     large = dataclasses.replace(small, width=2 * small.width, height=2 * small.height)
-    seconds = {}
-    for name, picture, count in (("base", small, samples), ("pixels", large, samples), ("samples", small, 4 * samples)):
+    calls = []
+    for picture, count in ((small, samples), (large, samples), (small, 4 * samples)):
         renderer = Renderer(dataclasses.replace(scene, picture=picture), backend)
         renderer.surface(simulation)
-        renderer.trace(1, count)
-        found = []
-        for _ in range(ROUNDS):
-            start = time.perf_counter()
-            renderer.trace(1, count)
-            found.append(time.perf_counter() - start)
-        seconds[name] = tuple(found)
+        renderer.trace(1, 1)  # compiles
+        calls.append(lambda renderer=renderer, count=count: renderer.trace(1, count))
+    base_s, pixels_s, samples_s = (tuple(found) for found in in_turn(calls))
     items = small.width * small.height * samples
     return (
-        Growth("pixels x 4", "sample", items, 4 * items, seconds["base"], seconds["pixels"]),
-        Growth("samples a pixel x 4", "sample", items, 4 * items, seconds["base"], seconds["samples"]),
+        Growth("pixels x 4", "sample", items, 4 * items, base_s, pixels_s),
+        Growth("samples a pixel x 4", "sample", items, 4 * items, base_s, samples_s),
     )
