@@ -46,8 +46,9 @@ def _classify_column(column, cells_x, cells_y, cells_z, grid, picture, start, cl
 
 
 def traffic(**arguments):
+    # Two words tell a brick whose first cells hold a particle; only an empty one reads a pair for every row of cells
     bricks = arguments["class_out"].size
-    return Traffic(items=bricks, bytes_read=4 * arguments["start_in"].size, bytes_written=4 * bricks, flops=0)
+    return Traffic(items=bricks, bytes_read=8 * bricks, bytes_written=4 * bricks, flops=0)
 
 
 def example(rng, size):

@@ -38,6 +38,7 @@ class Kernel:
     cpu: Callable[..., Any]  # the Numba function
     traffic: Callable[..., Traffic]  # the same arguments, after the launch
     example: Callable[[np.random.Generator, int], dict[str, Any]]  # size -> arguments by name
+    unordered: tuple[str, ...] = ()  # outputs whose elements may change places; a later kernel puts them in order
 
     @property
     def argument_names(self) -> tuple[str, ...]:

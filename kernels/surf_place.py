@@ -60,4 +60,4 @@ def example(rng, size):
     return {name: arguments[name] for name in KERNEL.argument_names}
 
 
-KERNEL = Kernel(name="surf_place", item="particle", cpu=cpu, traffic=traffic, example=example)
+KERNEL = Kernel(name="surf_place", item="particle", cpu=cpu, traffic=traffic, example=example, unordered=("order_out",))
