@@ -1,7 +1,7 @@
 """Files that are whole or not there: atomic writes, and numbers that two runs never share.
 
-A record is ``<results>/<machine>/NNNN_<commit>_<time>.json``, pytest-benchmark's own storage layout. Numbers only go up.
-One is claimed by creating ``.NNNN.claim`` exclusively, and the claim goes when the record is there.
+A record is ``<results>/<machine>/NNNN_<commit>_<time>.json``, pytest-benchmark's own storage layout. Numbers only go
+up. One is claimed by creating ``.NNNN.claim`` exclusively, and the claim goes when the record is there.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from bench.backend import Backend
 from bench.errors import CheckFailed
 from bench.scene import Scene
 from bench.simulate import Simulation
+from kernels import constants as k
 from kernels import (
     fog_bricks,
     fog_field,
@@ -28,7 +29,6 @@ from kernels import (
     surf_smooth,
     surf_sort,
 )
-from kernels import constants as k
 from kernels.kernel import Kernel
 
 F32 = np.float32
