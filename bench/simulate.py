@@ -212,8 +212,7 @@ class Simulation:
         counts = host(self.counts)
         particles, effects = int(counts[k.COUNT_PARTICLES]), int(counts[k.COUNT_EFFECTS])
         digest = hashlib.sha256(np.array([self.frame, particles, effects], "<i8").tobytes())
-        names = ["position", "velocity"] + (["temperature", "viscosity"] if self.scene.has_heat else [])
-        for name in names:
+        for name in DOUBLE if self.scene.has_heat else DOUBLE[:2]:
             digest.update(np.ascontiguousarray(host(self._arrays[name])[:particles]).tobytes())
         for name in EFFECTS:
             digest.update(np.ascontiguousarray(host(self._arrays[name])[:effects]).tobytes())
@@ -290,8 +289,7 @@ class Simulation:
 
     def _step_heat(self, heat_dt_s: float) -> None:
         """Conduct and radiate for ``heat_dt_s``, in the arenas and nodes that the momentum fills afterwards."""
-        arena = self._arrays["arena"]
-        wide, node = arena.view(np.int64).reshape(-1, ARENA_INT64), self.node
+        wide, node = self._arrays["arena"].view(np.int64).reshape(-1, ARENA_INT64), self.node
         self._run(mpm_heat_p2g.KERNEL, arena_out=wide)
         self._run(mpm_heat_grid.KERNEL, arena_in=wide, heat_node_out=node)
         dt = F32(heat_dt_s)
@@ -320,8 +318,7 @@ class Simulation:
     def _emit(self, time_s: float) -> None:
         """Append what has left the emitters by ``time_s``."""
         for source in self._sources:
-            due = source.due(time_s)
-            number = due - source.emitted
+            number = source.due(time_s) - source.emitted
             if number <= 0:
                 continue
             if self.particle_count + number > self.scene.particle_capacity:
@@ -336,7 +333,7 @@ class Simulation:
                 interval_s=F32(1.0 / source.flux_per_s),
                 emitter_in=source.vector,
             )
-            source.emitted = due
+            source.emitted += number
             self.particle_count += number
 
     def _source(self, emitter: Emitter) -> _Source:
@@ -348,8 +345,9 @@ class Simulation:
         vector[k.EMITTER_RADIUS], vector[k.EMITTER_SPEED] = emitter.radius_m, emitter.speed_m_per_s
         vector[k.EMITTER_TEMPERATURE] = emitter.temperature_K
         vector[k.EMITTER_VISCOSITY] = self.scene.material[k.MATERIAL_VISCOSITY_MAX]
-        start_s = max(emitter.start_s, self.scene.start_time)
-        return _Source(emitter, start_s, max(flux, 1.0e-12), self.backend.array(vector))
+        return _Source(
+            emitter, max(emitter.start_s, self.scene.start_time), max(flux, 1.0e-12), self.backend.array(vector)
+        )
 
     def _check(self, errors: int) -> None:
         if errors:
@@ -390,13 +388,12 @@ class Simulation:
         zeros = self.backend.zeros
         threads = self.backend.threads or 1
         self._block_capacity = blocks
-        words = scratch_words(max(1, self.scene.particle_capacity), blocks, threads)
         self._arrays["block_id"] = zeros(blocks, np.int32)
         self._arrays["cell_start"] = zeros(blocks * k.BLOCK_NODES + 1, np.int32)
         self._arrays["arena"] = zeros(blocks * k.ARENA_WORDS, np.int32)
         self._arrays["node"] = zeros((blocks, k.BLOCK_NODES, 4), np.float32)
         self._arrays["peak"] = zeros((blocks + 1, PEAK_WORDS), np.float32)
-        self._arrays["scratch"] = zeros(words, np.int32)
+        self._arrays["scratch"] = zeros(scratch_words(max(1, self.scene.particle_capacity), blocks, threads), np.int32)
 
 
 def _chunks(number: int) -> int:

@@ -32,8 +32,8 @@ OUTSIDE = PEAK_WORDS  # word of a task's own row
 
 @kernel
 def cpu(
-    first_particle, blocks_x, blocks_y, blocks_z, cell_size_m, counts_inout, position_in, velocity_in, key_out,
-    peak_inout,
+    first_particle, blocks_x, blocks_y, blocks_z, cell_size_m, counts_inout, position_in, velocity_in, peak_inout,
+    key_out,
 ):  # fmt: skip
     threads = thread_count()
     own = np.zeros((threads, 16), np.int32)  # float bits: non-negative floats order as their bits do, NaN above all

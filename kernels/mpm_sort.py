@@ -48,8 +48,8 @@ def scratch_words(particle_capacity: int, block_capacity: int, threads: int) -> 
 
 @kernel
 def cpu(
-    blocks_x, blocks_y, blocks_z, counts_inout, key_in, order_out, block_id_out, slot_out, cell_start_out,
-    scratch_inout,
+    blocks_x, blocks_y, blocks_z, counts_inout, key_in, scratch_inout, order_out, block_id_out, slot_out,
+    cell_start_out,
 ):  # fmt: skip
     threads = thread_count()
     taken = np.zeros(1, np.int64)
