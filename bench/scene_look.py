@@ -36,6 +36,7 @@ def look_vector(file: ShotFile, offset_m: float, glow_range_k: tuple[float, floa
     out = np.zeros(k.LOOK_WORDS, np.float32)
     colours = (
         (k.LOOK_ABSORB_R, look.absorption_per_m),
+        (k.LOOK_WATER_R, look.water_radiance),
         (k.LOOK_FOAM_R, look.foam_albedo),
         (k.LOOK_LAVA_R, look.lava_albedo),
         (k.LOOK_FOG_R, look.fog_albedo),

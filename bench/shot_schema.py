@@ -314,6 +314,7 @@ class Look:
 
     index_of_refraction: float = number(1.0, 4.0, 1.333)
     absorption_per_m: tuple[float, float, float] = colour((0.35, 0.06, 0.05))
+    water_radiance: tuple[float, float, float] = colour((0.0, 0.0, 0.0))  # that very much water tends to
     foam_albedo: tuple[float, float, float] = vector(3, 0.0, 1.0, (0.9, 0.93, 0.95))
     foam_gain: float = number(0.0, 1.0e4, 1.5)
     ripple: float = number(0.0, 2.0, 0.0)

@@ -244,7 +244,10 @@ LIQUID_WATER, LIQUID_LAVA = 0, 1  # values of LOOK_LIQUID
     LOOK_FLOOR_Z,
     LOOK_RIPPLE,  # water: slope of fine procedural ripples on the level set, 0 none
     LOOK_RIPPLE_SCALE,  # their wavelength, m
-) = range(56)
+    LOOK_WATER_R,  # water: radiance that very much of it tends to (light scattered back in it), 3 words
+    LOOK_WATER_G,
+    LOOK_WATER_B,
+) = range(59)
 LOOK_WORDS = 64
 
 # camera: float32[16] = origin (m), forward * 1, right * tan(half width angle), up * tan(half height angle)

@@ -28,6 +28,7 @@ from kernels.constants import (
     LOOK_PLANE_R,
     LOOK_RIPPLE,
     LOOK_RIPPLE_SCALE,
+    LOOK_WATER_R,
     LOOK_TIME,
     SKY_SUN_COS,
     SKY_SUN_R,
@@ -160,7 +161,11 @@ def trace_path(
         if on_surface or collided or kind != SOLID_NONE:
             axis = -1
         if sign < ZERO and t_end < FAR:
+            # Absorption, and the water's own light: a constant source function
             ar, ag, ab = absorb(t_end, look_in)
+            red = red + tr * (ONE - ar) * look_in[LOOK_WATER_R]
+            green = green + tg * (ONE - ag) * look_in[LOOK_WATER_R + 1]
+            blue = blue + tb * (ONE - ab) * look_in[LOOK_WATER_R + 2]
             tr, tg, tb = tr * ar, tg * ag, tb * ab
         if not (on_surface or collided or kind != SOLID_NONE or axis >= 0):
             # Escape to the sky

@@ -36,9 +36,8 @@ def test_a_run_is_one_json_document_with_record_and_pictures(tmp_path: Path) -> 
     assert len(shot["state_sha256"]) == len(shot["picture_sha256"]) == 64
     seconds = {stage: entry["median_s"] for stage, entry in shot["stages"].items()}
     assert seconds["kernels"] < seconds["resident"] < seconds["frame"]
-    assert seconds["frame"] == pytest.approx(
-        sum(seconds[s] for s in ("simulate", "surface", "trace", "resolve", "encode")), rel=1e-6
-    )
+    # The whole is timed by its own stamps: it holds its stages and what lies between them
+    assert seconds["frame"] >= sum(seconds[s] for s in ("simulate", "surface", "trace", "resolve", "encode"))
     assert [Path(path).suffix for path in document["pictures"]] in ([[".exr", ".png"], [".png"]])
 
 
