@@ -23,7 +23,7 @@ from bench.record import STAGES, TOTALS
 from bench.stats import median
 
 ROUNDS_MIN, ROUNDS_MAX = 3, 12
-BUDGET_S = 8.0  # of timed rounds a shot, unless --rounds says how many
+BUDGET_S = 10.0  # of timed rounds a shot, unless --rounds says how many
 GOLDEN, REPEAT = "golden", "repeat"
 
 
