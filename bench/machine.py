@@ -256,7 +256,12 @@ def _fixed() -> dict[str, Any]:
 
 def describe() -> dict[str, Any]:
     """Everything a record says about the machine; ``id`` is the name of its folder in results/."""
-    return {**_fixed(), "load_average": load_average(), "threading_layer": threading_layer()}
+    return {
+        **_fixed(),
+        "load_average": load_average(),
+        "threading_layer": threading_layer(),
+        "wait_policy": os.environ.get("OMP_WAIT_POLICY"),
+    }
 
 
 def machine_id(described: dict[str, Any]) -> str:
