@@ -49,6 +49,7 @@ from kernels.mpm_lanes import (
 from kernels.mpm_p2g import PLANE, ROW
 from kernels.tasks import fetch_add, thread_count
 from kernels.vector import (
+    join4,
     largest,
     load4,
     load8,
@@ -59,6 +60,7 @@ from kernels.vector import (
     poke,
     smallest,
     splat4,
+    splat8,
     splat16,
     store,
     vadd,
@@ -84,7 +86,9 @@ two16, three16, four16, sixty_four16 = (make_constant([value] * 16, "i32") for v
 no_sign16 = make_constant([0x7FFFFFFF] * 16, "i32")
 no_bits16, all_bits16 = make_constant([0] * 16, "i32"), make_constant([0x7FFFFFFF] * 16, "i32")
 zero8 = make_constant([0.0] * 8)
-last_of_y_and_z = make_blend([2, 4, 5, 6])  # dv_z/dy, then dv/dz
+pair_0, pair_1, pair_2 = (make_blend([*range(4 * k, 4 * k + 4), *range(16 + 4 * k, 20 + 4 * k)]) for k in range(3))
+first_eight = make_blend([0, 1, 2, 8, 9, 10, 12, 13])  # v, dv/dx, dv/dy without z
+last_four = make_blend([14, 0, 1, 2])  # dv_z/dy, dv/dz
 
 
 @kernel
@@ -190,7 +194,7 @@ def _prepare_axis(x, inverse_cell, work, at):
 @device
 def _gather(first, last, begin, work, halo, at, gradient_scale, velocity_out):
     """Velocity and its gradient for the particles of one base cell."""
-    gradient4 = splat4(gradient_scale)
+    gradient4, gradient8 = splat4(gradient_scale), splat8(gradient_scale)
     r00, r01, r02 = load16(halo, at), load16(halo, at + ROW), load16(halo, at + 2 * ROW)
     at += PLANE
     r10, r11, r12 = load16(halo, at), load16(halo, at + ROW), load16(halo, at + 2 * ROW)
@@ -218,15 +222,13 @@ def _gather(first, last, begin, work, halo, at, gradient_scale, velocity_out):
         c, d = vmul(z0, quad_0(v16)), vmul(z2, quad_2(v16))
         v = vfma(z1, quad_1(v16), vadd(c, d))
         cz = vmul(vfma(splat4(peek(work, z + 3 * STRIDE)), v, vsub(d, c)), gradient4)
-        cx = vfma(z1, quad_1(x16), vmul(z0, quad_0(x16)))
-        cx = vmul(vfma(z2, quad_2(x16), cx), gradient4)
-        cy = vfma(z1, quad_1(y16), vmul(z0, quad_0(y16)))
-        cy = vmul(vfma(z2, quad_2(y16), cy), gradient4)
+        # dv/dx and dv/dy side by side
+        z0, z1, z2 = splat8(peek(work, z)), splat8(peek(work, z + STRIDE)), splat8(peek(work, z + 2 * STRIDE))
+        cxy = vfma(z1, pair_1(x16, y16), vmul(z0, pair_0(x16, y16)))
+        cxy = vmul(vfma(z2, pair_2(x16, y16), cxy), gradient8)
         to = (begin + i) * 12
-        store(velocity_out, to, v)
-        store(velocity_out, to + 3, cx)
-        store(velocity_out, to + 6, cy)
-        store(velocity_out, to + 8, last_of_y_and_z(cy, cz))
+        store(velocity_out, to, first_eight(join4(v, cz), cxy))
+        store(velocity_out, to + 8, last_four(join4(cz, cz), cxy))
 
 
 @device

@@ -34,9 +34,9 @@ from kernels.constants import (
 from kernels.kernel import Kernel, Traffic
 from kernels.mpm_collide import apply_forces_and_boundaries
 from kernels.mpm_common import MASS_SCALE, TASK_GRAIN, four_nodes
-from kernels.mpm_p2g import no_count16
 from kernels.tasks import fetch_add, thread_count
 from kernels.vector import (
+    join8,
     load8,
     load16,
     make_blend,
@@ -44,8 +44,11 @@ from kernels.vector import (
     make_shuffle,
     peek,
     poke,
+    prefetch,
+    splat16,
     store,
     vadd,
+    vand,
     vdiv,
     vfma,
     vto_float,
@@ -53,6 +56,7 @@ from kernels.vector import (
 )
 
 one16 = make_constant([1.0] * 16)
+no_count8 = make_constant([0] * 8, "i32")
 divisor = make_blend([0, 1, 2, 19, 4, 5, 6, 23, 8, 9, 10, 27, 12, 13, 14, 31])  # mass under momentum, 1 under mass
 mass_of_node = make_shuffle([3] * 4 + [7] * 4 + [11] * 4 + [15] * 4, 16)
 ROW = 16  # words of a row of four nodes
@@ -77,7 +81,6 @@ def _blocks(
     terrain_in, block_id_in, slot_in, cell_start_in, arena_in, node_out, taken,
 ):  # fmt: skip
     blocks = np.int64(counts_in[COUNT_BLOCKS])
-    total = np.empty(BLOCK_NODES * 4, np.int32)
     # One factor for each lane: the velocity unit, or the size of a unit of mass
     dt = step_in[STEP_DT]
     velocity_unit = step_in[STEP_VELOCITY_UNIT]
@@ -96,21 +99,16 @@ def _blocks(
         for s in range(slot, min(slot + TASK_GRAIN, blocks)):
             block = np.int64(peek(block_id_in, s))
             bi, bj, bk = block // (blocks_y * blocks_z), block // blocks_z % blocks_y, block % blocks_z
-            _gather(bi, bj, bk, blocks_y, blocks_z, slot_in, cell_start_in, arena_in, total)
-            # Momentum to velocity, gravity
-            for row in range(16):
-                whole = load16(total, row * ROW)
-                mass = mass_of_node(whole)
-                share = vdiv(vto_float(whole), divisor(vto_float(mass), one16()))
-                value = vfma(share, unit, kick)
-                store(node_out, (s * 16 + row) * ROW, vzero_unless(mass, value))
+            for word in range(0, ARENA_WORDS, 16):
+                prefetch(arena_in, (s + 1) * ARENA_WORDS + word)
+            _gather(bi, bj, bk, blocks_y, blocks_z, slot_in, cell_start_in, arena_in, unit, kick, node_out, s * 256)
             walled = _near_wall(bi, blocks_x) or _near_wall(bj, blocks_y) or _near_wall(bk, blocks_z)
             if not (everywhere or walled):
                 continue
             for node in range(BLOCK_NODES):
-                if peek(total, node * 4 + 3) == 0:
-                    continue
                 at = (s * BLOCK_NODES + node) * 4
+                if peek(node_out, at + 3) == ZERO:
+                    continue
                 vx, vy, vz = apply_forces_and_boundaries(
                     F32(bi * 4 + (node >> 4)) * cell_size_m,
                     F32(bj * 4 + (node >> 2 & 3)) * cell_size_m,
@@ -141,26 +139,50 @@ def _near_wall(block, blocks):
 
 
 @device
-def _gather(bi, bj, bk, blocks_y, blocks_z, slot_in, cell_start_in, arena_in, total):
-    """Sum what all arenas hold of a block's 64 nodes."""
-    for row in range(16):
-        store(total, row * ROW, no_count16())
-    for di in range(min(bi + 1, 2)):
-        for dj in range(min(bj + 1, 2)):
-            for dk in range(min(bk + 1, 2)):
-                s = np.int64(peek(slot_in, ((bi - di) * blocks_y + bj - dj) * blocks_z + bk - dk))
-                if s < 0:
-                    continue
-                if peek(cell_start_in, s * BLOCK_NODES) == peek(cell_start_in, (s + 1) * BLOCK_NODES):
-                    continue
-                corner = s * ARENA_WORDS + 16 * (36 * di + 6 * dj + dk)
-                for a in range(4 - 2 * di):
-                    for b in range(4 - 2 * dj):
-                        source, to = corner + 24 * (6 * a + b), (a * 4 + b) * ROW
-                        if dk == 0:
-                            store(total, to, vadd(load16(total, to), load16(arena_in, source)))
-                        else:
-                            store(total, to, vadd(load8(total, to), load8(arena_in, source)))
+def _gather(bi, bj, bk, blocks_y, blocks_z, slot_in, cell_start_in, arena_in, unit, kick, node_out, to):
+    """A block's 64 nodes: sums of what up to eight arenas hold of them, as velocities after gravity, and masses."""
+    # Where each arena's share starts, and a mask that leaves nothing of an arena that is not there
+    at000, m000 = _arena(bi, bj, bk, 0, 0, 0, blocks_y, blocks_z, slot_in, cell_start_in)
+    at001, m001 = _arena(bi, bj, bk, 0, 0, 1, blocks_y, blocks_z, slot_in, cell_start_in)
+    at010, m010 = _arena(bi, bj, bk, 0, 1, 0, blocks_y, blocks_z, slot_in, cell_start_in)
+    at011, m011 = _arena(bi, bj, bk, 0, 1, 1, blocks_y, blocks_z, slot_in, cell_start_in)
+    at100, m100 = _arena(bi, bj, bk, 1, 0, 0, blocks_y, blocks_z, slot_in, cell_start_in)
+    at101, m101 = _arena(bi, bj, bk, 1, 0, 1, blocks_y, blocks_z, slot_in, cell_start_in)
+    at110, m110 = _arena(bi, bj, bk, 1, 1, 0, blocks_y, blocks_z, slot_in, cell_start_in)
+    at111, m111 = _arena(bi, bj, bk, 1, 1, 1, blocks_y, blocks_z, slot_in, cell_start_in)
+    for a in range(4):
+        for b in range(4):
+            i = (6 * a + b) * 24
+            row = _row(arena_in, at000 + i, m000, at001 + i, m001)
+            if b < 2:
+                row = vadd(row, _row(arena_in, at010 + i, m010, at011 + i, m011))
+            if a < 2:
+                row = vadd(row, _row(arena_in, at100 + i, m100, at101 + i, m101))
+                if b < 2:
+                    row = vadd(row, _row(arena_in, at110 + i, m110, at111 + i, m111))
+            # Momentum to velocity, gravity
+            mass = mass_of_node(row)
+            share = vdiv(vto_float(row), divisor(vto_float(mass), one16()))
+            store(node_out, to + (a * 4 + b) * ROW, vzero_unless(mass, vfma(share, unit, kick)))
+
+
+@device
+def _arena(bi, bj, bk, di, dj, dk, blocks_y, blocks_z, slot_in, cell_start_in):
+    """Where the arena of the neighbour at -(di, dj, dk) holds a block's lowest node; all bits set if it has one."""
+    s = np.int64(-1)
+    if bi >= di and bj >= dj and bk >= dk:
+        s = np.int64(peek(slot_in, ((bi - di) * blocks_y + bj - dj) * blocks_z + bk - dk))
+    filled = np.int32(0)
+    if s >= 0 and peek(cell_start_in, s * BLOCK_NODES) != peek(cell_start_in, (s + 1) * BLOCK_NODES):
+        filled = np.int32(-1)
+    return max(s, 0) * ARENA_WORDS + 16 * (36 * di + 6 * dj + dk), splat16(filled)
+
+
+@device
+def _row(arena_in, at, mask, at_next, mask_next):
+    """Four nodes of one arena, and of the one at -1 along z, which reaches the first two of them."""
+    high = join8(load8(arena_in, at_next), no_count8())
+    return vadd(vand(load16(arena_in, at), mask), vand(high, mask_next))
 
 
 def traffic(**arguments):

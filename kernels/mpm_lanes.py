@@ -29,7 +29,7 @@ from kernels.vector import (
     vsub,
 )
 
-BATCH = 256  # particles; a batch holds whole cells, so at least CELL_COUNT_MAX
+BATCH = 128  # particles; a batch holds whole cells, so at least CELL_COUNT_MAX
 STRIDE = BATCH + 16  # words of a row of the work array: one value for each particle of a batch, and padding
 assert BATCH >= CELL_COUNT_MAX
 

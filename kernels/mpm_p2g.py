@@ -32,8 +32,9 @@ from kernels.constants import (
     STEP_VELOCITY_SCALE,
 )
 from kernels.kernel import Kernel, Traffic
-from kernels.mpm_common import FOUR, MASS_SCALE, TASK_GRAIN, four_nodes
+from kernels.mpm_common import FOUR, MASS_SCALE, TASK_GRAIN
 from kernels.mpm_lanes import (
+    BATCH,
     STRIDE,
     batch_end,
     list_particles,
@@ -45,12 +46,14 @@ from kernels.mpm_lanes import (
 )
 from kernels.tasks import fetch_add, thread_count
 from kernels.vector import (
+    keep_rolled,
     load4,
     load16,
     make_constant,
     make_shuffle,
     peek,
     poke,
+    prefetch,
     splat16,
     store,
     vadd,
@@ -67,7 +70,6 @@ FIELD_WORDS = 20  # per particle: b, columns of A, weights along z; groups of fo
 two_thirds16 = make_constant([float(F32(2.0 / 3.0))] * 16)
 no_count16 = make_constant([0] * 16, "i32")
 below16 = make_constant([-1.0] * 4 + [0.0] * 4 + [1.0] * 4 + [0.0] * 4)  # node minus nearest node along z
-three_nodes16 = make_constant([1.0] * 12 + [0.0] * 4)
 four_times = make_shuffle([0, 1, 2, 3] * 4, 4)
 by_node = make_shuffle([0] * 4 + [1] * 4 + [2] * 4 + [3] * 4, 4)
 
@@ -91,9 +93,7 @@ def _blocks(
     arena_out, taken,
 ):  # fmt: skip
     blocks = np.int64(counts_in[COUNT_BLOCKS])
-    momentum_scale = step_in[STEP_VELOCITY_SCALE]
-    # The fourth node of a row is not the row's: what its lanes hold must come to nothing
-    scale = vmul(four_nodes(momentum_scale, momentum_scale, momentum_scale, MASS_SCALE), three_nodes16())
+    particles = np.int64(counts_in[COUNT_PARTICLES])
     index = np.empty(STRIDE, np.int32)
     field = np.empty(STRIDE * FIELD_WORDS, np.float32)
     share = np.empty(STRIDE * 9 + 16, np.float32)  # w_i w_j, one row each
@@ -113,6 +113,7 @@ def _blocks(
                 count = np.int64(peek(cell_start_in, s * BLOCK_NODES + end)) - begin
                 if count > 0:
                     groups = list_particles(order_in, begin, count, index)
+                    _fetch(order_in, begin + count, particles, position_in, velocity_in)
                     _prepare(
                         groups, cell_size_m, step_in, material_in, position_in, velocity_in, viscosity_in, index, field,
                         share,
@@ -122,17 +123,29 @@ def _blocks(
                         last = np.int64(peek(cell_start_in, s * BLOCK_NODES + c + 1))
                         if first < last:
                             at = s * ARENA_WORDS + ((c >> 4) * 36 + (c >> 2 & 3) * 6 + (c & 3)) * 4
-                            _scatter(first - begin, last - begin, field, share, scale, arena_out, at)
+                            _scatter(first - begin, last - begin, field, share, arena_out, at)
                 cell = end
+
+
+@device
+def _fetch(order_in, begin, particles, position_in, velocity_in):
+    """Ask for the next batch's particles."""
+    for place in range(begin, min(begin + BATCH, particles)):
+        p = np.int64(peek(order_in, place))
+        prefetch(position_in, p * 4)
+        prefetch(velocity_in, p * 12)
 
 
 @device
 def _prepare(groups, cell_size_m, step_in, material_in, position_in, velocity_in, viscosity_in, index, field, share):
     """What P2G needs of each particle of a batch: affine field A, velocity b at the nearest node, weights."""
     inverse_cell = splat16(ONE / cell_size_m)
-    size = splat16(cell_size_m)
+    # Fields come out in units of fixed point: its scale is a power of two, so no rounding changes
+    scale = step_in[STEP_VELOCITY_SCALE]
+    scale16, size = splat16(scale), splat16(cell_size_m * scale)
     stress = FOUR * step_in[STEP_DT] / (cell_size_m * material_in[MATERIAL_DENSITY])
-    stress_scale, pressure_scale = splat16(stress), splat16(stress * material_in[MATERIAL_BULK_MODULUS])
+    stress_scale = splat16(stress * scale)
+    pressure_scale = splat16(stress * material_in[MATERIAL_BULK_MODULUS] * scale)
     per_particle = viscosity_in.shape[0] > 1
     viscous = per_particle or material_in[MATERIAL_VISCOSITY] != F32(0.0)
     for group in range(groups):
@@ -182,11 +195,12 @@ def _prepare(groups, cell_size_m, step_in, material_in, position_in, velocity_in
         store(share, at + 8 * STRIDE, vmul(wx2, wy2))
         # Velocity at the nearest node
         gx, gy, gz = vsub(zero16(), gx), vsub(zero16(), gy), vsub(zero16(), gz)
+        vx, vy, vz = vmul(vx, scale16), vmul(vy, scale16), vmul(vz, scale16)
         bx = vfma(gz, azx, vfma(gy, ayx, vfma(gx, axx, vx)))
         by = vfma(gz, azy, vfma(gy, ayy, vfma(gx, axy, vy)))
         bz = vfma(gz, azz, vfma(gy, ayz, vfma(gx, axz, vz)))
         at = group * 16 * FIELD_WORDS
-        store_fields(field, at, FIELD_WORDS, bx, by, bz, one16())
+        store_fields(field, at, FIELD_WORDS, bx, by, bz, splat16(MASS_SCALE))
         store_fields(field, at + 4, FIELD_WORDS, axx, axy, axz, zero16())
         store_fields(field, at + 8, FIELD_WORDS, ayx, ayy, ayz, zero16())
         store_fields(field, at + 12, FIELD_WORDS, azx, azy, azz, zero16())
@@ -202,10 +216,11 @@ def _gather16(array, index, group, share):
 
 
 @device
-def _scatter(first, last, field, share, scale, arena_out, at):
+def _scatter(first, last, field, share, arena_out, at):
     """Sum the particles of one base cell at 27 nodes, round to fixed point, add to the arena."""
     a00 = a01 = a02 = a10 = a11 = a12 = a20 = a21 = a22 = zero16()
     for i in range(first, last):
+        keep_rolled()
         b = four_times(load4(field, i * FIELD_WORDS))
         ax = four_times(load4(field, i * FIELD_WORDS + 4))
         ay = four_times(load4(field, i * FIELD_WORDS + 8))
@@ -223,20 +238,20 @@ def _scatter(first, last, field, share, scale, arena_out, at):
         a20 = vfma(splat16(peek(share, i + 6 * STRIDE)), vsub(high, zy), a20)
         a21 = vfma(splat16(peek(share, i + 7 * STRIDE)), high, a21)
         a22 = vfma(splat16(peek(share, i + 8 * STRIDE)), vadd(high, zy), a22)
-    _add_row(arena_out, at, a00, scale)
-    _add_row(arena_out, at + ROW, a01, scale)
-    _add_row(arena_out, at + 2 * ROW, a02, scale)
-    _add_row(arena_out, at + PLANE, a10, scale)
-    _add_row(arena_out, at + PLANE + ROW, a11, scale)
-    _add_row(arena_out, at + PLANE + 2 * ROW, a12, scale)
-    _add_row(arena_out, at + 2 * PLANE, a20, scale)
-    _add_row(arena_out, at + 2 * PLANE + ROW, a21, scale)
-    _add_row(arena_out, at + 2 * PLANE + 2 * ROW, a22, scale)
+    _add_row(arena_out, at, a00)
+    _add_row(arena_out, at + ROW, a01)
+    _add_row(arena_out, at + 2 * ROW, a02)
+    _add_row(arena_out, at + PLANE, a10)
+    _add_row(arena_out, at + PLANE + ROW, a11)
+    _add_row(arena_out, at + PLANE + 2 * ROW, a12)
+    _add_row(arena_out, at + 2 * PLANE, a20)
+    _add_row(arena_out, at + 2 * PLANE + ROW, a21)
+    _add_row(arena_out, at + 2 * PLANE + 2 * ROW, a22)
 
 
 @device
-def _add_row(arena, at, total, scale):
-    store(arena, at, vadd(load16(arena, at), vround_to_int(vmul(total, scale))))
+def _add_row(arena, at, total):
+    store(arena, at, vadd(load16(arena, at), vround_to_int(total)))
 
 
 def traffic(**arguments):

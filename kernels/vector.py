@@ -354,10 +354,10 @@ def poke(typingctx, array, index, value):  # type: ignore[no-untyped-def]
     return types.void(array, types.intp, value), codegen
 
 
-def _make_prefetch(write: int) -> Any:
+def _make_prefetch(write: int, level: int) -> Any:
     @intrinsic
     def prefetch(typingctx, array, index):  # type: ignore[no-untyped-def]
-        """Ask for the cache line of an element, for reading or (``_write``) writing; no effect on results."""
+        """Ask for the cache line of an element in the second-level cache; no effect on results."""
 
         def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
             pointer = _element_pointer(context, builder, signature.args[0], args[0], args[1])
@@ -365,7 +365,7 @@ def _make_prefetch(write: int) -> Any:
             function = cgutils.get_or_insert_function(
                 builder.module, ir.FunctionType(ir.VoidType(), [byte, word, word, word]), "llvm.prefetch.p0"
             )
-            builder.call(function, [builder.bitcast(pointer, byte), word(write), word(3), word(1)])
+            builder.call(function, [builder.bitcast(pointer, byte), word(write), word(level), word(1)])
             return context.get_dummy_value()
 
         return types.void(array, types.intp), codegen
@@ -373,4 +373,15 @@ def _make_prefetch(write: int) -> Any:
     return prefetch
 
 
-prefetch, prefetch_write = _make_prefetch(0), _make_prefetch(1)
+prefetch, prefetch_write = _make_prefetch(0, 2), _make_prefetch(1, 2)
+
+
+@intrinsic
+def keep_rolled(typingctx):  # type: ignore[no-untyped-def]
+    """Stands in a loop that must not be unrolled: a few rounds, a number that no branch predictor guesses."""
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        builder.asm(ir.FunctionType(ir.VoidType(), []), "", "", [], True).attributes.add("convergent")
+        return context.get_dummy_value()
+
+    return types.void(), codegen
