@@ -163,6 +163,8 @@ def show(record: Record, pictures: Sequence[Path], projection: dict[str, Any] | 
     say = partial(out.print, soft_wrap=True)
     say()
     out.print(tables.stage_table(record))
+    for line in tables.rejected_lines(record):
+        say(line)
     for rows in tables.groups(record):
         whole = next((row for row in rows if row.stage == "frame"), None)
         if whole is not None:

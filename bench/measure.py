@@ -220,7 +220,7 @@ class ShotMeter:
         assert first is not None
         self._compare(done, {"state": first.state_sha256, "picture": first.picture_sha256}, "the first round's")
         if done.work != first.work:
-            raise CheckFailed(f"{self.identity}: the work differs between rounds of one frame")
+            raise CheckFailed("the work differs between rounds of one frame")
         self._last = done
         return done
 
@@ -268,9 +268,7 @@ class ShotMeter:
     def _compare(self, done: Round, expected: dict[str, str] | None, whose: str) -> None:
         for what, found in (("state", done.state_sha256), ("picture", done.picture_sha256)):
             if expected and expected.get(what) and expected[what] != found:
-                raise CheckFailed(
-                    f"{self.identity}: the {what}'s SHA-256 {found[:12]} is not {whose} {expected[what][:12]}"
-                )
+                raise CheckFailed(f"the {what}'s SHA-256 {found[:12]} is not {whose} {expected[what][:12]}")
 
     @property
     def last_frame_s(self) -> float:

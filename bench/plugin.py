@@ -14,6 +14,7 @@ import contextlib
 import copy
 import io
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -329,8 +330,12 @@ def run_pytest(plugin: Plugin, results: Path) -> str:
         *("--benchmark-enable", "--benchmark-quiet", "--benchmark-disable-gc"),
         f"--benchmark-storage=file://{results}",
     ]
+    from pytest_benchmark.logger import PytestBenchmarkWarning
+
     output = io.StringIO()
-    with _own_pytest(), contextlib.redirect_stdout(output):
+    with _own_pytest(), contextlib.redirect_stdout(output), warnings.catch_warnings():
+        # A row that is refused for want of a proof does not use the benchmark fixture: that is meant.
+        warnings.simplefilter("ignore", PytestBenchmarkWarning)
         code = pytest.main(arguments, plugins=[plugin])
     if code == pytest.ExitCode.INTERRUPTED and plugin.failure is None:
         plugin.failure = KeyboardInterrupt()

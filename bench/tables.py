@@ -62,7 +62,7 @@ def stage_table(record: Record) -> Table:
     table.add_column("shot")
     table.add_column("stage")
     for name in ("median", "95 % interval", "rate", "share"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     table.add_column("picture SHA-256")
     table.add_column("verified")
     for group in groups(record):
@@ -82,11 +82,17 @@ def stage_table(record: Record) -> Table:
                 style="dim" if row.stage in STAGES else "",
             )
         table.add_row()
-    for entry in record.rejected:
-        if entry.get("stage") == "frame":
-            name = plain(f"{entry.get('shot')} {entry.get('size')} {entry.get('backend')}")
-            table.add_row(name, "rejected", "", "", "", "", "", f"no: {plain(entry.get('reason'))}", style="red")
     return table
+
+
+def rejected_lines(record: Record) -> list[str]:
+    """One line for each shot that did not verify: no time of it is kept."""
+    return [
+        f"[red]{plain(entry.get('shot'))} {plain(entry.get('size'))} {plain(entry.get('backend'))} did not verify:"
+        f" {plain(entry.get('reason'))}; its times are not kept[/]"
+        for entry in record.rejected
+        if entry.get("stage") == "frame"
+    ]
 
 
 def groups(record: Record) -> list[list[Row]]:

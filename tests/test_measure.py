@@ -103,10 +103,13 @@ def test_a_run_is_recorded_in_pytest_benchmark_s_form(tmp_path: Path) -> None:
     assert document["machine_info"]["node"] == record.machine_id
 
 
-def test_rows_that_did_not_verify_are_rejected_and_the_next_shot_runs(tmp_path: Path) -> None:
+def test_rows_that_did_not_verify_are_rejected_and_the_next_shot_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     wrong = {"state": digest("other"), "picture": digest("picture 2")}
     slot = measure([case("bad", expected=wrong), case("good")], [FakeBackend()], Workshop().makers(), tmp_path, {})
     record = read_record(slot.path)
+    assert capsys.readouterr() == ("", "")
     assert {row.shot for row in record.rows} == {"good"}
     assert {entry["shot"] for entry in record.rejected} == {"bad"}
     assert all("golden" in entry["reason"] and "samples_s" not in entry for entry in record.rejected)
