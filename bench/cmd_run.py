@@ -176,8 +176,9 @@ def show(record: Record, pictures: Sequence[Path], projection: dict[str, Any] | 
         say()
         importlib.import_module("bench.project").show(projection, say)
     say()
-    for path in pictures:
-        say(f"picture  {tables.plain(path)}")
+    if pictures:
+        say(f"pictures {tables.plain(pictures[0].parent)}")
+        say(f"         {tables.plain(' '.join(path.name for path in pictures))}")
     say(f"record   {tables.plain(record.path)}")
     say(f"memory   {units.byte_size(record.peak_memory_bytes)} at the most")
     say("\nNext: shotmark verify             golden hashes, physics and tracer checks")
