@@ -261,6 +261,7 @@ def describe() -> dict[str, Any]:
         "load_average": load_average(),
         "threading_layer": threading_layer(),
         "wait_policy": os.environ.get("OMP_WAIT_POLICY"),
+        "spin_count": os.environ.get("GOMP_SPINCOUNT"),
     }
 
 
