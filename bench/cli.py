@@ -31,7 +31,8 @@ def disk_line(error: OSError) -> str:
     place = error.filename or "the results folder"
     if error.errno in DISK_FULL:
         return f"{place}: the disk is full ({error.strerror}); what was finished is kept. Free space and run again"
-    return f"{place}: {error.strerror or error}"
+    reason = error.strerror or next((str(part) for part in error.args if part), type(error).__name__)
+    return f"{place}: {reason}"
 
 
 class LazyGroup(click.Group):

@@ -7,8 +7,10 @@ Both are written to a temporary file beside their place and moved there whole.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -77,10 +79,13 @@ def write_exr(
 
 
 def _write_exr_file(library: Any, header: dict[str, Any], channels: dict[str, np.ndarray], path: Path) -> None:
+    raw = sum(values.nbytes for values in channels.values())  # first: the library puts its own objects in their place
     try:
         library.File(header, channels).write(str(path))
-    except RuntimeError as error:  # the library's only type for a full disk or a missing folder
-        raise OSError(str(error)) from error
+    except RuntimeError as error:  # the library's only type, for a full disk as for a missing folder
+        full = path.parent.is_dir() and shutil.disk_usage(path.parent).free < raw
+        code = errno.ENOSPC if full else errno.EIO
+        raise OSError(code, os.strerror(code), str(path)) from error
 
 
 def read_exr(path: Path) -> tuple[np.ndarray, dict[str, Any]]:

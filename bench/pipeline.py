@@ -30,6 +30,7 @@ def _renderer(scene: Any, backend: Backend) -> Renderer:
 
 def _write_picture(picture: Any, scene: Any, case: Case, stem: Path) -> None:
     """Encode and write what a run keeps of a frame: PNG, and EXR where the library is installed."""
+    stem.parent.mkdir(exist_ok=True)
     write_png(picture, scene, case.frame, stem.with_name(f"{stem.name}.png"))
     if can_write_exr():
         write_exr(picture, scene, case.frame, stem.with_name(f"{stem.name}.exr"))

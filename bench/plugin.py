@@ -359,15 +359,12 @@ def measure(
     """
     tag = f"{(machine.commit()['id'] or 'unversioned')[:40]}_{datetime.now(UTC).strftime('%Y%m%d_%H%M%S')}"
     slot = claim(results / machine.describe()["id"], tag)
-    slot.pictures.mkdir(exist_ok=True)
     meters = [ShotMeter(case, backend, makers, slot.pictures) for case in cases for backend in backends]
     plugin = Plugin(meters, slot, run, progress or Silent())
     try:
         run_pytest(plugin, results)
     finally:
         slot.release()
-        with contextlib.suppress(OSError):
-            slot.pictures.rmdir()  # stays where a picture is in it
     if plugin.failure is not None:
         raise plugin.failure
     if not slot.path.exists():
