@@ -13,7 +13,7 @@ function calls. Each kernel therefore has a cache folder named after the sources
 its own file and of all that it imports from here.
 
 A thread that waits for the others spins for some microseconds, the gap between two launches, then sleeps
-(``GOMP_SPINCOUNT``). A frame's simulation of ``wave`` S takes 64 ms so, and 139 ms beside two busy processes; sleeping at
+(``GOMP_SPINCOUNT``). A frame's simulation of ``wave`` S takes 64 ms so, and 139 ms beside two busy processes; asleep at
 once it takes 90 ms alone, and OpenMP's default, spinning for milliseconds, up to thirty times as long beside others.
 """
 

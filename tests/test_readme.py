@@ -1,0 +1,31 @@
+"""README's figures come from the committed record, and its pictures are there."""
+
+from __future__ import annotations
+
+import re
+
+from bench.record import list_records
+from bench.report import markdown
+from bench.shot import load_shot
+from tests.source_tree import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_table_is_that_of_a_committed_record() -> None:
+    records, unreadable = list_records(ROOT / "results")
+    assert records and not unreadable
+    assert markdown(records[0]) in README
+
+
+def test_every_picture_exists() -> None:
+    pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README)
+    assert len(pictures) == 3
+    assert all((ROOT / name).is_file() for name in pictures)
+
+
+def test_the_example_shot_is_valid(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    (text,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    path = tmp_path / "drop.toml"
+    path.write_text(text, encoding="utf-8")
+    assert load_shot(str(path)).name == "drop"
