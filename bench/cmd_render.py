@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from bench import __version__
+from bench.ahead import compile_ahead
 from bench.backend import BACKEND_NAMES, make_backends
 from bench.errors import UserError
 from bench.film import Film, parse_frames
@@ -53,6 +54,7 @@ def command(
     golden = load_golden() if is_shipped(loaded) and samples in (None, chosen.samples) else {}
     identity = f"{loaded.name}-{size}"
     with choose_progress(1) as progress:
+        compile_ahead(progress)
         progress.begin(identity, len(numbers))
         made = shoot(
             loaded,

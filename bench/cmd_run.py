@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from bench import tables, units
+from bench.ahead import compile_ahead
 from bench.backend import BACKEND_NAMES, make_backends
 from bench.compare import choose, compare, sides_of
 from bench.errors import EXIT_CHECK_FAILED, UserError
@@ -61,7 +62,7 @@ def command(
 
     for case in cases:
         check_memory(case.shot, case.size)
-    asked = {
+    asked: dict[str, Any] = {
         "shots": [case.shot_name for case in cases],
         "size": size,
         "backend": backend,
@@ -70,6 +71,8 @@ def command(
         "rounds": rounds,
     }
     with choose_progress(len(cases) * len(backends)) as progress:
+        ahead = compile_ahead(progress)
+        asked["compiled_ahead"] = {"kernel_count": ahead.kernel_count, "wall_s": ahead.wall_s}
         slot = measure(cases, backends, MAKERS, results, asked, progress)
     record = read_record(slot.path)
     pictures = sorted(slot.pictures.glob("*.*")) if slot.pictures.is_dir() else []

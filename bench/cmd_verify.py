@@ -9,9 +9,11 @@ from typing import Any
 import click
 
 from bench import tables, units
+from bench.ahead import compile_ahead
 from bench.backend import BACKEND_NAMES, Backend, make_backends
 from bench.cmd_run import FRAME_DEFAULT
 from bench.errors import EXIT_CHECK_FAILED, CheckFailed, UserError
+from bench.progress import Lines
 from bench.shot import Shot, load_shot, shot_names
 from bench.verify import Golden, golden_frames, is_shipped, load_golden, write_golden
 
@@ -56,6 +58,7 @@ def command(
     loaded = [load_shot(name) for name in shots or shot_names()]
     golden = load_golden()
     err = tables.console(stderr=True)
+    compile_ahead(Lines())
     if update_golden:
         for shot in loaded:
             require_shipped(shot)

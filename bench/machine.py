@@ -227,6 +227,12 @@ def threading_layer() -> str | None:
         return None
 
 
+def wait_policy() -> str | None:
+    """How long a thread spins before it sleeps while it waits, where OpenMP was told; None: the library's default."""
+    spin = os.environ.get("GOMP_SPINCOUNT")
+    return os.environ.get("OMP_WAIT_POLICY") or (f"spin {spin}"[:40] if spin else None)
+
+
 def peak_memory_bytes() -> int | None:
     """Most memory that this process has held so far; None where the system does not say."""
     try:
@@ -260,7 +266,7 @@ def describe() -> dict[str, Any]:
         **_fixed(),
         "load_average": load_average(),
         "threading_layer": threading_layer(),
-        "wait_policy": os.environ.get("OMP_WAIT_POLICY"),
+        "wait_policy": wait_policy(),
         "spin_count": os.environ.get("GOMP_SPINCOUNT"),
     }
 

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 from bench import units
 from bench.tables import console, plain
 
+COMPILE = "compile"  # identity of the step that is no shot
+
 
 class Progress(Protocol):
     """Listener of a run."""
@@ -121,7 +123,8 @@ class Bars:
 
     def _show_all(self) -> None:
         """The bar of all shots counts whole shots and the share of the one that runs."""
-        shares = [task.completed / task.total for task in self._bars.tasks if task.id != self._all and task.total]
+        other = (self._all, self._tasks.get(COMPILE))
+        shares = [task.completed / task.total for task in self._bars.tasks if task.id not in other and task.total]
         self._bars.update(self._all, completed=min(float(self._shots), sum(shares)))
 
 

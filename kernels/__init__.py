@@ -48,17 +48,27 @@ def _imports(stem: str) -> set[str]:
     return {name for name in names if (HERE / f"{name}.py").exists()}
 
 
+def _needed(stem: str | None) -> list[str]:
+    """Names of the sources of ``<stem>.py``: its own and all that it imports from here; of None, every one."""
+    if stem is None:
+        return sorted(path.stem for path in HERE.glob("*.py"))
+    needed: set[str] = set()
+    found = {stem}
+    while found:
+        needed |= found
+        found = {name for one in found for name in _imports(one)} - needed
+    return sorted(needed)
+
+
+def source_bytes(stem: str) -> int:
+    """Length of a kernel's sources: a first guess at what it costs to compile."""
+    return sum((HERE / f"{name}.py").stat().st_size for name in _needed(stem))
+
+
 def source_digest(stem: str | None = None) -> str:
     """SHA-256 (16 hex digits) of every source here, or of ``<stem>.py`` and all that it imports from here."""
-    if stem is None:
-        needed = {path.stem for path in HERE.glob("*.py")}
-    else:
-        needed, found = set(), {stem}
-        while found:
-            needed |= found
-            found = {name for one in found for name in _imports(one)} - needed
     digest = hashlib.sha256()
-    for name in sorted(needed):
+    for name in _needed(stem):
         digest.update(name.encode())
         digest.update((HERE / f"{name}.py").read_bytes())
     return digest.hexdigest()[:16]

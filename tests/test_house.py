@@ -27,7 +27,7 @@ LAYERS = (
     "store record",
     "simulate surface render image checkpoint check_trace checks",
     "compare tables progress",
-    "film pictures measure verify pipeline shoot",
+    "film pictures measure verify pipeline shoot ahead",
     "plugin suite",
     "kernel_bench kernel_scaling peer_* peers",
     "project project.*",
