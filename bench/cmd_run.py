@@ -174,6 +174,9 @@ def show(record: Record, pictures: Sequence[Path], projection: dict[str, Any] | 
             say(f"{whole.shot} {whole.size} {whole.backend}: {cold_text(rows)}")
             if first_was_slow(whole.samples_s):
                 say(f"  its first round was slower than the rest: try --rounds {2 * len(whole.samples_s)}")
+    ahead = record.run["compiled_ahead"]
+    if ahead["kernel_count"]:
+        say(f"compiled {ahead['kernel_count']} kernels ahead in {units.seconds(ahead['wall_s'])}, kept for the next run")
     _show_ratio(record)
     if projection is not None:
         say()
