@@ -176,7 +176,8 @@ def show(record: Record, pictures: Sequence[Path], projection: dict[str, Any] | 
                 say(f"  its first round was slower than the rest: try --rounds {2 * len(whole.samples_s)}")
     ahead = record.run["compiled_ahead"]
     if ahead["kernel_count"]:
-        say(f"compiled {ahead['kernel_count']} kernels ahead in {units.seconds(ahead['wall_s'])}, kept for the next run")
+        taken = units.seconds(ahead["wall_s"])
+        say(f"compiled {ahead['kernel_count']} kernels ahead in {taken}, kept for the next run")
     _show_ratio(record)
     if projection is not None:
         say()
