@@ -1,0 +1,47 @@
+"""Kernels compiled ahead are those that a run calls: an example's types are the types of a real call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+import pytest
+
+from bench.backend import NumbaBackend
+from bench.render import Renderer
+from bench.scene import build_scene
+from bench.shot import load_shot
+from bench.simulate import Simulation
+from kernels import all_kernels
+from kernels.kernel import Kernel
+
+
+class TypeRecorder(NumbaBackend):
+    """A back-end that keeps the Numba types of each kernel's arguments."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.types: dict[str, set[tuple[Any, ...]]] = {}
+
+    def launch(self, kernel: Kernel, *args: Any) -> None:
+        self.types.setdefault(kernel.name, set()).add(tuple(numba.typeof(argument) for argument in args))
+        super().launch(kernel, *args)
+
+
+@pytest.mark.slow
+def test_an_example_has_the_types_of_a_real_call() -> None:
+    backend = TypeRecorder()
+    for name in ("lava", "wave", "tornado"):
+        scene = build_scene(load_shot(name), "S")
+        simulation, renderer = Simulation(scene, backend), Renderer(scene, backend)
+        simulation.advance_frame()
+        simulation.advance_frame()
+        renderer.surface(simulation)
+        renderer.trace(2, 1)
+        renderer.resolve()
+    called = {name: kernel for name, kernel in all_kernels().items() if name in backend.types}
+    assert len(called) >= 25
+    for name, kernel in called.items():
+        example = kernel.example(np.random.default_rng(0), 8)
+        assert backend.types[name] == {tuple(numba.typeof(example[key]) for key in kernel.argument_names)}, name
