@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numba
 import numpy as np
 import pytest
 
+import kernels
 from bench.backend import NumbaBackend
 from bench.render import Renderer
 from bench.scene import build_scene
@@ -45,3 +48,12 @@ def test_an_example_has_the_types_of_a_real_call() -> None:
     for name, kernel in called.items():
         example = kernel.example(np.random.default_rng(0), 8)
         assert backend.types[name] == {tuple(numba.typeof(example[key]) for key in kernel.argument_names)}, name
+
+
+def test_machine_code_of_another_checkout_does_not_count(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Numba would not take it, so a run in a second checkout has to compile ahead as well."""
+    here = kernels.cache_folder("img_resolve")
+    other = tmp_path / "kernels"
+    shutil.copytree(kernels.HERE, other, ignore=shutil.ignore_patterns("__pycache__"))  # the same text and times
+    monkeypatch.setattr(kernels, "HERE", other)
+    assert kernels.cache_folder("img_resolve") != here
