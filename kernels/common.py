@@ -90,7 +90,7 @@ _LN2_HIGH, _LN2_LOW = F32(0.693359375), F32(-2.12194440e-4)
 _EXP_MAX, _EXP_MIN = F32(88.72283935546875), F32(-103.97208)
 _E0, _E1, _E2 = F32(1.9875691500e-4), F32(1.3981999507e-3), F32(8.3334519073e-3)
 _E3, _E4, _E5 = F32(4.1665795894e-2), F32(1.6666665459e-1), F32(5.0000001201e-1)
-_INF, _NAN = F32(np.inf), F32(np.nan)
+_INF, _NOT_A_NUMBER = F32(np.inf), F32(np.nan)
 
 
 @device
@@ -156,7 +156,7 @@ def log_f32(x):
         if not (x > ZERO and x <= _MAX):
             if x == ZERO:
                 return -_INF
-            return x if x > ZERO else _NAN
+            return x if x > ZERO else _NOT_A_NUMBER
         x = x * _TWO_23
         shift = _DENORMAL_SHIFT
     e, m = _split_f32(x)

@@ -1,4 +1,4 @@
-"""Names and numbers that both languages need. A .cu file gets them as generated #defines.
+"""Names and numbers that both languages need. A .cu file gets them as generated constants (``source.py``).
 
 Only whole numbers and float32 values stand here; a slot name is an index into a parameter vector.
 """

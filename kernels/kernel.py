@@ -30,6 +30,19 @@ class Traffic:
 
 
 @dataclass(frozen=True)
+class Pass:
+    """One launch of a kernel's CUDA twin; the next one starts when it is done. Blocks stay and loop over the items."""
+
+    entry: str  # the ``extern "C" __global__`` function; it takes all the kernel's arguments
+    threads: int = 256  # of a block
+    blocks_per_sm: int = 8  # 0: one single block
+    shared_bytes: int = 0  # dynamic shared memory of a block
+
+    def blocks(self, multiprocessors: int) -> int:
+        return max(1, self.blocks_per_sm * multiprocessors)
+
+
+@dataclass(frozen=True)
 class Kernel:
     """One kernel. Arguments stand in the order counts, scalars, ``*_in``, ``*_inout``, ``*_out``."""
 
@@ -39,6 +52,12 @@ class Kernel:
     traffic: Callable[..., Traffic]  # the same arguments, after the launch
     example: Callable[[np.random.Generator, int], dict[str, Any]]  # size -> arguments by name
     unordered: tuple[str, ...] = ()  # outputs whose elements may change places; a later kernel puts them in order
+    scratch: tuple[str, ...] = ()  # arguments that only carry work from pass to pass: never compared
+    passes: tuple[Pass, ...] = ()  # launches of the CUDA twin, in order; none stated: one of the kernel's own name
+
+    def __post_init__(self) -> None:
+        if not self.passes:
+            object.__setattr__(self, "passes", (Pass(self.name),))
 
     @property
     def argument_names(self) -> tuple[str, ...]:
