@@ -1,0 +1,54 @@
+"""``shotmark backtest``: how wrong the projection was on cases that it had not seen; ``--measure`` makes the records."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+
+import click
+
+from bench.errors import UserError
+from bench.project.series import KINDS, measure_series, run_workers
+from bench.shot import load_shot, shot_names
+from bench.store import default_results, make_folder
+from bench.tables import console, plain
+
+
+@click.command("backtest")
+@click.option("--measure", type=click.Choice([*KINDS, "worker"]), default=None, help="Make the records of a series.")
+@click.option("--shot", "only", multiple=True, metavar="SHOT", help="Measure this shot alone; may be given again.")
+@click.option("--workers", type=int, default=1, show_default=True, help="Processes that measure at the same time.")
+@click.option("--results", type=click.Path(path_type=Path), default=None, help="Folder of the records.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+def command(measure: str | None, only: tuple[str, ...], workers: int, results: Path | None, as_json: bool) -> None:
+    """Predict what was measured from a part of it, and print how far off that is, beside simpler estimates."""
+    results = results or default_results()
+    if measure is None:
+        from bench.project.backtest import backtest, document, tables
+
+        found = backtest(results)
+        if as_json:
+            click.echo(json.dumps(document(found), indent=1, allow_nan=False))
+            return
+        out = console()
+        for part in tables(found):
+            out.print(part, soft_wrap=True)
+        return
+    shots = [load_shot(name) for name in only or shot_names()]
+    make_folder(results)
+    if measure == "workers":
+        for count in (1, 2) if workers == 1 else (workers,):
+            run_workers(count, [shot.path for shot in shots], results)
+        return
+    if workers != 1 and measure != "worker":
+        raise UserError("--workers: expected with --measure workers")
+    from bench.ahead import compile_ahead
+    from bench.pipeline import MAKERS
+    from bench.progress import choose_progress
+
+    with choose_progress(len(shots)) as progress:
+        compile_ahead(progress)
+        kind, threads = ("workers", 1) if measure == "worker" else (measure, None)
+        path = measure_series(kind, shots, results, MAKERS, progress, threads=threads, workers=workers)
+    partial(console().print, soft_wrap=True)(f"record   {plain(path)}")
