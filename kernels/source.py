@@ -157,11 +157,12 @@ def _declared(module: str, seen: dict[str, tuple[str, str]]) -> str:
         line = _line(name, value)
         if line is None:
             continue
-        file, known = seen.setdefault(name.lstrip("_"), (f"kernels/{module}.py", line))
-        if known != line:
-            raise SourceError(f"kernels/{module}.py: {name} has another value in {file}: rename one of them")
-        if file == f"kernels/{module}.py":
+        known = seen.get(name.lstrip("_"))
+        if known is None:
+            seen[name.lstrip("_")] = f"kernels/{module}.py", line
             lines.append(line)
+        elif known[1] != line:
+            raise SourceError(f"kernels/{module}.py: {name} has another value in {known[0]}: rename one of them")
     return f'#line 1 "constants of kernels/{module}.py"\n' + "".join(line + "\n" for line in lines)
 
 
