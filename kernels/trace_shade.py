@@ -30,7 +30,7 @@ from kernels.trace_math import device_call, noise_gradient, normalise
 THREE = F32(3.0)
 OCTAVES = 4
 # Rotation between octaves hides the lattice
-_C, _S = F32(0.8), F32(0.6)
+_TURN_COS, _TURN_SIN = F32(0.8), F32(0.6)
 
 
 @device_call
@@ -60,20 +60,20 @@ def fractal(x, y, z, octaves, ridge):
         gy = gy + slope * (ay * vx + by * vy + cy * vz)
         gz = gz + slope * (az * vx + bz * vy + cz * vz)
         ax, ay, az, bx, by, bz = (
-            _C * ax + _S * bx,
-            _C * ay + _S * by,
-            _C * az + _S * bz,
-            _C * bx - _S * ax,
-            _C * by - _S * ay,
-            _C * bz - _S * az,
+            _TURN_COS * ax + _TURN_SIN * bx,
+            _TURN_COS * ay + _TURN_SIN * by,
+            _TURN_COS * az + _TURN_SIN * bz,
+            _TURN_COS * bx - _TURN_SIN * ax,
+            _TURN_COS * by - _TURN_SIN * ay,
+            _TURN_COS * bz - _TURN_SIN * az,
         )
         bx, by, bz, cx, cy, cz = (
-            _C * bx + _S * cx,
-            _C * by + _S * cy,
-            _C * bz + _S * cz,
-            _C * cx - _S * bx,
-            _C * cy - _S * by,
-            _C * cz - _S * bz,
+            _TURN_COS * bx + _TURN_SIN * cx,
+            _TURN_COS * by + _TURN_SIN * cy,
+            _TURN_COS * bz + _TURN_SIN * cz,
+            _TURN_COS * cx - _TURN_SIN * bx,
+            _TURN_COS * cy - _TURN_SIN * by,
+            _TURN_COS * cz - _TURN_SIN * bz,
         )
         weight = weight * HALF
         scale = scale * TWO

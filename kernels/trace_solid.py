@@ -37,9 +37,9 @@ from kernels.constants import (
 from kernels.mpm_collide import collider_distance_one, terrain_height
 from kernels.trace_math import FAR, device_call, inverse_slope, normalise
 
-STEP_MIN = F32(0.15)  # terrain cells
+TERRAIN_STEP_MIN = F32(0.15)  # terrain cells
 NO_HIT = F32(-1.0)
-REFINEMENTS = 6
+TERRAIN_REFINEMENTS = 6
 SPHERE_STEPS = 96
 TOUCH = F32(2.0e-3)  # of a surface voxel: closer than that counts as contact
 NEAR_PLANE = F32(1.0e-4)
@@ -81,7 +81,7 @@ def terrain_hit(ox, oy, oz, dx, dy, dz, t_end, trace_in, terrain_geometry_in, te
     if rate < F32(1.0e-6):
         rate = F32(1.0e-6)
     inverse_rate = ONE / rate
-    step_min = STEP_MIN * spacing
+    step_min = TERRAIN_STEP_MIN * spacing
     armed = False
     t_last, f_last = t, ZERO
     while True:
@@ -103,7 +103,7 @@ def terrain_hit(ox, oy, oz, dx, dy, dz, t_end, trace_in, terrain_geometry_in, te
         return t
     # Refine, false position and bisection in turn
     t_a, f_a, t_b, f_b = t_last, f_last, t, f
-    for n in range(REFINEMENTS):
+    for n in range(TERRAIN_REFINEMENTS):
         if n & 1:
             t = HALF * (t_a + t_b)
         else:
