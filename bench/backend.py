@@ -1,30 +1,45 @@
 """Where arrays live and kernels run. A back-end owns arrays, launch, synchronisation and clock, and knows no physics.
 
-``numba`` runs on the CPU's cores. ``FakeBackend`` runs nothing and notes everything: the harness is tested with it.
+``numba`` runs on the CPU's cores; the GPU's back-end is in ``backend_cupy``, and ``devices`` says which can run here.
+``FakeBackend`` runs nothing and notes everything: the harness is tested with it.
 A clock's readings are stamps: the difference of two is seconds. A CPU's stamp is a plain number, a GPU's an event.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import os
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from bench.errors import Unavailable, UserError
+from bench.errors import UserError
 from kernels.kernel import Kernel
 
-BACKEND_NAMES = ("numba", "cupy")
-KERNELS = Path(__file__).resolve().parent.parent / "kernels"
-
 Observer = Callable[[str, Any, Any], None]  # kernel name, stamp before, stamp after
+
+
+class Recording(Protocol):
+    """Sequences of launches that come again and again; a device may keep them whole."""
+
+    def run(self, key: Hashable, launches: Callable[[], None]) -> None:
+        """Do ``launches`` or replay them. Equal keys stand for equal kernels with equal arguments."""
+
+    def forget(self) -> None:
+        """Drop what was kept: arguments of the same key are other ones from here on."""
+
+
+class Direct:
+    """Nothing is kept: every launch is done."""
+
+    def run(self, key: Hashable, launches: Callable[[], None]) -> None:
+        launches()
+
+    def forget(self) -> None: ...
 
 
 class Backend(Protocol):
@@ -54,6 +69,9 @@ class Backend(Protocol):
 
     def clock(self) -> Any:
         """A stamp; the difference of two stamps is seconds."""
+
+    def recording(self) -> Recording:
+        """A new store of launches that repeat."""
 
 
 def affinity_cores() -> int:
@@ -166,6 +184,9 @@ class NumbaBackend:
     def clock(self) -> float:
         return time.perf_counter()
 
+    def recording(self) -> Recording:
+        return Direct()
+
 
 class FakeBackend:
     """Runs nothing: notes launches in ``log`` and reads time from a list or counts it up in whole seconds."""
@@ -202,6 +223,9 @@ class FakeBackend:
     def clock(self) -> float:
         return float(next(self._clock))
 
+    def recording(self) -> Recording:
+        return Direct()
+
 
 class KernelTimes:
     """An observer that keeps the stamps of every launch, and the seconds of each kernel once they are asked for."""
@@ -228,85 +252,3 @@ class KernelTimes:
 
     def clear(self) -> None:
         self._launches.clear()
-
-
-@dataclass(frozen=True)
-class BackendState:
-    """Whether a back-end can run here; if not, why, and what to do about it."""
-
-    name: str
-    available: bool
-    device: str  # what it would run on, in words
-    reason: str | None = None  # None when available
-    install: str | None = None  # a command or an action; None where nothing helps
-
-
-def nvidia_driver_found() -> bool:
-    """Whether an NVIDIA driver is loaded or its user library installed."""
-    import ctypes.util
-
-    return Path("/proc/driver/nvidia/version").exists() or ctypes.util.find_library("cuda") is not None
-
-
-def nvidia_device_count() -> int | None:
-    """GPUs that the driver shows through NVML; None when it cannot be asked."""
-    try:
-        import pynvml
-
-        pynvml.nvmlInit()
-    except Exception:  # no library, no driver, no rights: NVML raises its own types for each
-        return None
-    try:
-        return int(pynvml.nvmlDeviceGetCount())
-    finally:
-        pynvml.nvmlShutdown()
-
-
-def _cupy_state() -> BackendState:
-    missing, install = [], []
-    if not nvidia_driver_found():
-        missing.append("no NVIDIA driver was found")
-        install.append("an NVIDIA driver")
-    elif nvidia_device_count() == 0:
-        missing.append("the NVIDIA driver shows no GPU")
-    if importlib.util.find_spec("cupy") is None:
-        missing.append("CuPy is not installed")
-        install.append("pip install 'shotmark[cuda12]' (or cuda13)")
-    if not any(KERNELS.glob("*.cu")):
-        missing.append("the CUDA kernels are not in this version")
-        return BackendState(
-            "cupy", False, "NVIDIA GPU", "; ".join(missing), "a later version; --backend numba runs now"
-        )
-    if missing:
-        return BackendState("cupy", False, "NVIDIA GPU", "; ".join(missing), ", then ".join(install) or None)
-    return BackendState("cupy", True, "NVIDIA GPU")
-
-
-def available_backends() -> tuple[BackendState, ...]:
-    """Every back-end, with the reason for each that cannot run."""
-    cores = usable_cores()
-    numba = BackendState("numba", True, f"CPU, {cores} thread{'s' if cores != 1 else ''}")
-    return numba, _cupy_state()
-
-
-def make_backends(choice: str, threads: int | None = None) -> list[Backend]:
-    """The back-ends that ``auto``, ``all`` or a name stands for.
-
-    Raises Unavailable when a named one cannot run, and UserError for an unknown name.
-    """
-    if choice not in ("auto", "all", *BACKEND_NAMES):
-        raise UserError(f"--backend: expected one of auto, all, {', '.join(BACKEND_NAMES)}, not {choice!r}")
-    states = {state.name: state for state in available_backends()}
-    if choice == "auto":
-        names = ["numba"]
-    elif choice == "all":
-        names = [name for name, state in states.items() if state.available]
-    else:
-        names = [choice]
-    for name in names:
-        state = states[name]
-        if not state.available:
-            raise Unavailable(
-                f"back-end {name} cannot run here: {state.reason}. What helps: {state.install or 'nothing known'}"
-            )
-    return [NumbaBackend(threads) for name in names if name == "numba"]

@@ -8,7 +8,7 @@ from functools import partial
 import click
 
 from bench import machine, units
-from bench.backend import BackendState, available_backends
+from bench.devices import BackendState, available_backends
 from bench.tables import console, plain
 
 

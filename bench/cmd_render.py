@@ -9,7 +9,7 @@ import click
 
 from bench import __version__
 from bench.ahead import compile_ahead
-from bench.backend import BACKEND_NAMES, make_backends
+from bench.devices import BACKEND_NAMES, make_backends
 from bench.errors import UserError
 from bench.film import Film, parse_frames
 from bench.pictures import MOVIE, STILLS, check_formats, write_movie, writers

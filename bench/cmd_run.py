@@ -12,8 +12,8 @@ import click
 
 from bench import tables, units
 from bench.ahead import compile_ahead
-from bench.backend import BACKEND_NAMES, make_backends
 from bench.compare import choose, compare, sides_of
+from bench.devices import BACKEND_NAMES, make_backends
 from bench.errors import EXIT_CHECK_FAILED, UserError
 from bench.measure import Case
 from bench.plugin import measure

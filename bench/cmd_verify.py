@@ -10,8 +10,9 @@ import click
 
 from bench import tables, units
 from bench.ahead import compile_ahead
-from bench.backend import BACKEND_NAMES, Backend, make_backends
+from bench.backend import Backend
 from bench.cmd_run import FRAME_DEFAULT
+from bench.devices import BACKEND_NAMES, make_backends
 from bench.errors import EXIT_CHECK_FAILED, CheckFailed, UserError
 from bench.progress import Lines
 from bench.shot import Shot, load_shot, shot_names

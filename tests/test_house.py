@@ -20,11 +20,11 @@ LINES_MAX = 400
 
 # The pipeline, first to last. A file imports from its own line and from those above it; no cycles anywhere.
 LAYERS = (
-    "bench errors units exact stats",
+    "bench errors units exact stats store",
     "shot shot_*",
     "scene scene_* sizing estimate check_scene",
-    "backend machine roofs",
-    "store record",
+    "backend backend_* cuda_* devices machine roofs",
+    "record",
     "simulate surface render image checkpoint check_trace checks",
     "compare tables progress",
     "film pictures measure verify pipeline shoot ahead",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench import backend, machine
+from bench import backend, devices, machine
 from bench.errors import Unavailable, UserError
 from tests.fake_shot import kernel
 
@@ -80,20 +80,20 @@ def test_container_limits_are_read(tmp_path: Path, files: dict[str, str], member
 
 
 def test_an_unavailable_back_end_says_what_is_missing() -> None:
-    states = {state.name: state for state in backend.available_backends()}
+    states = {state.name: state for state in devices.available_backends()}
     assert states["numba"].available
     if states["cupy"].available:
         pytest.skip("CuPy runs here")
     assert states["cupy"].reason and states["cupy"].install
     with pytest.raises(Unavailable, match=r"back-end cupy cannot run here: .* What helps: "):
-        backend.make_backends("cupy")
-    assert [made.name for made in backend.make_backends("all")] == ["numba"]
+        devices.make_backends("cupy")
+    assert [made.name for made in devices.make_backends("all")] == ["numba"]
 
 
 def test_unknown_back_ends_and_thread_counts_are_bad_input() -> None:
     for choice, threads in (("opencl", None), ("numba", 0), ("numba", 10**6)):
         with pytest.raises(UserError):
-            backend.make_backends(choice, threads)
+            devices.make_backends(choice, threads)
 
 
 def test_launches_are_told_to_the_observer() -> None:

@@ -1,0 +1,286 @@
+"""A CuPy that has no device: host memory, a virtual clock, and a driver that says whatever a test wants.
+
+Names and signatures are those of CuPy (``test_backend_cupy`` holds them against an installed one). A "cubin" is the
+text that was compiled; what a launched function does is up to ``execute``, and every call is noted in ``log``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+MIB = 2**20
+
+
+class CudaRuntimeError(RuntimeError):
+    """cudaErrorSomething: text."""
+
+
+class CudaDriverError(RuntimeError):
+    """CUDA_ERROR_SOMETHING: text."""
+
+
+class NvrtcError(RuntimeError):
+    """NVRTC_ERROR_SOMETHING."""
+
+
+class OutOfMemory(MemoryError):
+    """Of the pool."""
+
+
+class FakeArray(np.ndarray):
+    """Host memory that looks like a device array."""
+
+    @property
+    def data(self) -> Any:  # type: ignore[override]
+        return SimpleNamespace(ptr=self.ctypes.data if self.size else 0)
+
+    def get(self) -> np.ndarray:
+        return np.array(self.view(np.ndarray))
+
+    def set(self, values: np.ndarray) -> None:
+        assert isinstance(values, np.ndarray) and values.flags.c_contiguous
+        assert values.shape == self.shape and values.dtype == self.dtype
+        self[...] = values
+
+
+@dataclass(frozen=True)
+class FakeGpu:
+    name: str = "Fake GPU"
+    capability: tuple[int, int] = (9, 0)
+    memory_bytes: int = 2**33
+    multiprocessors: int = 4
+
+
+@dataclass
+class FakeCupy:
+    """What ``import cupy`` gives, with everything that Shotmark uses of it."""
+
+    gpus: tuple[FakeGpu, ...] = (FakeGpu(),)
+    driver: int = 12040  # 0: no driver
+    built_for: int = 12090
+    nvrtc_version: tuple[int, int] | None = (12, 9)  # None: the library is missing
+    architectures: tuple[int, ...] = (75, 80, 86, 89, 90, 100, 120)
+    execute: Callable[[str, str, int, int, list[Any]], None] = lambda *args: None
+    launch_s: float = 1e-3  # virtual seconds of a launch
+    resident_blocks: int = 16
+    log: list[Any] = field(default_factory=list)
+    failure: Exception | None = None  # what the next wait raises
+    compile_log: str = ""  # not empty: compiling fails and says this
+    capture_fails: bool = False
+    ndarray: Any = FakeArray
+
+    def __post_init__(self) -> None:
+        self.seconds = 0.0
+        self.used_bytes = 0
+        self.attributes: dict[str, int] = {}
+        self.captured: list[Callable[[], None]] | None = None
+        self.cuda = SimpleNamespace(
+            runtime=SimpleNamespace(
+                CUDARuntimeError=CudaRuntimeError,
+                driverGetVersion=lambda: self.driver,
+                runtimeGetVersion=lambda: self.built_for,
+                getDeviceCount=self._device_count,
+                getDeviceProperties=self._properties,
+                deviceGetPCIBusId=lambda index: f"0000:0{index}:00.0",
+                memGetInfo=lambda: (self.gpus[0].memory_bytes - self.used_bytes, self.gpus[0].memory_bytes),
+            ),
+            driver=SimpleNamespace(
+                CUDADriverError=CudaDriverError,
+                CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES=8,
+                occupancyMaxActiveBlocksPerMultiprocessor=lambda function, threads, shared: self.resident_blocks,
+                funcSetAttribute=lambda function, slot, value: self.log.append(("allow", slot, value)),
+            ),
+            nvrtc=FakeNvrtc(self),
+            function=SimpleNamespace(Module=lambda: FakeModule(self)),
+            memory=SimpleNamespace(OutOfMemoryError=OutOfMemory),
+            Device=lambda index=0: FakeDevice(self, index),
+            Stream=lambda non_blocking=False: FakeStream(self),
+            Event=lambda: FakeEvent(self),
+            get_elapsed_time=lambda a, b: (b.seconds - a.seconds) * 1e3,
+        )
+
+    def _device_count(self) -> int:
+        if self.driver == 0:
+            raise CudaRuntimeError("cudaErrorInsufficientDriver: CUDA driver version is insufficient")
+        if not self.gpus:
+            raise CudaRuntimeError("cudaErrorNoDevice: no CUDA-capable device is detected")
+        return len(self.gpus)
+
+    def _properties(self, index: int) -> dict[str, Any]:
+        gpu = self.gpus[index]
+        return {
+            "name": gpu.name.encode(),
+            "major": gpu.capability[0],
+            "minor": gpu.capability[1],
+            "totalGlobalMem": gpu.memory_bytes,
+        }
+
+    # --- memory ------------------------------------------------------------------------------
+    def empty(self, shape: Any, dtype: Any = float) -> FakeArray:
+        needed = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+        if self.used_bytes + needed > self.gpus[0].memory_bytes:
+            raise OutOfMemory(f"Out of memory allocating {needed:,} bytes (so far: {self.used_bytes:,} bytes)")
+        self.used_bytes += needed
+        return np.full(shape, 0x5A, np.uint8).view(FakeArray) if needed == 0 else self._poisoned(shape, dtype)
+
+    def _poisoned(self, shape: Any, dtype: Any) -> FakeArray:
+        """Memory that nobody has written yet; 16 bytes in line, as a device's."""
+        kind = np.dtype(dtype)
+        size = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
+        raw = np.full(size + 256, 0x5A, np.uint8)
+        at = -raw.ctypes.data % 256
+        return raw[at : at + size].view(kind).reshape(shape).view(FakeArray)
+
+    def zeros(self, shape: Any, dtype: Any = float) -> FakeArray:
+        made = self.empty(shape, dtype) if np.prod(shape) else np.zeros(shape, dtype).view(FakeArray)
+        made[...] = 0
+        return made
+
+    def get_default_memory_pool(self) -> Any:
+        def free_all_blocks() -> None:
+            self.log.append("free")
+
+        return SimpleNamespace(free_bytes=lambda: 0, free_all_blocks=free_all_blocks)
+
+
+@dataclass
+class FakeDevice:
+    cupy: FakeCupy
+    id: int
+
+    def use(self) -> None:
+        if self.id >= len(self.cupy.gpus):
+            raise CudaRuntimeError("cudaErrorInvalidDevice: invalid device ordinal")
+
+    @property
+    def compute_capability(self) -> str:
+        return "{}{}".format(*self.cupy.gpus[self.id].capability)
+
+    @property
+    def attributes(self) -> dict[str, int]:
+        count = self.cupy.gpus[self.id].multiprocessors
+        return {"MultiProcessorCount": count, "L2CacheSize": 50 * MIB, "ClockRate": 1_980_000}
+
+
+@dataclass
+class FakeStream:
+    cupy: FakeCupy
+
+    def use(self) -> None: ...
+
+    def synchronize(self) -> None:
+        self.cupy.log.append("synchronize")
+        if self.cupy.failure is not None:
+            failure, self.cupy.failure = self.cupy.failure, None
+            raise failure
+
+    def begin_capture(self) -> None:
+        if self.cupy.capture_fails:
+            raise CudaRuntimeError("cudaErrorStreamCaptureUnsupported: operation not permitted")
+        self.cupy.captured = []
+
+    def end_capture(self) -> Any:
+        captured, self.cupy.captured = self.cupy.captured, None
+        assert captured is not None
+        self.cupy.log.append(("graph of", len(captured)))
+
+        def launch(stream: Any = None) -> None:
+            self.cupy.log.append("graph")
+            for one in captured:
+                one()
+
+        return SimpleNamespace(launch=launch)
+
+
+@dataclass
+class FakeEvent:
+    cupy: FakeCupy
+    seconds: float = 0.0
+
+    def record(self, stream: Any = None) -> None:
+        assert self.cupy.captured is None, "an event inside a graph has no time"
+        self.seconds = self.cupy.seconds
+
+    def synchronize(self) -> None: ...
+
+
+@dataclass
+class FakeNvrtc:
+    cupy: FakeCupy
+    NVRTCError: Any = NvrtcError
+    calls: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+
+    def getVersion(self) -> tuple[int, int]:
+        if self.cupy.nvrtc_version is None:
+            raise RuntimeError("libnvrtc.so.12: cannot open shared object file")
+        return self.cupy.nvrtc_version
+
+    def getSupportedArchs(self) -> tuple[int, ...]:
+        return self.cupy.architectures
+
+    def createProgram(self, src: str, name: str, headers: Any, include_names: Any) -> list[Any]:
+        assert isinstance(src, str) and not headers and not include_names
+        return [src, name]
+
+    def compileProgram(self, prog: list[Any], options: tuple[str, ...]) -> None:
+        self.calls.append((prog[1], options))
+        if self.cupy.compile_log:
+            raise NvrtcError("NVRTC_ERROR_COMPILATION (6)")
+
+    def getProgramLog(self, prog: list[Any]) -> str:
+        return self.cupy.compile_log
+
+    def getCUBIN(self, prog: list[Any]) -> bytes:
+        return str(prog[0]).encode()
+
+    def getPTX(self, prog: list[Any]) -> str:
+        return str(prog[0])
+
+    def destroyProgram(self, prog: list[Any]) -> None:
+        prog.clear()
+
+
+@dataclass
+class FakeModule:
+    cupy: FakeCupy
+    text: str = ""
+
+    def load(self, cubin: bytes) -> None:
+        assert isinstance(cubin, bytes)
+        self.text = cubin.decode()
+
+    def get_function(self, name: str) -> Any:
+        if not re.search(rf"\b{name}\s*\(", self.text):
+            raise CudaDriverError("CUDA_ERROR_NOT_FOUND: named symbol not found")
+        return FakeFunction(self.cupy, self.text, name)
+
+
+@dataclass
+class FakeFunction:
+    cupy: FakeCupy
+    text: str
+    name: str
+    ptr: int = 1
+
+    def __call__(self, grid: tuple[int, ...], block: tuple[int, ...], args: list[Any], shared_mem: int = 0) -> None:
+        cupy = self.cupy
+        values = [value.copy() if isinstance(value, np.ndarray) else value for value in args]
+        for value in values:
+            # What CuPy takes by value: scalars of NumPy, arrays of one element
+            assert isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.size == 1), value
+
+        def run() -> None:
+            cupy.seconds += cupy.launch_s
+            cupy.execute(self.text, self.name, grid[0], block[0], values)
+
+        if cupy.captured is not None:
+            cupy.captured.append(run)
+            return
+        cupy.log.append((self.name, grid[0], block[0], shared_mem))
+        run()
