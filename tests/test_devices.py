@@ -61,7 +61,7 @@ def test_a_hidden_gpu_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_gpu_that_can_run_is_taken() -> None:
     found = around(FakeCupy(gpus=(TURING, FakeGpu())))
-    assert cupy_state(found).device == "2 GPUs, the first Turing, 8.0 GiB"
+    assert cupy_state(found).device == "2 GPUs, the first Turing, 8.00 GiB"
     (gpu,) = make_backends("auto", around=found)
     assert isinstance(gpu, CupyBackend) and gpu.device == 0 and gpu.threads is None
     cpu, gpu = make_backends("all", 1, "1", found)
