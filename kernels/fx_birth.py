@@ -26,7 +26,7 @@ from kernels.fx_air import CHUNK, chance, signed
 from kernels.fx_birth_count import cpu as count_births
 from kernels.fx_birth_count import example as count_example
 from kernels.fx_source import STREAM_STATE, births
-from kernels.kernel import Kernel, Traffic
+from kernels.kernel import Kernel, Pass, Traffic
 
 
 @device
@@ -134,4 +134,11 @@ def example(rng, size):
     }
 
 
-KERNEL = Kernel(name="fx_birth", item="particle", cpu=cpu, traffic=traffic, example=example)
+KERNEL = Kernel(
+    name="fx_birth",
+    item="particle",
+    cpu=cpu,
+    traffic=traffic,
+    example=example,
+    passes=(Pass("fx_birth", blocks_per_sm=6),),
+)

@@ -28,7 +28,7 @@ from kernels.constants import (
 from kernels.fx_air import CHUNK
 from kernels.fx_move import example as move_example
 from kernels.fx_source import births
-from kernels.kernel import Kernel, Traffic
+from kernels.kernel import Kernel, Pass, Traffic
 
 
 @kernel
@@ -109,4 +109,11 @@ def example(rng, size):
     }
 
 
-KERNEL = Kernel(name="fx_birth_count", item="particle", cpu=cpu, traffic=traffic, example=example)
+KERNEL = Kernel(
+    name="fx_birth_count",
+    item="particle",
+    cpu=cpu,
+    traffic=traffic,
+    example=example,
+    passes=(Pass("fx_birth_count", blocks_per_sm=6),),
+)

@@ -37,7 +37,7 @@ from kernels.constants import (
     WALL_CELLS,
 )
 from kernels.fx_air import CHUNK, air_velocity, cell_fill, liquid_at
-from kernels.kernel import Kernel, Traffic
+from kernels.kernel import Kernel, Pass, Traffic
 from kernels.mpm_collide import collider_distance, terrain_height
 
 SUBSTEPS = 4
@@ -199,4 +199,11 @@ def example(rng, size):
     }
 
 
-KERNEL = Kernel(name="fx_move", item="effects particle", cpu=cpu, traffic=traffic, example=example)
+KERNEL = Kernel(
+    name="fx_move",
+    item="effects particle",
+    cpu=cpu,
+    traffic=traffic,
+    example=example,
+    passes=(Pass("fx_move", blocks_per_sm=4),),
+)

@@ -12,7 +12,7 @@ import numpy as np
 
 from kernels.common import kernel
 from kernels.constants import COUNT_EFFECTS, COUNT_WORDS
-from kernels.kernel import Kernel, Traffic
+from kernels.kernel import Kernel, Pass, Traffic
 
 
 @kernel
@@ -53,4 +53,11 @@ def example(rng, size):
     }
 
 
-KERNEL = Kernel(name="fx_scan", item="chunk", cpu=cpu, traffic=traffic, example=example)
+KERNEL = Kernel(
+    name="fx_scan",
+    item="chunk",
+    cpu=cpu,
+    traffic=traffic,
+    example=example,
+    passes=(Pass("fx_scan", threads=1024, blocks_per_sm=0),),
+)

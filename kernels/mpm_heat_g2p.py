@@ -18,7 +18,7 @@ import numpy as np
 
 from kernels.common import F32, ONE, ZERO, device, kernel
 from kernels.constants import COUNT_BLOCKS, COUNT_PARTICLES, WALL_CELLS
-from kernels.kernel import Kernel, Traffic
+from kernels.kernel import Kernel, Pass, Traffic
 from kernels.mpm_collide import collider_distance, terrain_height
 from kernels.mpm_heat_p2g import weight_row
 from kernels.mpm_lava import radiate
@@ -143,4 +143,11 @@ def example(rng, size):
     return {name: state[name] for name in KERNEL.argument_names}
 
 
-KERNEL = Kernel(name="mpm_heat_g2p", item="particle", cpu=cpu, traffic=traffic, example=example)
+KERNEL = Kernel(
+    name="mpm_heat_g2p",
+    item="particle",
+    cpu=cpu,
+    traffic=traffic,
+    example=example,
+    passes=(Pass("mpm_heat_g2p", threads=128, blocks_per_sm=8),),
+)

@@ -13,7 +13,8 @@ extern "C" __global__ void __launch_bounds__(256) mpm_heat_grid(
   for (long long i = blockIdx.x * (long long)blockDim.x + threadIdx.x; i < nodes;
        i += (long long)gridDim.x * blockDim.x) {
     const int block = load(block_id_in, i >> 6), n = (int)(i & 63);
-    const int block_i = block / (across_y * across_z), block_j = block / across_z % across_y, block_k = block % across_z;
+    const int block_i = block / (across_y * across_z), block_j = block / across_z % across_y;
+    const int block_k = block % across_z;
     const int a = n >> 4, b = (n >> 2) & 3, c = n & 3;
     long long heat = 0, weight = 0;
     // A block one lower reaches only the first two layers of nodes

@@ -15,7 +15,7 @@ import numpy as np
 
 from kernels.common import F32, HALF, ONE, ZERO, device, kernel, round_even
 from kernels.constants import COUNT_BLOCKS, COUNT_PARTICLES, MATERIAL_AMBIENT_TEMPERATURE
-from kernels.kernel import Kernel, Traffic
+from kernels.kernel import Kernel, Pass, Traffic
 
 ARENA_NODES = 216
 ARENA_INT64 = 440  # the 880 int32 words of ARENA_WORDS
@@ -111,4 +111,11 @@ def example(rng, size):
     return {name: state[name] for name in KERNEL.argument_names}
 
 
-KERNEL = Kernel(name="mpm_heat_p2g", item="particle", cpu=cpu, traffic=traffic, example=example)
+KERNEL = Kernel(
+    name="mpm_heat_p2g",
+    item="particle",
+    cpu=cpu,
+    traffic=traffic,
+    example=example,
+    passes=(Pass("mpm_heat_p2g", threads=64, blocks_per_sm=12),),
+)
