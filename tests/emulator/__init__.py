@@ -1,0 +1,5 @@
+"""Runs the text of a ``.cu`` on the CPU: for tests alone, exact and slow. See ``launcher`` and ``emulator.h``."""
+
+from tests.emulator.launcher import Emulator, EmulatorError
+
+__all__ = ["Emulator", "EmulatorError"]

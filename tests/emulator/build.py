@@ -1,0 +1,140 @@
+"""Builds the emulator and one kernel's text into a shared library, once per content."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from kernels import source
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+FLAGS = ("-std=c++20", "-fPIC", "-fvisibility=hidden", "-g1", "-w")
+KERNEL_FLAGS = ("-O1", "-ffp-contract=off", "-fno-fast-math", "-fno-math-errno", "-fno-trapping-math", "-fwrapv")
+# No race detector for CPUs and no run-time of its own is linked: checker.cpp defines what the compiler calls.
+CHECKED_FLAGS = (
+    "-fsanitize=thread,alignment,bounds,shift-exponent,float-cast-overflow,integer-divide-by-zero",
+    "--param=tsan-instrument-func-entry-exit=0",
+)
+_DYNAMIC = re.compile(
+    r"extern\s+__shared__\s+(?:__align__\s*\(\s*\d+\s*\)\s+)?((?:unsigned |signed |long )*\w+)\s+(\w+)\s*\[\s*\]\s*;"
+)
+
+
+class BuildError(Exception):
+    """g++ is missing or did not like the text."""
+
+
+@functools.cache
+def compiler() -> str:
+    found = os.environ.get("CXX") or shutil.which("g++") or shutil.which("c++")
+    if found is None:
+        raise BuildError("g++ is not installed: the CUDA twins cannot be run on the CPU")
+    return found
+
+
+@functools.cache
+def _machine_flags() -> tuple[str, ...]:
+    """A fused multiply-add in one instruction where the CPU has it; the library's is as exact and slow."""
+    if platform.machine() == "x86_64":
+        try:
+            words = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        except OSError:
+            return ()
+        if re.search(r"^flags.*\bfma\b.*\bsse4_1\b|^flags.*\bsse4_1\b.*\bfma\b", words, re.MULTILINE):
+            return ("-mfma", "-msse4.1")
+    return ()
+
+
+@functools.cache
+def _runtime_text() -> str:
+    return "".join(path.read_text(encoding="utf-8") for path in sorted([*HERE.glob("*.h"), *HERE.glob("*.cpp")]))
+
+
+def folder() -> Path:
+    """Where libraries are kept between runs."""
+    return Path(os.environ.get("SHOTMARK_EMULATOR_CACHE") or ROOT / ".emulator-cache")
+
+
+def translated(text: str) -> str:
+    """The one change to a kernel's text: an array of dynamic shared memory becomes a pointer to the block's."""
+    return _DYNAMIC.sub(r"\1* const \2 = reinterpret_cast<\1*>(emulator_dynamic);", text)
+
+
+def _wrapped(text: str) -> str:
+    exported = '__attribute__((visibility("default"), no_sanitize_thread))'
+    calls = []
+    for entry in source.entries(text).values():
+        values = ", ".join(
+            f"*static_cast<{parameter.type}*>(values[{n}])" for n, parameter in enumerate(entry.parameters)
+        )
+        head = f'extern "C" {exported} void emulator_call_{entry.name}(void** values)'
+        calls.append(f"{head} {{ {entry.name}({values}); }}\n")
+    return (
+        '#include "emulator.h"\nnamespace {\n'
+        + translated(text)
+        + '}\n#line 1 "calls of the entries"\n'
+        + "".join(calls)
+    )
+
+
+def library(text: str, checked: bool) -> Path:
+    """The shared library of an assembled text. Raises BuildError with the compiler's messages."""
+    flags = (*FLAGS, *KERNEL_FLAGS, *_machine_flags(), *(CHECKED_FLAGS if checked else ()))
+    key = hashlib.sha256("\0".join([compiler(), *flags, _runtime_text(), text]).encode()).hexdigest()[:24]
+    path = folder() / f"{key}.so"
+    if not path.exists():
+        folder().mkdir(parents=True, exist_ok=True)
+        own = folder() / f"{key}.{os.getpid()}"
+        kernel, made = own.with_suffix(f".{os.getpid()}.cpp"), own.with_suffix(f".{os.getpid()}.so")
+        kernel.write_text(_wrapped(text), encoding="utf-8")
+        try:
+            told = [compiler(), *flags, f"-I{HERE}", "-c", str(kernel), "-o", f"{own}.o"]
+            _compile(told)
+            # Linked without -fsanitize: its functions are the checker's
+            objects = [str(_object(name, checked)) for name in _parts(checked)]
+            _compile([compiler(), "-shared", f"{own}.o", *objects, "-o", str(made)])
+            os.replace(made, path)
+        finally:
+            for leftover in (kernel, made, Path(f"{own}.o")):
+                leftover.unlink(missing_ok=True)
+    return path
+
+
+def _parts(checked: bool) -> tuple[str, ...]:
+    return ("runtime", "atomics", "checker" if checked else "unchecked")
+
+
+def _object(name: str, checked: bool) -> Path:
+    flags = (*FLAGS, "-O2")
+    key = hashlib.sha256("\0".join([compiler(), *flags, _runtime_text()]).encode()).hexdigest()[:24]
+    path = folder() / f"{name}-{key}.o"
+    if not path.exists():
+        own = path.with_suffix(f".{os.getpid()}.o")
+        _compile([compiler(), *flags, "-c", str(HERE / f"{name}.cpp"), "-o", str(own)])
+        os.replace(own, path)
+    return path
+
+
+def _compile(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise BuildError(done.stderr.strip() or f"{command[0]} ended with {done.returncode}")
+
+
+def line_of(path: Path, offset: int) -> str | None:
+    """``file:line`` of a code address in a library; None when it cannot be found out."""
+    tool = shutil.which("addr2line")
+    if tool is None or offset == 0:
+        return None
+    # The address is the one behind the call
+    done = subprocess.run([tool, "-i", "-e", str(path), hex(offset - 1)], capture_output=True, text=True)
+    lines = [re.sub(r" \(discriminator \d+\)$", "", line) for line in done.stdout.split("\n") if line]
+    lines = [line[line.find("kernels/") :] if "kernels/" in line else line for line in lines]
+    return " < ".join(line for line in lines if not line.startswith("?") and "emulator.h" not in line) or None

@@ -1,0 +1,304 @@
+// Sees every load and store of a kernel: g++ -fsanitize=thread puts a call before each one, and the functions that it
+// calls are these instead of a race detector for CPUs. No thread runs at the same time as another here, so what is asked is
+// not what happened but what orders two accesses: a barrier of the block, or warp operations of both lanes since.
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <link.h>
+#include <sys/mman.h>
+#include <vector>
+
+#include "state.h"
+
+extern "C" {
+__attribute__((weak, visibility("hidden"))) extern char __start_emulator_shared, __stop_emulator_shared;
+}
+
+namespace {
+
+struct Access {
+  uint32_t thread;  // of the whole launch, + 1; 0: none
+  uint16_t epoch, clock;
+};
+
+// The last accesses to one item: two each, by different threads, so that one by the thread that asks hides no other.
+struct Cell {
+  uint32_t block;  // of shared memory, + 1: what an earlier block left does not count
+  uint32_t atomic;
+  Access writes[2], reads[2];
+};
+
+struct Region {
+  Passed array;
+  Cell* cells;
+};
+
+std::vector<Region> regions;  // by address
+size_t last_region;
+Cell* shared_cells;
+uint32_t block_serial;
+
+// A store over another thread's value is a race unless it stores the same bytes: known once it has happened.
+struct Pending {
+  const unsigned char* address;
+  unsigned bytes;
+  unsigned char old[16];
+  uint32_t other;
+  const void* place;
+  uint32_t parameter;
+} pending;
+
+uintptr_t image_low, image_high;  // where this library was loaded
+
+int find_image(dl_phdr_info* info, size_t, void*) {
+  uintptr_t low = UINTPTR_MAX, high = 0;
+  for (int n = 0; n < info->dlpi_phnum; ++n) {
+    if (info->dlpi_phdr[n].p_type != PT_LOAD) continue;
+    uintptr_t start = info->dlpi_addr + info->dlpi_phdr[n].p_vaddr;
+    low = std::min(low, start);
+    high = std::max(high, start + info->dlpi_phdr[n].p_memsz);
+  }
+  if ((uintptr_t)&emulator_state - low >= high - low) return 0;
+  image_low = low;
+  image_high = high;
+  return 1;
+}
+
+enum Kind { READ, WRITE, ATOMIC };
+
+uint32_t this_thread() { return emulator_state.block.x * emulator_state.block_size.x + (uint32_t)emulator_current + 1; }
+
+Access now() {
+  unsigned clock = emulator_threads[emulator_current].clock;
+  if (emulator_epoch > 0xFFFF || clock > 0xFFFF) {
+    emulator_fail(nullptr, "more barriers or warp operations in one block than the checker can count");
+  }
+  return {this_thread(), (uint16_t)emulator_epoch, (uint16_t)clock};
+}
+
+bool ordered(const Access& before, const Access& after) {
+  if (before.thread == 0 || before.thread == after.thread) return true;
+  uint32_t size = emulator_state.block_size.x;
+  uint32_t a = before.thread - 1, b = after.thread - 1;
+  if (a / size != b / size) return false;
+  if (before.epoch < after.epoch) return true;
+  uint32_t lane_a = a % size, lane_b = b % size;
+  return lane_a / 32 == lane_b / 32 && emulator_threads[lane_b].known[lane_a % 32] >= before.clock;
+}
+
+void note(Access (&slots)[2], const Access& access) {
+  if (slots[0].thread != access.thread) slots[1] = slots[0];
+  slots[0] = access;
+}
+
+const char* thread_name(uint32_t thread, char* text, size_t size) {
+  uint32_t n = emulator_state.block_size.x;
+  snprintf(text, size, "thread %u of block %u", (thread - 1) % n, (thread - 1) / n);
+  return text;
+}
+
+[[noreturn]] void race(const char* what, const char* where, long long item, uint32_t other, const void* place) {
+  char text[64];
+  emulator_fail(place, "race: %s %s[%lld], and %s, with no barrier between", what, where, item,
+                thread_name(other, text, sizeof text));
+}
+
+const Access* unordered(const Access (&slots)[2], const Access& access) {
+  for (const Access& slot : slots) {
+    if (!ordered(slot, access)) return &slot;
+  }
+  return nullptr;
+}
+
+// Looks at one item and notes the access; gives the writer whose value a plain store may overwrite only with itself.
+uint32_t look(Cell& cell, Kind kind, const Access& access, bool is_shared, const char* where, long long item,
+              const void* place) {
+  uint32_t other = 0;
+  const Access* writer = unordered(cell.writes, access);
+  if (writer != nullptr && !(kind == ATOMIC && cell.atomic)) {
+    if (kind == READ) race("a read of", where, item, writer->thread, place);
+    if (kind == ATOMIC || is_shared || cell.atomic) race("a write to", where, item, writer->thread, place);
+    other = writer->thread;
+  }
+  if (kind == READ) {
+    note(cell.reads, access);
+    return 0;
+  }
+  if (const Access* reader = unordered(cell.reads, access)) {
+    race("a write to", where, item, reader->thread, place);
+  }
+  if (kind == WRITE && other == 0) cell.writes[0] = cell.writes[1] = Access{};
+  if (cell.atomic != (kind == ATOMIC) && other == 0) cell.writes[1] = Access{};
+  note(cell.writes, access);
+  cell.atomic = kind == ATOMIC;
+  return other;
+}
+
+void look_at_shared(size_t offset, unsigned bytes, Kind kind, const void* place) {
+  Access access = now();
+  for (size_t at = offset; at < offset + bytes; ++at) {
+    Cell& cell = shared_cells[at];
+    if (cell.block != block_serial) {
+      cell = Cell{};
+      cell.block = block_serial;
+    }
+    if (kind != WRITE && cell.writes[0].thread == 0) {
+      emulator_fail(place, "uninitialised: a read of shared memory that this block has not written");
+    }
+    look(cell, kind, access, true, "shared memory, byte ", (long long)offset, place);
+  }
+}
+
+Region* region_of(uintptr_t address) {
+  if (last_region < regions.size()) {
+    Region& last = regions[last_region];
+    if (address - last.array.start < last.array.bytes) return &last;
+  }
+  for (size_t n = 0; n < regions.size(); ++n) {
+    if (address - regions[n].array.start < regions[n].array.bytes) {
+      last_region = n;
+      return &regions[n];
+    }
+  }
+  return nullptr;
+}
+
+[[noreturn]] void outside(uintptr_t address, unsigned bytes, Kind kind, const void* place) {
+  const char* verb = kind == READ ? "read" : "write";
+  for (const Region& region : regions) {
+    uintptr_t end = region.array.start + region.array.bytes;
+    if (address + 4096 >= region.array.start && address < end + 4096) {
+      bool before = address < region.array.start;
+      emulator_fail(place, "outside: a %s of %u bytes, %llu bytes %s argument {%u}", verb, bytes,
+                    (unsigned long long)(before ? region.array.start - address : address - end),
+                    before ? "before" : "behind the end of", region.array.parameter);
+    }
+  }
+  emulator_fail(place, "outside: a %s of %u bytes far from every argument", verb, bytes);
+}
+
+void access(const void* pointer, unsigned bytes, Kind kind, const void* place) {
+  check_settle();
+  uintptr_t address = (uintptr_t)pointer;
+  uintptr_t stack = (uintptr_t)emulator_stacks + (size_t)emulator_current * STACK_BYTES;
+  if (address - stack < STACK_BYTES) return;
+  if (bytes > 16) {  // a copy of a structure
+    for (unsigned at = 0; at < bytes; at += 8) access((const char*)pointer + at, std::min(8u, bytes - at), kind, place);
+    return;
+  }
+  Region* region = region_of(address);
+  if (region != nullptr) {
+    Passed& array = region->array;
+    if (address + bytes > array.start + array.bytes) outside(array.start + array.bytes, bytes, kind, place);
+    if (address % bytes != 0) emulator_fail(place, "misaligned: %u bytes at once at argument {%u}", bytes, array.parameter);
+    long long first = (long long)((address - array.start) / array.item_bytes);
+    long long last = (long long)((address + bytes - 1 - array.start) / array.item_bytes);
+    char where[32];
+    snprintf(where, sizeof where, "argument {%u}", array.parameter);
+    Access access = now();
+    for (long long item = first; item <= last; ++item) {
+      uint32_t other = look(region->cells[item], kind, access, false, where, item, place);
+      if (other != 0) {
+        pending = {(const unsigned char*)pointer, bytes, {}, other, place, array.parameter};
+        memcpy(pending.old, pointer, bytes);
+      }
+    }
+    return;
+  }
+  size_t fixed = &__start_emulator_shared ? &__stop_emulator_shared - &__start_emulator_shared : 0;
+  if (fixed != 0 && address - (uintptr_t)&__start_emulator_shared < fixed) {
+    return look_at_shared(address - (uintptr_t)&__start_emulator_shared, bytes, kind, place);
+  }
+  if (address - (uintptr_t)emulator_dynamic < DYNAMIC_BYTES) {
+    size_t offset = address - (uintptr_t)emulator_dynamic;
+    if (offset + bytes > emulator_shared_bytes) {
+      emulator_fail(place, "outside: dynamic shared memory has %u bytes, %u at %zu are asked for",
+                    emulator_shared_bytes, bytes, offset);
+    }
+    return look_at_shared(fixed + offset, bytes, kind, place);
+  }
+  if (address - image_low < image_high - image_low) {
+    if (kind == READ) return;  // constants of the kernel's text, and who it is
+    emulator_fail(place, "outside: a write to a variable of the kernel's text");
+  }
+  if (address - (uintptr_t)emulator_stacks < MAX_THREADS * STACK_BYTES) {
+    emulator_fail(place, "outside: another thread's own memory");
+  }
+  outside(address, bytes, kind, place);
+}
+
+}  // namespace
+
+void check_settle() {
+  if (pending.address == nullptr) return;
+  const unsigned char* address = pending.address;
+  pending.address = nullptr;
+  if (memcmp(address, pending.old, pending.bytes) == 0) return;
+  char text[64];
+  emulator_fail(pending.place, "race: a write of another value to argument {%u}, and %s, with no barrier between",
+                pending.parameter, thread_name(pending.other, text, sizeof text));
+}
+
+void check_atomic(const void* address, unsigned bytes, const void* place) { access(address, bytes, ATOMIC, place); }
+
+void check_launch(const Passed* arrays, int count) {
+  if (image_high == 0) dl_iterate_phdr(find_image, nullptr);
+  pending.address = nullptr;
+  regions.clear();
+  last_region = 0;
+  block_serial = 0;
+  if (shared_cells == nullptr) {
+    shared_cells = (Cell*)mmap(nullptr, 2 * DYNAMIC_BYTES * sizeof(Cell), PROT_READ | PROT_WRITE,
+                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  } else {
+    for (size_t n = 0; n < 2 * DYNAMIC_BYTES; ++n) {
+      if (shared_cells[n].block == 0) continue;
+      shared_cells[n].block = 0;
+    }
+  }
+  for (int n = 0; n < count; ++n) {
+    size_t bytes = std::max<size_t>(1, arrays[n].bytes / arrays[n].item_bytes) * sizeof(Cell);
+    void* cells = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (cells == MAP_FAILED) emulator_fail(nullptr, "no memory for the checker's notes");
+    regions.push_back({arrays[n], (Cell*)cells});
+  }
+}
+
+void check_block() { ++block_serial; }
+
+void check_end() {
+  for (Region& region : regions) {
+    munmap(region.cells, std::max<size_t>(1, region.array.bytes / region.array.item_bytes) * sizeof(Cell));
+  }
+  regions.clear();
+}
+
+// --- What the compiler calls -----------------------------------------------------------------------------------------
+#define PLACE __builtin_return_address(0)
+#define HOOKS(n)                                                                  \
+  void __tsan_read##n(void* p) { access(p, n, READ, PLACE); }                     \
+  void __tsan_write##n(void* p) { access(p, n, WRITE, PLACE); }                   \
+  void __tsan_unaligned_read##n(void* p) { access(p, n, READ, PLACE); }           \
+  void __tsan_unaligned_write##n(void* p) { access(p, n, WRITE, PLACE); }         \
+  void __tsan_volatile_read##n(void* p) { access(p, n, READ, PLACE); }            \
+  void __tsan_volatile_write##n(void* p) { access(p, n, WRITE, PLACE); }
+#define UNDEFINED(name, what) \
+  void __ubsan_handle_##name(void*, uintptr_t, uintptr_t) { emulator_fail(PLACE, "undefined: " what); }
+
+extern "C" {
+HOOKS(1)
+HOOKS(2)
+HOOKS(4)
+HOOKS(8)
+HOOKS(16)
+void __tsan_read_range(void* p, size_t bytes) { access(p, (unsigned)bytes, READ, PLACE); }
+void __tsan_write_range(void* p, size_t bytes) { access(p, (unsigned)bytes, WRITE, PLACE); }
+void __tsan_init() {}
+void __tsan_func_entry(void*) {}
+void __tsan_func_exit() {}
+UNDEFINED(type_mismatch_v1, "a pointer that is not aligned to what it is read as")
+UNDEFINED(out_of_bounds, "an index outside a fixed array")
+UNDEFINED(shift_out_of_bounds, "a shift by more bits than there are")
+UNDEFINED(float_cast_overflow, "a float that no whole number of this type stands for")
+UNDEFINED(divrem_overflow, "a division by zero")
+}
