@@ -56,7 +56,7 @@ from kernels.constants import (
     WORK_SURFACE_LOOKUPS,
     WORK_WORDS,
 )
-from kernels.kernel import Kernel, Traffic
+from kernels.kernel import Kernel, Pass, Traffic
 from kernels.trace_math import U1, device_call, normalise, random4
 from kernels.trace_path import trace_path
 
@@ -299,4 +299,12 @@ def example(rng: np.random.Generator, size: int) -> dict[str, Any]:
     }
 
 
-KERNEL = Kernel(name="img_trace", item="sample", cpu=cpu, traffic=traffic, example=example)
+KERNEL = Kernel(
+    name="img_trace",
+    item="sample",
+    cpu=cpu,
+    traffic=traffic,
+    example=example,
+    summed=("work_inout",),
+    passes=(Pass("img_trace", threads=128, blocks_per_sm=4),),
+)
