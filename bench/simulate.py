@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from bench.backend import Backend
+from bench.emission import Source
 from bench.errors import CheckFailed
-from bench.scene import Emitter, Scene
+from bench.scene import Scene
 from bench.sizing import BLOCK_RESERVE, CONDUCTION, block_capacity, block_count, memory_bytes, substep_count
 from kernels import constants as k
 from kernels import (
@@ -42,7 +43,7 @@ from kernels.fx_air import CHUNK
 from kernels.kernel import Kernel
 from kernels.mpm_common import PEAK_SPEED_X, PEAK_SPEED_Z, PEAK_WORDS
 from kernels.mpm_heat_p2g import ARENA_INT64
-from kernels.mpm_sort import scratch_words
+from kernels.mpm_sort import device_scratch_words, scratch_words
 
 F32 = np.float32
 BLOCK_GROW_AT = 0.75  # share of the room for blocks that is in use when it grows
@@ -69,22 +70,6 @@ class FrameWork:
     active_blocks: int
     effect_count: int
     particle_substeps: int
-
-
-@dataclass
-class _Source:
-    """An emitter's count of what it has let out."""
-
-    emitter: Emitter
-    start_s: float
-    flux_per_s: float
-    vector: Any
-    emitted: int = 0
-
-    def due(self, time_s: float) -> int:
-        """Particles that have left by ``time_s``: the n-th leaves at (n + 1/2) / flux."""
-        seconds = min(time_s, self.emitter.end_s) - self.start_s
-        return max(0, math.floor(seconds * self.flux_per_s + 0.5))
 
 
 class Simulation:
@@ -130,6 +115,9 @@ class Simulation:
             "seed": scene.seed,
         }
         self._other: dict[str, Any] = {}
+        # Launches of a substep depend on nothing but which side of the double buffers is read, and on its heat step
+        self._recording = backend.recording()
+        self._side = 0
         for name, width, values, length in (
             ("position", 4, scene.position, capacity),
             ("velocity", 12, scene.velocity, capacity),
@@ -150,7 +138,7 @@ class Simulation:
         self._arrays["alive_offset"] = zeros(_chunks(effects) + 1, np.int32)
         self._arrays["birth_offset"] = zeros(_chunks(capacity) + 1, np.int32)
         self._make_room(block_capacity(scene, block_count(scene)))
-        self._sources = [self._source(emitter) for emitter in scene.emitters]
+        self._sources = [Source.of(emitter, scene, backend) for emitter in scene.emitters]
         self._has_effects = bool(
             np.any(scene.effects.effect_params[k.EFFECT_PARAM_SPRAY_RATE : k.EFFECT_PARAM_EMBER_RATE + 1] > 0)
         )
@@ -253,7 +241,7 @@ class Simulation:
         step = np.array(self.backend.host(self._arrays["step"]))
         changed = step[k.STEP_DT] != F32(dt_s)
         step[k.STEP_DT], step[k.STEP_TIME] = dt_s, time_s
-        self._arrays["step"] = self.backend.array(step)
+        self.backend.fill(self._arrays["step"], step)
         if self.frame == 0:
             self._emit(time_s)
             self._run(mpm_key.KERNEL, first_particle=0, key_out=self._arrays["key"])
@@ -268,24 +256,33 @@ class Simulation:
         if self.frame == 0:
             return 0.0
         used = int(self.backend.host(self.counts)[k.COUNT_BLOCKS])
-        return float(self.backend.host(self._arrays["peak"])[:used, PEAK_SPEED_X : PEAK_SPEED_Z + 1].max(initial=0.0))
+        peak = self.backend.host(self._arrays["peak"][:used])
+        return float(peak[:, PEAK_SPEED_X : PEAK_SPEED_Z + 1].max(initial=0.0))
 
     def _substep(self, end_s: float, heat_dt_s: float) -> None:
         """One substep that ends at ``end_s``; with a heat step of its own length before it, if that is not 0."""
-        self._run(mpm_sort.KERNEL)
-        if heat_dt_s > 0.0:
-            self._step_heat(heat_dt_s)
-        self._run(mpm_p2g.KERNEL)
-        self._run(mpm_grid.KERNEL)
-        self._run(mpm_g2p.KERNEL)
-        if self.scene.has_heat:
-            self._run(mpm_rheology.KERNEL, velocity_in=self._other["velocity"])
+        emits = any(source.due(end_s) > source.emitted for source in self._sources)
+
+        def launches() -> None:
+            self._run(mpm_sort.KERNEL)
+            if heat_dt_s > 0.0:
+                self._step_heat(heat_dt_s)
+            self._run(mpm_p2g.KERNEL)
+            self._run(mpm_grid.KERNEL)
+            self._run(mpm_g2p.KERNEL)
+            if self.scene.has_heat:
+                self._run(mpm_rheology.KERNEL, velocity_in=self._other["velocity"])
+            if not emits:
+                self._run(mpm_control.KERNEL, completed_steps=1)
+
+        self._recording.run((self._side, heat_dt_s, emits), launches)
         self._swap(DOUBLE if self.scene.has_heat else DOUBLE[:2])
-        first = self.particle_count
-        self._emit(end_s)
-        if self.particle_count > first:
+        self._side = 1 - self._side
+        if emits:
+            first = self.particle_count
+            self._emit(end_s)
             self._run(mpm_key.KERNEL, first_particle=first)
-        self._run(mpm_control.KERNEL, completed_steps=1)
+            self._run(mpm_control.KERNEL, completed_steps=1)
 
     def _step_heat(self, heat_dt_s: float) -> None:
         """Conduct and radiate for ``heat_dt_s``, in the arenas and nodes that the momentum fills afterwards."""
@@ -336,19 +333,6 @@ class Simulation:
             source.emitted += number
             self.particle_count += number
 
-    def _source(self, emitter: Emitter) -> _Source:
-        volume = float(self.scene.material[k.MATERIAL_PARTICLE_VOLUME])
-        flux = math.pi * emitter.radius_m * emitter.radius_m * emitter.speed_m_per_s / volume
-        vector = np.zeros(k.EMITTER_WORDS, np.float32)
-        vector[k.EMITTER_X : k.EMITTER_X + 3] = emitter.centre
-        vector[k.EMITTER_DIRECTION : k.EMITTER_DIRECTION + 3] = emitter.direction
-        vector[k.EMITTER_RADIUS], vector[k.EMITTER_SPEED] = emitter.radius_m, emitter.speed_m_per_s
-        vector[k.EMITTER_TEMPERATURE] = emitter.temperature_K
-        vector[k.EMITTER_VISCOSITY] = self.scene.material[k.MATERIAL_VISCOSITY_MAX]
-        return _Source(
-            emitter, max(emitter.start_s, self.scene.start_time), max(flux, 1.0e-12), self.backend.array(vector)
-        )
-
     def _check(self, errors: int) -> None:
         if errors:
             said = "; ".join(text for bit, text in ERRORS.items() if errors & bit) or f"error bits {errors}"
@@ -385,15 +369,16 @@ class Simulation:
 
     def _make_room(self, blocks: int) -> None:
         """Allocate what an active block needs, for ``blocks`` of them; nothing in it outlives a substep."""
-        zeros = self.backend.zeros
-        threads = self.backend.threads or 1
+        zeros, threads = self.backend.zeros, self.backend.threads
+        self._recording.forget()
         self._block_capacity = blocks
         self._arrays["block_id"] = zeros(blocks, np.int32)
         self._arrays["cell_start"] = zeros(blocks * k.BLOCK_NODES + 1, np.int32)
         self._arrays["arena"] = zeros(blocks * k.ARENA_WORDS, np.int32)
         self._arrays["node"] = zeros((blocks, k.BLOCK_NODES, 4), np.float32)
         self._arrays["peak"] = zeros((blocks + 1, PEAK_WORDS), np.float32)
-        self._arrays["scratch"] = zeros(scratch_words(max(1, self.scene.particle_capacity), blocks, threads), np.int32)
+        scratch = scratch_words(max(1, self.scene.particle_capacity), blocks, threads) if threads else 0
+        self._arrays["scratch"] = zeros(scratch or device_scratch_words(), np.int32)
 
 
 def _chunks(number: int) -> int:

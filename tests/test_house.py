@@ -25,7 +25,7 @@ LAYERS = (
     "scene scene_* sizing estimate check_scene",
     "backend backend_* cuda_* devices machine roofs",
     "record",
-    "simulate surface render image checkpoint check_trace checks",
+    "emission simulate surface render image checkpoint check_trace checks",
     "compare tables progress",
     "film pictures measure verify pipeline shoot ahead",
     "plugin suite",
