@@ -37,13 +37,14 @@ from kernels.constants import (
     STEP_VELOCITY_SCALE,
     STEP_VELOCITY_UNIT,
 )
-from kernels.kernel import Kernel, Traffic
+from kernels.kernel import Kernel, Pass, Traffic
 from kernels.mpm_common import FOUR, PEAK_GRADIENT, PEAK_VOLUME_MAX, PEAK_VOLUME_MIN, PEAK_WORDS
 
 REACH = F32(1.5)  # cells from a particle to its farthest node along an axis
 ROW_OF_GRADIENT, ROW_OF_STRESS = F32(3.0), F32(8.0)
 SLACK = F32(1.0001)  # for the rounding of all that the bound stands for
 SPEED_FLOOR = F32(1.0e-3)  # m/s
+BOUND_MAX = F32(1.0e30)  # m/s
 INFINITE = np.int32(0x7F800000)
 
 
@@ -85,7 +86,7 @@ def _control(completed_steps, cell_size_m, counts_inout, material_in, peak_inout
     viscosity = max(material_in[MATERIAL_VISCOSITY], material_in[MATERIAL_VISCOSITY_MAX])
     drag = stress_scale * high * viscosity / cell_size_m
     bound = SLACK * (v + REACH * (ROW_OF_GRADIENT * c + push + ROW_OF_STRESS * drag * c))
-    if not bound < F32(1.0e30):
+    if not bound < BOUND_MAX:
         counts_inout[COUNT_ERROR] |= ERROR_NOT_FINITE
         return
     if bound < SPEED_FLOOR:
@@ -120,4 +121,11 @@ def example(rng, size):
     return {name: state[name] for name in KERNEL.argument_names}
 
 
-KERNEL = Kernel(name="mpm_control", item="block", cpu=cpu, traffic=traffic, example=example)
+KERNEL = Kernel(
+    name="mpm_control",
+    item="block",
+    cpu=cpu,
+    traffic=traffic,
+    example=example,
+    passes=(Pass("mpm_control", blocks_per_sm=1), Pass("mpm_control_step", threads=32, blocks_per_sm=0)),
+)

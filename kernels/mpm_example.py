@@ -27,7 +27,7 @@ from kernels.constants import (
     WALL_CELLS,
 )
 from kernels.mpm_common import PEAK_WORDS
-from kernels.mpm_sort import scratch_words
+from kernels.mpm_sort import device_scratch_words, scratch_words
 
 # What a kernel calls an argument, by the name that the state gives it
 _SUFFIXES = ("_in", "_inout", "_out")
@@ -90,7 +90,9 @@ def make_arguments(
         "block_id": np.zeros(capacity, np.int32),
         "slot": np.zeros(blocks[0] * blocks[1] * blocks[2], np.int32),
         "cell_start": np.zeros(capacity * BLOCK_NODES + 1, np.int32),
-        "scratch": np.zeros(scratch_words(size, capacity, numba.config.NUMBA_NUM_THREADS), np.int32),
+        "scratch": np.zeros(
+            max(scratch_words(size, capacity, numba.config.NUMBA_NUM_THREADS), device_scratch_words()), np.int32
+        ),
         "arena": np.zeros(capacity * ARENA_WORDS, np.int32),
         "node": np.zeros((capacity, BLOCK_NODES, 4), F32),
         "peak": np.zeros((capacity + 1, PEAK_WORDS), F32),

@@ -18,7 +18,7 @@ import numpy as np
 
 from kernels.common import ONE, ZERO, bits_float, device, float_bits, kernel
 from kernels.constants import BLOCK_NODES, COUNT_BLOCKS, COUNT_PARTICLES, STEP_DT
-from kernels.kernel import Kernel, Traffic
+from kernels.kernel import Kernel, Pass, Traffic
 from kernels.mpm_common import (
     FOUR,
     PEAK_GRADIENT,
@@ -345,4 +345,11 @@ def example(rng, size):
     return {name: state[name] for name in KERNEL.argument_names}
 
 
-KERNEL = Kernel(name="mpm_g2p", item="particle", cpu=cpu, traffic=traffic, example=example)
+KERNEL = Kernel(
+    name="mpm_g2p",
+    item="particle",
+    cpu=cpu,
+    traffic=traffic,
+    example=example,
+    passes=(Pass("mpm_g2p", threads=128, blocks_per_sm=5),),
+)

@@ -31,7 +31,7 @@ from kernels.constants import (
     VORTEX_ON,
     WALL_CELLS,
 )
-from kernels.kernel import Kernel, Traffic
+from kernels.kernel import Kernel, Pass, Traffic
 from kernels.mpm_collide import apply_forces_and_boundaries
 from kernels.mpm_common import MASS_SCALE, TASK_GRAIN, four_nodes
 from kernels.tasks import fetch_add, thread_count
@@ -204,4 +204,6 @@ def example(rng, size):
     return {name: state[name] for name in KERNEL.argument_names}
 
 
-KERNEL = Kernel(name="mpm_grid", item="node", cpu=cpu, traffic=traffic, example=example)
+KERNEL = Kernel(
+    name="mpm_grid", item="node", cpu=cpu, traffic=traffic, example=example, passes=(Pass("mpm_grid", blocks_per_sm=4),)
+)

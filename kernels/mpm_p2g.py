@@ -31,7 +31,7 @@ from kernels.constants import (
     STEP_DT,
     STEP_VELOCITY_SCALE,
 )
-from kernels.kernel import Kernel, Traffic
+from kernels.kernel import Kernel, Pass, Traffic
 from kernels.mpm_common import FOUR, MASS_SCALE, TASK_GRAIN
 from kernels.mpm_lanes import (
     BATCH,
@@ -280,4 +280,11 @@ def example(rng, size):
     return {name: state[name] for name in KERNEL.argument_names}
 
 
-KERNEL = Kernel(name="mpm_p2g", item="particle", cpu=cpu, traffic=traffic, example=example)
+KERNEL = Kernel(
+    name="mpm_p2g",
+    item="particle",
+    cpu=cpu,
+    traffic=traffic,
+    example=example,
+    passes=(Pass("mpm_p2g", threads=192, blocks_per_sm=6),),
+)

@@ -31,7 +31,7 @@ from kernels.constants import (
     ERROR_BLOCK_CAPACITY,
     ERROR_CELL_OVERFLOW,
 )
-from kernels.kernel import Kernel, Traffic
+from kernels.kernel import Kernel, Pass, Traffic
 from kernels.mpm_common import TASK_GRAIN
 from kernels.tasks import fetch_add, thread_count
 from kernels.vector import peek, poke
@@ -39,11 +39,17 @@ from kernels.vector import peek, poke
 CLEAR, MARK, NUMBER, COUNT, SCAN, SPREAD, CELLS = range(7)
 PHASES = 7
 HEAD_WORDS = 16  # per chunk: largest cell count
+DEVICE_HEAD, DEVICE_CHUNKS = 16, 1024  # of a GPU's scratch: words before the chunks, chunks of a table at the most
 
 
 def scratch_words(particle_capacity: int, block_capacity: int, threads: int) -> int:
     """Length of ``scratch_inout``."""
     return particle_capacity + threads * (HEAD_WORDS + 2 * block_capacity)
+
+
+def device_scratch_words() -> int:
+    """Length that ``scratch_inout`` needs on a GPU: sums by chunk of the block table, and of the cells."""
+    return DEVICE_HEAD + 2 * DEVICE_CHUNKS
 
 
 @kernel
@@ -252,4 +258,22 @@ def example(rng, size):
     return {name: state[name] for name in KERNEL.argument_names}
 
 
-KERNEL = Kernel(name="mpm_sort", item="particle", cpu=cpu, traffic=traffic, example=example)
+KERNEL = Kernel(
+    name="mpm_sort",
+    item="particle",
+    cpu=cpu,
+    traffic=traffic,
+    example=example,
+    scratch=("scratch_inout",),
+    passes=(
+        Pass("mpm_sort"),
+        Pass("mpm_sort_mark"),
+        Pass("mpm_sort_touched"),
+        Pass("mpm_sort_number"),
+        Pass("mpm_sort_count"),
+        Pass("mpm_sort_sum"),
+        Pass("mpm_sort_scan"),
+        Pass("mpm_sort_place"),
+        Pass("mpm_sort_order"),
+    ),
+)

@@ -1,0 +1,175 @@
+#include "mpm_lanes.cuh"
+
+// Particles to grid. See mpm_p2g.py for equations, units and the order of operations.
+//
+// A block of threads takes an active block. In rounds of up to sixteen base cells: first a thread prepares a particle,
+// then twelve threads sum a cell, one for each of three nodes along z and four channels; a thread's nine sums, over x
+// and y, stay in registers. Rounded to fixed point they join the arena in shared memory, which is written out once.
+
+constexpr int THREADS = 192;
+constexpr int CELLS = 16;        // base cells of a round: THREADS / 12
+constexpr int ROUND = 192;       // particles of a round, at least CELL_COUNT_MAX
+constexpr int WORDS = 28;        // per particle: four channels of b, A_x, A_y, A_z; nine w_i w_j; three w_k
+constexpr int AT_SHARE = 16, AT_WEIGHT = 25;
+constexpr float TWO_THIRDS = 0.666666686534881591796875f;
+
+struct Scales {
+  float inverse_cell, scale, size, stress, pressure, viscosity;
+  bool per_particle, viscous;
+};
+
+__device__ __forceinline__ void put4(float* at, float x, float y, float z, float w) {
+  *reinterpret_cast<float4*>(at) = make_float4(x, y, z, w);
+}
+
+// What a cell's threads need of one particle.
+__device__ __forceinline__ void prepare(
+    int p, const Scales& s, Array<const float> position_in, Array<const float> velocity_in,
+    Array<const float> viscosity_in, float* field) {
+  float4 place = load4(position_in, (long long)p * 4);
+  float4 v = load4(velocity_in, (long long)p * 12);        // v, xx; xy: dv_y/dx
+  float4 c = load4(velocity_in, (long long)p * 12 + 4);    // xy xz yx yy
+  float4 d = load4(velocity_in, (long long)p * 12 + 8);    // yz zx zy zz
+  // Affine field, in units of fixed point
+  float volume = place.w;
+  float r = ONE / volume;
+  float r2 = r * r;
+  float diagonal = s.pressure * (r2 * r2 * r2 - volume);
+  float axx, axy, axz, ayx, ayy, ayz, azx, azy, azz;
+  if (s.viscous) {
+    float mu = s.per_particle ? viscosity_in[p] : s.viscosity;
+    float drag = s.stress * (volume * mu);
+    float trace = v.w + c.w + d.w;
+    diagonal = __fmaf_rn(drag * TWO_THIRDS, trace, diagonal);
+    float against = ZERO - drag;
+    axx = __fmaf_rn(v.w + v.w, against, __fmaf_rn(v.w, s.size, diagonal));
+    axy = __fmaf_rn(c.x + c.z, against, c.x * s.size);
+    axz = __fmaf_rn(c.y + d.y, against, c.y * s.size);
+    ayx = __fmaf_rn(c.z + c.x, against, c.z * s.size);
+    ayy = __fmaf_rn(c.w + c.w, against, __fmaf_rn(c.w, s.size, diagonal));
+    ayz = __fmaf_rn(d.x + d.z, against, d.x * s.size);
+    azx = __fmaf_rn(d.y + c.y, against, d.y * s.size);
+    azy = __fmaf_rn(d.z + d.x, against, d.z * s.size);
+    azz = __fmaf_rn(d.w + d.w, against, __fmaf_rn(d.w, s.size, diagonal));
+  } else {
+    axx = __fmaf_rn(v.w, s.size, diagonal);
+    axy = c.x * s.size;
+    axz = c.y * s.size;
+    ayx = c.z * s.size;
+    ayy = __fmaf_rn(c.w, s.size, diagonal);
+    ayz = d.x * s.size;
+    azx = d.y * s.size;
+    azy = d.z * s.size;
+    azz = __fmaf_rn(d.w, s.size, diagonal);
+  }
+  // Weights
+  Spline x = spline16(place.x, s.inverse_cell);
+  Spline y = spline16(place.y, s.inverse_cell);
+  Spline z = spline16(place.z, s.inverse_cell);
+  put4(field + AT_SHARE, x.w0 * y.w0, x.w0 * y.w1, x.w0 * y.w2, x.w1 * y.w0);
+  put4(field + AT_SHARE + 4, x.w1 * y.w1, x.w1 * y.w2, x.w2 * y.w0, x.w2 * y.w1);
+  put4(field + AT_SHARE + 8, x.w2 * y.w2, z.w0, z.w1, z.w2);
+  // Velocity at the nearest node
+  float gx = ZERO - x.g, gy = ZERO - y.g, gz = ZERO - z.g;
+  float bx = __fmaf_rn(gz, azx, __fmaf_rn(gy, ayx, __fmaf_rn(gx, axx, v.x * s.scale)));
+  float by = __fmaf_rn(gz, azy, __fmaf_rn(gy, ayy, __fmaf_rn(gx, axy, v.y * s.scale)));
+  float bz = __fmaf_rn(gz, azz, __fmaf_rn(gy, ayz, __fmaf_rn(gx, axz, v.z * s.scale)));
+  put4(field, bx, axx, ayx, azx);
+  put4(field + 4, by, axy, ayy, azy);
+  put4(field + 8, bz, axz, ayz, azz);
+  put4(field + 12, MASS_SCALE, ZERO, ZERO, ZERO);
+}
+
+// Sum particles low <= i < high of a round at node k of nine rows, for one channel; add to the arena from `node` on.
+__device__ __forceinline__ void scatter(int low, int high, int k, int channel, const float* field, int* node) {
+  float below = (float)(k - 1);
+  float a00 = ZERO, a01 = ZERO, a02 = ZERO, a10 = ZERO, a11 = ZERO, a12 = ZERO, a20 = ZERO, a21 = ZERO, a22 = ZERO;
+  for (int i = low; i < high; ++i) {
+    const float* at = field + i * WORDS;
+    float4 a = *reinterpret_cast<const float4*>(at + 4 * channel);
+    float4 share = *reinterpret_cast<const float4*>(at + AT_SHARE);
+    float4 more = *reinterpret_cast<const float4*>(at + AT_SHARE + 4);
+    float last = at[AT_SHARE + 8], w = at[AT_WEIGHT + k];
+    float zx = w * a.y, zy = w * a.z;
+    float middle = w * __fmaf_rn(a.w, below, a.x);
+    float lower = middle - zx, upper = middle + zx;
+    a00 = __fmaf_rn(share.x, lower - zy, a00);
+    a01 = __fmaf_rn(share.y, lower, a01);
+    a02 = __fmaf_rn(share.z, lower + zy, a02);
+    a10 = __fmaf_rn(share.w, middle - zy, a10);
+    a11 = __fmaf_rn(more.x, middle, a11);
+    a12 = __fmaf_rn(more.y, middle + zy, a12);
+    a20 = __fmaf_rn(more.z, upper - zy, a20);
+    a21 = __fmaf_rn(more.w, upper, a21);
+    a22 = __fmaf_rn(last, upper + zy, a22);
+  }
+  atomicAdd(node, (int)rintf(a00));
+  atomicAdd(node + ROW, (int)rintf(a01));
+  atomicAdd(node + 2 * ROW, (int)rintf(a02));
+  node += PLANE;
+  atomicAdd(node, (int)rintf(a10));
+  atomicAdd(node + ROW, (int)rintf(a11));
+  atomicAdd(node + 2 * ROW, (int)rintf(a12));
+  node += PLANE;
+  atomicAdd(node, (int)rintf(a20));
+  atomicAdd(node + ROW, (int)rintf(a21));
+  atomicAdd(node + 2 * ROW, (int)rintf(a22));
+}
+
+extern "C" __global__ void __launch_bounds__(192, 6) mpm_p2g(
+    float cell_size_m, Array<const int> counts_in, Array<const float> step_in, Array<const float> material_in,
+    Array<const float> position_in, Array<const float> velocity_in, Array<const float> viscosity_in,
+    Array<const int> order_in, Array<const int> cell_start_in, Array<int> arena_out) {
+  __shared__ float4 field_words[ROUND * WORDS / 4];
+  __shared__ int4 arena_words[ARENA_WORDS / 4];
+  __shared__ int first_of[BLOCK_NODES + 1];
+  float* field = reinterpret_cast<float*>(field_words);
+  int* arena = reinterpret_cast<int*>(arena_words);
+  Scales scales;
+  scales.inverse_cell = ONE / cell_size_m;
+  scales.scale = step_in[STEP_VELOCITY_SCALE];
+  scales.size = cell_size_m * scales.scale;
+  float stress = FOUR * step_in[STEP_DT] / (cell_size_m * material_in[MATERIAL_DENSITY]);
+  scales.stress = stress * scales.scale;
+  scales.pressure = stress * material_in[MATERIAL_BULK_MODULUS] * scales.scale;
+  scales.viscosity = material_in[MATERIAL_VISCOSITY];
+  scales.per_particle = viscosity_in.shape0 > 1;
+  scales.viscous = scales.per_particle || scales.viscosity != ZERO;
+  // A thread's cell in a round, neighbours along y first, so that a warp's cells reach different rows
+  int group = threadIdx.x / 12, word = threadIdx.x % 12;
+  int offset = (group & 3) * 4 + (group >> 2);
+  int blocks = counts_in[COUNT_BLOCKS];
+  for (int s = blockIdx.x; s < blocks; s += gridDim.x) {
+    int begin = cell_start_in[(long long)s * BLOCK_NODES], end = cell_start_in[(long long)(s + 1) * BLOCK_NODES];
+    if (begin == end) continue;
+    for (int i = threadIdx.x; i < ARENA_WORDS / 4; i += THREADS) arena_words[i] = make_int4(0, 0, 0, 0);
+    for (int cell = threadIdx.x; cell <= BLOCK_NODES; cell += THREADS) {
+      first_of[cell] = cell_start_in[(long long)s * BLOCK_NODES + cell] - begin;
+    }
+    __syncthreads();
+    int cell = 0;
+    while (cell < BLOCK_NODES) {
+      int first = first_of[cell], end_cell = cell + 1;
+      while (end_cell < BLOCK_NODES && end_cell < cell + CELLS && first_of[end_cell + 1] - first <= ROUND) ++end_cell;
+      int count = first_of[end_cell] - first;
+      if (count > 0) {
+        for (int i = threadIdx.x; i < count; i += THREADS) {
+          int p = order_in[(long long)begin + first + i];
+          prepare(p, scales, position_in, velocity_in, viscosity_in, field + i * WORDS);
+        }
+        __syncthreads();
+        int c = cell + offset;
+        if (c < end_cell && first_of[c] < first_of[c + 1]) {
+          int node = ((c >> 4) * 36 + ((c >> 2) & 3) * 6 + (c & 3)) * 4;
+          scatter(first_of[c] - first, first_of[c + 1] - first, word >> 2, word & 3, field, arena + node + word);
+        }
+        __syncthreads();
+      }
+      cell = end_cell;
+    }
+    for (int i = threadIdx.x; i < ARENA_WORDS / 4; i += THREADS) {
+      store4(arena_out, (long long)s * ARENA_WORDS + 4 * i, arena_words[i]);
+    }
+    __syncthreads();
+  }
+}

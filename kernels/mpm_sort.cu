@@ -1,0 +1,319 @@
+#include "mpm_common.cuh"
+
+// Active blocks, and the stable order of particles by block and cell of their base node. See mpm_sort.py.
+//
+// Tables are worked through in chunks, as many as there is room for in scratch; a chunk's first number is the sum of
+// what all chunks before it hold. cell_start_out holds in turn: counts, ends, starts. Particles come to their cell's
+// places in any order; the last pass ranks each cell's few.
+// scratch_inout: HEAD_BLOCKS, HEAD_LARGEST; from DEVICE_HEAD on sums by chunk of the block table, then of the cells.
+
+constexpr int THREADS = 256;
+constexpr int TILE = 4 * THREADS;   // elements that a block of threads scans at a time
+constexpr int LIST = 2048;          // particles that are ranked at a time
+constexpr int HEAD_BLOCKS = 0, HEAD_LARGEST = 1;
+constexpr int BLOCK_SUMS = DEVICE_HEAD, CELL_SUMS = DEVICE_HEAD + DEVICE_CHUNKS;
+
+// Elements per chunk of a table: whole tiles, so that a small table is one chunk.
+__device__ __forceinline__ long long chunk_length(long long size) {
+  long long length = (size + DEVICE_CHUNKS - 1) / DEVICE_CHUNKS;
+  return (length + TILE - 1) / TILE * TILE;
+}
+
+// Sum over all threads, for all threads; `share` has THREADS / 32 words.
+__device__ __forceinline__ int sum_of_block(int value, int* share) {
+  for (int step = 16; step > 0; step >>= 1) value += __shfl_xor_sync(0xFFFFFFFFu, value, step);
+  if ((threadIdx.x & 31) == 0) share[threadIdx.x >> 5] = value;
+  __syncthreads();
+  int total = 0;
+  for (int warp = 0; warp < THREADS / 32; ++warp) total += share[warp];
+  __syncthreads();
+  return total;
+}
+
+// Sum over the threads before this one; `total` becomes the sum over all.
+__device__ __forceinline__ int sum_before(int value, int* share, int& total) {
+  int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
+  int sum = value;
+  for (int step = 1; step < 32; step <<= 1) {
+    int other = __shfl_up_sync(0xFFFFFFFFu, sum, step);
+    if (lane >= step) sum += other;
+  }
+  if (lane == 31) share[warp] = sum;
+  __syncthreads();
+  int before = 0;
+  total = 0;
+  for (int w = 0; w < THREADS / 32; ++w) {
+    if (w == warp) before = total;
+    total += share[w];
+  }
+  __syncthreads();
+  return before + sum - value;
+}
+
+// What all chunks before `chunk` hold; `total` becomes what all of `chunks` hold.
+__device__ __forceinline__ int chunks_before(
+    Array<int> scratch_inout, int sums_at, int chunk, int chunks, int* share, int& total) {
+  int before = 0, all = 0;
+  for (int c = threadIdx.x; c < chunks; c += THREADS) {
+    int sum = scratch_inout[sums_at + c];
+    all += sum;
+    if (c < chunk) before += sum;
+  }
+  total = sum_of_block(all, share);
+  return sum_of_block(before, share);
+}
+
+// Clear.
+extern "C" __global__ void __launch_bounds__(256) mpm_sort(
+    long long blocks_x, long long blocks_y, long long blocks_z, Array<int> counts_inout, Array<const int> key_in,
+    Array<int> scratch_inout, Array<int> order_out, Array<int> block_id_out, Array<int> slot_out,
+    Array<int> cell_start_out) {
+  long long table = blocks_x * blocks_y * blocks_z;
+  long long start = blockIdx.x * (long long)blockDim.x + threadIdx.x;
+  for (long long block = start; block < table; block += (long long)gridDim.x * blockDim.x) slot_out[block] = -1;
+  if (start == 0) scratch_inout[HEAD_LARGEST] = 0;
+}
+
+// Touch the eight blocks that each particle's nodes may lie in; every thread writes the same value.
+extern "C" __global__ void __launch_bounds__(256) mpm_sort_mark(
+    long long blocks_x, long long blocks_y, long long blocks_z, Array<int> counts_inout, Array<const int> key_in,
+    Array<int> scratch_inout, Array<int> order_out, Array<int> block_id_out, Array<int> slot_out,
+    Array<int> cell_start_out) {
+  long long particles = counts_inout[COUNT_PARTICLES];
+  long long stride = (long long)gridDim.x * blockDim.x;
+  for (long long base = blockIdx.x * (long long)blockDim.x; base < particles; base += stride) {
+    long long p = base + threadIdx.x;
+    int block = p < particles ? key_in[p] >> 6 : -1;
+    int previous = __shfl_up_sync(0xFFFFFFFFu, block, 1);
+    if (block >= 0 && ((threadIdx.x & 31) == 0 || block != previous)) {
+      for (int corner = 0; corner < 4; ++corner) {
+        long long at = block + ((corner >> 1) * blocks_y + (corner & 1)) * blocks_z;
+        slot_out[at] = 0;
+        slot_out[at + 1] = 0;
+      }
+    }
+  }
+}
+
+// Count the touched blocks of each chunk.
+extern "C" __global__ void __launch_bounds__(256) mpm_sort_touched(
+    long long blocks_x, long long blocks_y, long long blocks_z, Array<int> counts_inout, Array<const int> key_in,
+    Array<int> scratch_inout, Array<int> order_out, Array<int> block_id_out, Array<int> slot_out,
+    Array<int> cell_start_out) {
+  __shared__ int share[THREADS / 32];
+  long long table = blocks_x * blocks_y * blocks_z;
+  long long length = chunk_length(table);
+  for (long long chunk = blockIdx.x; chunk * length < table; chunk += gridDim.x) {
+    long long end = (chunk + 1) * length < table ? (chunk + 1) * length : table;
+    int touched = 0;
+    for (long long block = chunk * length + threadIdx.x; block < end; block += THREADS) {
+      touched += slot_out[block] >= 0 ? 1 : 0;
+    }
+    touched = sum_of_block(touched, share);
+    if (threadIdx.x == 0) scratch_inout[BLOCK_SUMS + chunk] = touched;
+  }
+}
+
+// Number the touched blocks, and clear the counts of their cells.
+extern "C" __global__ void __launch_bounds__(256) mpm_sort_number(
+    long long blocks_x, long long blocks_y, long long blocks_z, Array<int> counts_inout, Array<const int> key_in,
+    Array<int> scratch_inout, Array<int> order_out, Array<int> block_id_out, Array<int> slot_out,
+    Array<int> cell_start_out) {
+  __shared__ int share[THREADS / 32];
+  long long table = blocks_x * blocks_y * blocks_z;
+  long long length = chunk_length(table);
+  int chunks = (int)((table + length - 1) / length);
+  long long capacity = block_id_out.shape0;
+  int total;
+  chunks_before(scratch_inout, BLOCK_SUMS, 0, chunks, share, total);
+  long long blocks = total > capacity ? 0 : total;
+  if (blockIdx.x == 0 && threadIdx.x == 0) {
+    if (total > capacity) counts_inout[COUNT_ERROR] |= ERROR_BLOCK_CAPACITY;
+    counts_inout[COUNT_BLOCKS] = (int)blocks;
+    scratch_inout[HEAD_BLOCKS] = (int)blocks;
+  }
+  long long start = blockIdx.x * (long long)blockDim.x + threadIdx.x;
+  for (long long cell = start; cell <= blocks * BLOCK_NODES; cell += (long long)gridDim.x * blockDim.x) {
+    cell_start_out[cell] = 0;
+  }
+  for (int chunk = blockIdx.x; chunk < chunks; chunk += gridDim.x) {
+    int number = chunks_before(scratch_inout, BLOCK_SUMS, chunk, chunks, share, total);
+    long long end = (chunk + 1) * length < table ? (chunk + 1) * length : table;
+    for (long long tile = chunk * length; tile < end; tile += THREADS) {
+      long long block = tile + threadIdx.x;
+      int touched = block < end && slot_out[block] >= 0 ? 1 : 0;
+      int in_tile;
+      long long slot = number + sum_before(touched, share, in_tile);
+      if (touched) {
+        if (slot < capacity) block_id_out[slot] = (int)block;
+        slot_out[block] = slot < capacity ? (int)slot : 0;
+      }
+      number += in_tile;
+    }
+  }
+}
+
+// A run of equal cells among the lanes of a warp: the lane that it starts at, and its length. -1 is no cell.
+__device__ __forceinline__ int2 run_of(int cell) {
+  int lane = threadIdx.x & 31;
+  int previous = __shfl_up_sync(0xFFFFFFFFu, cell, 1);
+  unsigned heads = __ballot_sync(0xFFFFFFFFu, lane == 0 || cell != previous);
+  int first = 31 - __clz((int)(heads & (0xFFFFFFFFu >> (31 - lane))));
+  unsigned after = lane == 31 ? 0u : heads & (0xFFFFFFFFu << (lane + 1));
+  int next = after != 0u ? __ffs((int)after) - 1 : 32;
+  return make_int2(first, next - first);
+}
+
+// Count the particles of each cell; one add for each run of them.
+extern "C" __global__ void __launch_bounds__(256) mpm_sort_count(
+    long long blocks_x, long long blocks_y, long long blocks_z, Array<int> counts_inout, Array<const int> key_in,
+    Array<int> scratch_inout, Array<int> order_out, Array<int> block_id_out, Array<int> slot_out,
+    Array<int> cell_start_out) {
+  long long particles = scratch_inout[HEAD_BLOCKS] > 0 ? counts_inout[COUNT_PARTICLES] : 0;
+  long long stride = (long long)gridDim.x * blockDim.x;
+  for (long long base = blockIdx.x * (long long)blockDim.x; base < particles; base += stride) {
+    long long p = base + threadIdx.x;
+    int key = p < particles ? key_in[p] : -1;
+    int2 run = run_of(key);
+    if (key >= 0 && run.x == (int)(threadIdx.x & 31)) {
+      atomicAdd(&cell_start_out[(long long)slot_out[key >> 6] * BLOCK_NODES + (key & 63)], run.y);
+    }
+  }
+}
+
+// Sum the counts of each chunk, find the largest.
+extern "C" __global__ void __launch_bounds__(256) mpm_sort_sum(
+    long long blocks_x, long long blocks_y, long long blocks_z, Array<int> counts_inout, Array<const int> key_in,
+    Array<int> scratch_inout, Array<int> order_out, Array<int> block_id_out, Array<int> slot_out,
+    Array<int> cell_start_out) {
+  __shared__ int share[THREADS / 32];
+  long long cells = (long long)scratch_inout[HEAD_BLOCKS] * BLOCK_NODES;
+  long long length = chunk_length(cells);
+  for (long long chunk = blockIdx.x; chunk * length < cells; chunk += gridDim.x) {
+    long long end = (chunk + 1) * length < cells ? (chunk + 1) * length : cells;
+    int sum = 0, largest = 0;
+    for (long long cell = chunk * length + 4 * threadIdx.x; cell < end; cell += TILE) {
+      int4 count = load4(cell_start_out, cell);
+      sum += (count.x + count.y) + (count.z + count.w);
+      largest = max(largest, max(max(count.x, count.y), max(count.z, count.w)));
+    }
+    sum = sum_of_block(sum, share);
+    if (threadIdx.x == 0) scratch_inout[CELL_SUMS + chunk] = sum;
+    for (int step = 16; step > 0; step >>= 1) largest = max(largest, __shfl_xor_sync(0xFFFFFFFFu, largest, step));
+    if ((threadIdx.x & 31) == 0) atomicMax(&scratch_inout[HEAD_LARGEST], largest);
+  }
+}
+
+// Turn counts into the ends of cells. One block of threads also says what the largest count means.
+extern "C" __global__ void __launch_bounds__(256) mpm_sort_scan(
+    long long blocks_x, long long blocks_y, long long blocks_z, Array<int> counts_inout, Array<const int> key_in,
+    Array<int> scratch_inout, Array<int> order_out, Array<int> block_id_out, Array<int> slot_out,
+    Array<int> cell_start_out) {
+  __shared__ int share[THREADS / 32];
+  long long cells = (long long)scratch_inout[HEAD_BLOCKS] * BLOCK_NODES;
+  long long length = chunk_length(cells);
+  int chunks = cells > 0 ? (int)((cells + length - 1) / length) : 0;
+  if (blockIdx.x == 0 && threadIdx.x == 0) {
+    int largest = scratch_inout[HEAD_LARGEST];
+    counts_inout[COUNT_CELL_MAX] = largest;
+    if (largest > CELL_COUNT_MAX) {
+      counts_inout[COUNT_ERROR] |= ERROR_CELL_OVERFLOW;
+      counts_inout[COUNT_BLOCKS] = 0;
+    }
+    cell_start_out[cells] = cells > 0 ? counts_inout[COUNT_PARTICLES] : 0;
+  }
+  for (int chunk = blockIdx.x; chunk < chunks; chunk += gridDim.x) {
+    int total;
+    int before = chunks_before(scratch_inout, CELL_SUMS, chunk, chunks, share, total);
+    long long end = (chunk + 1) * length < cells ? (chunk + 1) * length : cells;
+    for (long long tile = chunk * length; tile < end; tile += TILE) {
+      long long cell = tile + 4 * threadIdx.x;
+      int4 count = cell < end ? load4(cell_start_out, cell) : make_int4(0, 0, 0, 0);
+      count.y += count.x;
+      count.z += count.y;
+      count.w += count.z;
+      int in_tile;
+      int place = before + sum_before(count.w, share, in_tile);
+      if (cell < end) {
+        store4(cell_start_out, cell, make_int4(place + count.x, place + count.y, place + count.z, place + count.w));
+      }
+      before += in_tile;
+    }
+  }
+}
+
+// Put particles into their cells, from the ends down: ends become starts.
+extern "C" __global__ void __launch_bounds__(256) mpm_sort_place(
+    long long blocks_x, long long blocks_y, long long blocks_z, Array<int> counts_inout, Array<const int> key_in,
+    Array<int> scratch_inout, Array<int> order_out, Array<int> block_id_out, Array<int> slot_out,
+    Array<int> cell_start_out) {
+  long long particles = scratch_inout[HEAD_BLOCKS] > 0 ? counts_inout[COUNT_PARTICLES] : 0;
+  long long stride = (long long)gridDim.x * blockDim.x;
+  for (long long base = blockIdx.x * (long long)blockDim.x; base < particles; base += stride) {
+    long long p = base + threadIdx.x;
+    int lane = threadIdx.x & 31;
+    int key = p < particles ? key_in[p] : -1;
+    int2 run = run_of(key);
+    int place = 0;
+    if (key >= 0 && run.x == lane) {
+      place = atomicAdd(&cell_start_out[(long long)slot_out[key >> 6] * BLOCK_NODES + (key & 63)], -run.y) - run.y;
+    }
+    place = __shfl_sync(0xFFFFFFFFu, place, run.x);
+    if (key >= 0) order_out[place + (lane - run.x)] = (int)p;
+  }
+}
+
+// Put one cell, too large for shared memory, in order: go through all particles. Happens only in a run that fails.
+__device__ __forceinline__ void collect(
+    int key, int place, long long particles, Array<const int> key_in, Array<int> order_out, int* share) {
+  for (long long base = 0; base < particles; base += THREADS) {
+    long long p = base + threadIdx.x;
+    int mine = p < particles && key_in[p] == key ? 1 : 0;
+    int number;
+    int before = sum_before(mine, share, number);
+    if (mine) order_out[place + before] = (int)p;
+    place += number;
+  }
+}
+
+// Put each cell's particles in ascending order: a particle's rank is the number of smaller ones. Eight threads a cell.
+extern "C" __global__ void __launch_bounds__(256) mpm_sort_order(
+    long long blocks_x, long long blocks_y, long long blocks_z, Array<int> counts_inout, Array<const int> key_in,
+    Array<int> scratch_inout, Array<int> order_out, Array<int> block_id_out, Array<int> slot_out,
+    Array<int> cell_start_out) {
+  __shared__ int list[LIST];
+  __shared__ int first_of[BLOCK_NODES + 1];
+  __shared__ int share[THREADS / 32];
+  int blocks = scratch_inout[HEAD_BLOCKS];
+  for (int s = blockIdx.x; s < blocks; s += gridDim.x) {
+    __syncthreads();
+    for (int cell = threadIdx.x; cell <= BLOCK_NODES; cell += THREADS) {
+      first_of[cell] = cell_start_out[(long long)s * BLOCK_NODES + cell];
+    }
+    __syncthreads();
+    int cell = 0;
+    while (cell < BLOCK_NODES) {
+      // As many whole cells as the list holds
+      int begin = first_of[cell], end_cell = cell + 1;
+      while (end_cell < BLOCK_NODES && first_of[end_cell + 1] - begin <= LIST) ++end_cell;
+      int count = first_of[end_cell] - begin;
+      if (count > LIST) {
+        collect(
+            block_id_out[s] * BLOCK_NODES + cell, begin, counts_inout[COUNT_PARTICLES], key_in, order_out, share);
+      } else if (count > 0) {
+        for (int i = threadIdx.x; i < count; i += THREADS) list[i] = order_out[begin + i];
+        __syncthreads();
+        for (int c = cell + (threadIdx.x >> 3); c < end_cell; c += THREADS / 8) {
+          int low = first_of[c] - begin, high = first_of[c + 1] - begin;
+          for (int i = low + (threadIdx.x & 7); i < high; i += 8) {
+            int p = list[i], rank = low;
+            for (int other = low; other < high; ++other) rank += list[other] < p ? 1 : 0;
+            order_out[begin + rank] = p;
+          }
+        }
+        __syncthreads();
+      }
+      cell = end_cell;
+    }
+  }
+}
