@@ -62,8 +62,8 @@ def load_shot(name_or_path: str | Path) -> Shot:
         path = Path(given)
     else:
         known = ", ".join(shot_names())
-        raise UserError(f"{_shown(given)}: expected one of {known}, or the path of a .toml file")
-    return Shot(path=_shown(given), file=parse_shot(_read(path, _shown(given)), _shown(given)))
+        raise UserError(f"{shown(given)}: expected one of {known}, or the path of a .toml file")
+    return Shot(path=shown(given), file=parse_shot(read_text(path, shown(given)), shown(given)))
 
 
 def parse_shot(text: str, path: str) -> ShotFile:
@@ -73,7 +73,7 @@ def parse_shot(text: str, path: str) -> ShotFile:
     try:
         table = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, ValueError) as error:
-        raise UserError(f"{path}: the file: expected TOML, got {_shown(str(error))}") from None
+        raise UserError(f"{path}: the file: expected TOML, got {shown(str(error))}") from None
     except RecursionError:
         raise UserError(f"{path}: the file: expected TOML, got brackets nested too deeply") from None
     try:
@@ -84,29 +84,30 @@ def parse_shot(text: str, path: str) -> ShotFile:
         raise UserError(f"{path}: {problem}") from None
 
 
-def _read(path: Path, shown: str) -> str:
+def read_text(path: Path, name: str) -> str:
+    """The text of a file that a user named; raises UserError where it is not a readable file of moderate size."""
     try:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # before opening: a pipe would wait for its writer
-            raise UserError(f"{shown}: the file: expected a regular file, got a device or a pipe")
+            raise UserError(f"{name}: the file: expected a regular file, got a device or a pipe")
         with open(path, "rb") as file:
             data = file.read(FILE_BYTES_MAX + 1)
     except IsADirectoryError:
-        raise UserError(f"{shown}: the file: expected a TOML file, got a folder") from None
+        raise UserError(f"{name}: the file: expected a TOML file, got a folder") from None
     except FileNotFoundError:
-        raise UserError(f"{shown}: the file: expected a TOML file, got nothing (no such file)") from None
+        raise UserError(f"{name}: the file: expected a TOML file, got nothing (no such file)") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "a path that cannot be opened"
-        raise UserError(f"{shown}: the file: expected a readable TOML file, got {reason}") from None
+        raise UserError(f"{name}: the file: expected a readable TOML file, got {reason}") from None
     if len(data) > FILE_BYTES_MAX:
-        raise UserError(f"{shown}: the file: expected at most {FILE_BYTES_MAX} bytes, got more")
+        raise UserError(f"{name}: the file: expected at most {FILE_BYTES_MAX} bytes, got more")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UserError(f"{shown}: the file: expected UTF-8, got another byte at offset {error.start}") from None
+        raise UserError(f"{name}: the file: expected UTF-8, got another byte at offset {error.start}") from None
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """One printable line of a name that came from outside."""
     line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
     return line if len(line) <= 200 else line[:197] + "..."

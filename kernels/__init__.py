@@ -74,19 +74,22 @@ def source_digest(stem: str | None = None) -> str:
     return digest.hexdigest()[:16]
 
 
+def cache_base() -> Path:
+    """The folder of all machine code that Numba keeps for Shotmark."""
+    base = os.environ.get("NUMBA_CACHE_DIR")
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) if base else Path(home) / "shotmark" / "numba"
+
+
 def cache_folder(stem: str) -> str:
     """Where Numba keeps the machine code of the kernels in ``<stem>.py``.
 
     Numba takes nothing that it made for a file of another place or time: so both are in the name, and a folder
     that holds machine code holds what can be used.
     """
-    base = os.environ.get("NUMBA_CACHE_DIR")
-    if not base:
-        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        base = str(Path(home) / "shotmark" / "numba")
     path = HERE / f"{stem}.py"
     file = hashlib.sha256(f"{path.resolve()} {path.stat().st_mtime_ns}".encode()).hexdigest()[:8]
-    return str(Path(base) / f"{stem}-{source_digest(stem)}-{file}")
+    return str(cache_base() / f"{stem}-{source_digest(stem)}-{file}")
 
 
 def all_kernels() -> dict[str, Kernel]:

@@ -1,0 +1,340 @@
+"""The tasks of shots and films, as a few flat arrays.
+
+Tasks that become ready together stand in one *group*: the tiles and sample ranges of a frame, or the parts of a
+simulation that is spread over several GPUs. A group starts when all groups before it have ended, and ends with its
+last task. Groups are numbered so that an edge leads from a lower to a higher number; ten million tasks in ten million
+groups take 0.4 GB.
+
+A frame: simulate (after the frame before), surface where it is built once, render in parts, merge, encode, transfer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+SIMULATE, RENDER, MERGE, ENCODE, TRANSFER = range(5)
+KINDS = ("simulate", "render", "merge", "encode", "transfer")
+ON_GPU = (SIMULATE, RENDER)  # merge and encode run on CPU cores, a transfer on the network link
+TASKS_MAX = 100_000_000
+SPREAD_EFFICIENCY = (0.50, 0.78, 0.95)  # low, likely, high: of a simulation spread over several GPUs
+
+F32: TypeAlias = NDArray[np.float32]
+I32: TypeAlias = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """A graph of tasks. ``duration_s`` is for one task, every other array for one group or one edge."""
+
+    duration_s: F32  # on the measured GPU, or on one CPU core; without reading, writing and waiting
+    first: I32  # (groups + 1): the first task of each group
+    kind: NDArray[np.int8]  # of all tasks of a group
+    shot: I32  # which shot a group belongs to
+    read_bytes: F32  # from shared storage, each task
+    write_bytes: F32  # to shared storage, each task; of a transfer: over the link
+    edge_first: I32  # (groups + 1): the first edge that leaves each group
+    edge_to: I32  # the group that an edge leads to
+    needs: I32  # edges that lead to each group
+    shot_count: int
+
+    @property
+    def task_count(self) -> int:
+        return len(self.duration_s)
+
+    @property
+    def group_count(self) -> int:
+        return len(self.kind)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(value.nbytes for value in vars(self).values() if isinstance(value, np.ndarray))
+
+    def seconds(self, kind: int) -> float:
+        """Sum of the durations of all tasks of a kind."""
+        if not self.task_count:
+            return 0.0
+        sums = np.add.reduceat(self.duration_s, self.first[:-1].astype(np.int64), dtype=np.float64)
+        return float(sums[self.kind == kind].sum())
+
+
+def make_tasks(
+    *,
+    duration_s: ArrayLike,
+    kind: ArrayLike,
+    edges: tuple[ArrayLike, ArrayLike],
+    count: ArrayLike | None = None,
+    shot: ArrayLike | None = None,
+    read_bytes: ArrayLike = 0.0,
+    write_bytes: ArrayLike = 0.0,
+) -> Tasks:
+    """Tasks from groups of ``count`` tasks each (one, where not given) and edges (from, to) between groups.
+
+    duration_s: one number for each group, or one for each task. Raises ValueError for an edge that does not lead
+    forward, an empty group, and numbers that are negative or not finite.
+    """
+    kinds = np.ascontiguousarray(kind, np.int8)
+    groups = len(kinds)
+    counts = np.ones(groups, np.int32) if count is None else np.ascontiguousarray(count, np.int32)
+    total = int(counts.sum(dtype=np.int64))
+    if total > TASKS_MAX:
+        raise ValueError(f"expected at most {TASKS_MAX:,} tasks, got {total:,}")
+    if groups and int(counts.min()) < 1:
+        raise ValueError("expected at least one task in each group")
+    first = np.zeros(groups + 1, np.int32)
+    np.cumsum(counts, out=first[1:])
+    seconds = np.asarray(duration_s, np.float32)
+    if len(seconds) == groups and total != groups:
+        seconds = np.repeat(seconds, counts)
+    if len(seconds) != total:
+        raise ValueError(f"expected {total:,} durations, got {len(seconds):,}")
+    sizes = [
+        np.ascontiguousarray(np.broadcast_to(np.asarray(size, np.float32), groups))
+        for size in (read_bytes, write_bytes)
+    ]
+    for numbers in (seconds, *sizes):
+        if len(numbers) and not (float(numbers.min()) >= 0.0 and math.isfinite(float(numbers.max()))):
+            raise ValueError("expected durations and sizes that are finite and not negative")
+    edge_first, edge_to, needs = _sorted_edges(edges, groups)
+    shots = np.zeros(groups, np.int32) if shot is None else np.ascontiguousarray(shot, np.int32)
+    return Tasks(
+        duration_s=np.ascontiguousarray(seconds),
+        first=first,
+        kind=kinds,
+        shot=shots,
+        read_bytes=sizes[0],
+        write_bytes=sizes[1],
+        edge_first=edge_first,
+        edge_to=edge_to,
+        needs=needs,
+        shot_count=int(shots.max()) + 1 if groups else 0,
+    )
+
+
+def _sorted_edges(edges: tuple[ArrayLike, ArrayLike], groups: int) -> tuple[I32, I32, I32]:
+    """(first edge of each group, where each leads, edges that lead to each group)."""
+    source, target = (np.ascontiguousarray(part, np.int32) for part in edges)
+    if len(source) and not (source.min() >= 0 and target.max() < groups and bool((source < target).all())):
+        raise ValueError("expected edges from a lower to a higher group")
+    edge_first = np.zeros(groups + 1, np.int32)
+    np.cumsum(np.bincount(source, minlength=groups), out=edge_first[1:])
+    needs = np.bincount(target, minlength=groups).astype(np.int32)
+    if len(source) and bool((source[1:] < source[:-1]).any()):
+        target = target[np.argsort(source, kind="stable")]
+    return edge_first, target, needs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frames:
+    """Frames of many shots, one after another; every array has a number for each frame.
+
+    A frame without simulation (a second render of a cached one) has 0 in ``simulate_s``, and so for every other step.
+    """
+
+    start: NDArray[np.bool_]  # the frame begins a pass: no frame comes before it in its simulation
+    after: NDArray[np.bool_]  # the pass that begins here waits for the end of the pass before it
+    shot: I32
+    simulate_s: F32
+    surface_s: F32
+    render_s: F32  # trace and resolve of the whole frame
+    merge_s: F32
+    encode_s: F32
+    parts: I32  # render tasks of a frame
+    state_bytes: F32  # simulated state of a frame: written once, read by every task that renders it
+    part_bytes: F32  # what one render task leaves
+    frame_bytes: F32  # encoded frame, sent over the link
+
+
+def frame_tasks(
+    frames: Frames, *, simulate_gpus: int = 1, efficiency: float = SPREAD_EFFICIENCY[1], surface_once: bool = False
+) -> Tasks:
+    """The graph of all frames.
+
+    A simulation may be spread over ``simulate_gpus`` GPUs, each taking 1 / (GPUs x efficiency) of the time; the next
+    frame waits for the slowest. The surface is built by every render task for itself, or once in a task of its own.
+    """
+    if simulate_gpus < 1 or not 0.0 < efficiency <= 1.0:
+        raise ValueError("expected at least one GPU for a simulation, and an efficiency above 0 and up to 1")
+    one = np.ones(len(frames.parts), np.int32)
+    split = 1.0 if simulate_gpus == 1 else 1.0 / (simulate_gpus * efficiency)
+    parts = frames.parts
+    surface_s = frames.surface_s
+    once = (surface_s > 0.0) & surface_once
+    render_s = frames.render_s / parts + np.where(once, np.float32(0.0), surface_s)
+    # Seconds, tasks, bytes read and written of each step of a frame; what is not there has no task
+    steps = [
+        (SIMULATE, frames.simulate_s > 0.0, frames.simulate_s * np.float32(split), one * simulate_gpus)
+        + (frames.state_bytes / simulate_gpus, frames.state_bytes / simulate_gpus),
+        (RENDER, once, surface_s, one, frames.state_bytes, frames.state_bytes),
+        (RENDER, render_s > 0.0, render_s, parts, frames.state_bytes, frames.part_bytes),
+        (MERGE, (parts > 1) & (render_s > 0.0), frames.merge_s, one, frames.part_bytes * parts, frames.part_bytes),
+        (ENCODE, frames.encode_s > 0.0, frames.encode_s, one, frames.part_bytes, frames.frame_bytes),
+        (TRANSFER, frames.frame_bytes > 0.0, 0.0 * surface_s, one, frames.frame_bytes, frames.frame_bytes),
+    ]
+    here = np.stack([step[1] for step in steps], axis=1)
+    number = np.cumsum(here.ravel(), dtype=np.int32).reshape(here.shape) - 1  # of each group that is there
+
+    def of_groups(column: int, dtype: Any) -> NDArray[Any]:
+        made = np.empty(here.shape, dtype)
+        for place, step in enumerate(steps):
+            made[:, place] = step[column]
+        return made[here]
+
+    return make_tasks(
+        duration_s=of_groups(2, np.float32),
+        kind=of_groups(0, np.int8),
+        count=of_groups(3, np.int32),
+        shot=np.broadcast_to(frames.shot[:, None], here.shape)[here],
+        read_bytes=of_groups(4, np.float32),
+        write_bytes=of_groups(5, np.float32),
+        edges=_frame_edges(frames, here, number),
+    )
+
+
+def _frame_edges(frames: Frames, here: NDArray[np.bool_], number: I32) -> tuple[I32, I32]:
+    count, steps = here.shape
+    sources, targets = [], []
+
+    def add(source: I32, target: I32) -> None:
+        sources.append(source.astype(np.int32))
+        targets.append(target.astype(np.int32))
+
+    # Within a frame: from each step to the next that is there
+    last = np.full(count, -1, np.int32)
+    root = np.full(count, -1, np.int32)
+    for step in range(steps):
+        there = here[:, step]
+        joined = there & (last >= 0)
+        add(last[joined], number[joined, step])
+        root = np.where(there & (last < 0), number[:, step], root)
+        last = np.where(there, number[:, step], last)
+    # From frame to frame of a simulation
+    chained = here[1:, 0] & here[:-1, 0] & ~frames.start[1:]
+    add(number[:-1, 0][chained], number[1:, 0][chained])
+    # From the end of a pass's last frame to all that waits for nothing else in the next pass of the same shot
+    begins = np.flatnonzero(frames.start)
+    if len(begins) and bool(frames.after.any()):
+        of_pass = np.cumsum(frames.start) - 1
+        gate = np.where(frames.after[begins] & (begins > 0), last[begins - 1], -1)[of_pass].astype(np.int32)
+        free = (root >= 0) & (gate >= 0)
+        free[1:] &= ~chained
+        add(gate[free], root[free])
+    return np.concatenate(sources), np.concatenate(targets)
+
+
+def shot_tasks(
+    frames: int,
+    simulate_s: ArrayLike,
+    surface_s: ArrayLike,
+    trace_s: ArrayLike,
+    resolve_s: ArrayLike,
+    encode_s: ArrayLike,
+    tiles: int = 1,
+    sample_ranges: int = 1,
+    *,
+    merge_s: ArrayLike = 0.0,
+    state_bytes: ArrayLike = 0.0,
+    part_bytes: ArrayLike = 0.0,
+    frame_bytes: ArrayLike = 0.0,
+    simulate_gpus: int = 1,
+    efficiency: float = SPREAD_EFFICIENCY[1],
+    surface_once: bool = False,
+) -> Tasks:
+    """One shot. Times and sizes are those of a frame: one number for all, or one for each frame."""
+    shot = Shot(
+        frames=frames,
+        simulate_s=simulate_s,
+        surface_s=surface_s,
+        trace_s=trace_s,
+        resolve_s=resolve_s,
+        encode_s=encode_s,
+        parts=tiles * sample_ranges,
+        merge_s=merge_s,
+        state_bytes=state_bytes,
+        part_bytes=part_bytes,
+        frame_bytes=frame_bytes,
+    )
+    made = film_frames([shot])
+    return frame_tasks(made, simulate_gpus=simulate_gpus, efficiency=efficiency, surface_once=surface_once)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shot:
+    """A shot of a film: seconds and sizes of a frame, one number for all or one for each frame."""
+
+    frames: int
+    simulate_s: ArrayLike
+    surface_s: ArrayLike
+    trace_s: ArrayLike
+    resolve_s: ArrayLike
+    encode_s: ArrayLike
+    parts: int = 1  # tiles x sample ranges
+    merge_s: ArrayLike = 0.0
+    state_bytes: ArrayLike = 0.0
+    part_bytes: ArrayLike = 0.0
+    frame_bytes: ArrayLike = 0.0
+    passes: int = 1  # times that every frame is made
+    simulated_passes: int = 1  # of these, the first so many simulate as well; the others render the cached simulation
+    at_once: bool = False  # passes do not wait for each other (when only the work counts)
+
+
+def film_tasks(
+    shots: Sequence[Shot],
+    *,
+    simulate_gpus: int = 1,
+    efficiency: float = SPREAD_EFFICIENCY[1],
+    surface_once: bool = False,
+) -> Tasks:
+    """Many shots, each with its passes one after another."""
+    made = film_frames(shots)
+    return frame_tasks(made, simulate_gpus=simulate_gpus, efficiency=efficiency, surface_once=surface_once)
+
+
+def film_frames(shots: Sequence[Shot]) -> Frames:
+    """The frames of all passes of all shots in a row. Raises ValueError for counts that are not positive."""
+    if any(shot.frames < 1 or shot.parts < 1 or shot.passes < 1 for shot in shots):
+        raise ValueError("expected at least one frame, part and pass of each shot")
+    passes = np.array([shot.passes for shot in shots], np.int64)
+    lengths = np.array([shot.frames for shot in shots], np.int64)
+    total = int((passes * lengths).sum())
+    if total > TASKS_MAX:
+        raise ValueError(f"expected at most {TASKS_MAX:,} frames, got {total:,}")
+    of_pass = np.repeat(np.arange(len(shots)), passes)  # the shot of each pass
+    ends = np.cumsum(lengths[of_pass])
+    begins = ends - lengths[of_pass]
+    repeat = np.arange(len(of_pass)) - np.repeat(np.cumsum(passes) - passes, passes)  # 0 for a shot's first pass
+    start, after = np.zeros(total, np.bool_), np.zeros(total, np.bool_)
+    start[begins] = True
+    after[begins] = (repeat > 0) & ~np.array([shot.at_once for shot in shots], np.bool_)[of_pass]
+
+    def column(name: str) -> F32:
+        made = np.empty(total, np.float32)
+        at = 0
+        for shot in shots:
+            value = np.asarray(getattr(shot, name), np.float32)
+            made[at : at + shot.frames * shot.passes].reshape(shot.passes, shot.frames)[:] = value
+            at += shot.frames * shot.passes
+        return made
+
+    simulate_s = column("simulate_s")
+    simulated = np.array([shot.simulated_passes for shot in shots], np.int64)
+    simulate_s[np.repeat(repeat >= simulated[of_pass], lengths[of_pass])] = 0.0
+    return Frames(
+        start=start,
+        after=after,
+        shot=np.repeat(of_pass, lengths[of_pass]).astype(np.int32),
+        simulate_s=simulate_s,
+        surface_s=column("surface_s"),
+        render_s=column("trace_s") + column("resolve_s"),
+        merge_s=column("merge_s"),
+        encode_s=column("encode_s"),
+        parts=np.repeat(np.array([shot.parts for shot in shots], np.int32)[of_pass], lengths[of_pass]),
+        state_bytes=column("state_bytes"),
+        part_bytes=column("part_bytes"),
+        frame_bytes=column("frame_bytes"),
+    )
