@@ -32,7 +32,7 @@ extern "C" __global__ void __launch_bounds__(128) mpm_heat_g2p(
     Array<const float> terrain_geometry_in, Array<const float> terrain_in, Array<const float> position_in,
     Array<const int> order_in, Array<const int> block_id_in, Array<const int> slot_in,
     Array<const int> cell_start_in, Array<const float> heat_node_in, Array<float> temperature_inout) {
-  __shared__ float change[ARENA_NODES], filled[ARENA_NODES];
+  __shared__ float2 field[ARENA_NODES];  // x: change of temperature, y: fill, at most 1
   __shared__ int start[BLOCK_NODES + 1];
   const int blocks = counts_in[COUNT_BLOCKS];
   const int across_y = (int)blocks_y, across_z = (int)blocks_z;
@@ -54,8 +54,7 @@ extern "C" __global__ void __launch_bounds__(128) mpm_heat_g2p(
         dt = node.z;
         fill = node.y < ONE ? node.y : ONE;
       }
-      change[n] = dt;
-      filled[n] = fill;
+      field[n] = make_float2(dt, fill);
     }
     for (int n = threadIdx.x; n <= BLOCK_NODES; n += blockDim.x) start[n] = load(cell_start_in, slot * 64 + n);
     __syncthreads();
@@ -83,10 +82,10 @@ extern "C" __global__ void __launch_bounds__(128) mpm_heat_g2p(
           const float wab = wx[a] * wy[b];
 #pragma unroll
           for (int c = 0; c < 3; c++) {
-            const int n = ((ca + a) * 6 + cb + b) * 6 + cc + c;
+            const float2 node = field[((ca + a) * 6 + cb + b) * 6 + cc + c];
             const float w = wab * wz[c];
-            dt += w * change[n];
-            const float wf = w * filled[n];
+            dt += w * node.x;
+            const float wf = w * node.y;
             fill += wf;
             gx += wf * ((float)(a - 1) - fx);
             gy += wf * ((float)(b - 1) - fy);
