@@ -46,8 +46,8 @@ OPTIONS = (
 
 _INCLUDE = re.compile(r'^#include "(\w+)\.cuh"[ \t]*$', re.MULTILINE)
 _ENTRY = re.compile(
-    r'extern\s+"C"\s+__global__\s+(?:__launch_bounds__\s*\([^()]*\)\s*)?void\s+'
-    r"(?:__launch_bounds__\s*\([^()]*\)\s*)?(\w+)\s*\(([^()]*)\)"
+    r'extern\s+"C"\s+__global__\s+(?:__launch_bounds__\s*\(([^()]*)\)\s*)?void\s+'
+    r"(?:__launch_bounds__\s*\(([^()]*)\)\s*)?(\w+)\s*\(([^()]*)\)"
 )
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 
@@ -78,6 +78,7 @@ class Entry:
 
     name: str
     parameters: tuple[Parameter, ...]
+    thread_limit: int | None  # of __launch_bounds__; None without, or where it is no plain number or constant
 
 
 def options(architecture: str) -> tuple[str, ...]:
@@ -117,16 +118,24 @@ def digest(text: str) -> str:
 def entries(text: str) -> dict[str, Entry]:
     """The entries of an assembled text by name."""
     found = {}
-    for match in _ENTRY.finditer(_COMMENT.sub(" ", text)):
+    text = _COMMENT.sub(" ", text)
+    for before, behind, name, stated in _ENTRY.findall(text):
         parameters = []
-        for part in filter(str.strip, match[2].split(",")):
+        for part in filter(str.strip, stated.split(",")):
             words = re.fullmatch(r"\s*(.*?)\s*(\w+)\s*", part, re.DOTALL)
             if words is None or not words[1]:
-                raise SourceError(f"{match[1]}: cannot read the parameter {part.strip()!r}")
+                raise SourceError(f"{name}: cannot read the parameter {part.strip()!r}")
             kind = re.sub(r"\s*([<>])\s*", r"\1", re.sub(r"\s+", " ", words[1]))
             parameters.append(Parameter(kind, words[2]))
-        found[match[1]] = Entry(match[1], tuple(parameters))
+        found[name] = Entry(name, tuple(parameters), _thread_limit(text, (before or behind).split(",")[0].strip()))
     return found
+
+
+def _thread_limit(text: str, stated: str) -> int | None:
+    if re.fullmatch(r"\d+", stated):
+        return int(stated)
+    constant = re.search(rf"constexpr\s+\w+\s+{stated}\s*=\s*(\d+)\s*;", text) if stated.isidentifier() else None
+    return int(constant[1]) if constant else None
 
 
 def _pasted(text: str, label: str, module: str | None, done: set[str], seen: dict[str, tuple[str, str]]) -> str:

@@ -108,7 +108,7 @@ def library(text: str, checked: bool) -> Path:
 
 
 def _parts(checked: bool) -> tuple[str, ...]:
-    return ("runtime", "atomics", "checker" if checked else "unchecked")
+    return ("runtime", "warp", "atomics", "memory", "checker" if checked else "unchecked")
 
 
 def _object(name: str, checked: bool) -> Path:

@@ -16,9 +16,26 @@ __attribute__((weak, visibility("hidden"))) extern char __start_emulator_shared,
 
 namespace {
 
+uintptr_t image_low, image_high;  // where this library was loaded
+
+int find_image(dl_phdr_info* info, size_t, void*) {
+  uintptr_t low = UINTPTR_MAX, high = 0;
+  for (int n = 0; n < info->dlpi_phnum; ++n) {
+    if (info->dlpi_phdr[n].p_type != PT_LOAD) continue;
+    uintptr_t start = info->dlpi_addr + info->dlpi_phdr[n].p_vaddr;
+    low = std::min(low, start);
+    high = std::max(high, start + info->dlpi_phdr[n].p_memsz);
+  }
+  if ((uintptr_t)&emulator_state - low >= high - low) return 0;
+  image_low = low;
+  image_high = high;
+  return 1;
+}
+
 struct Access {
   uint32_t thread;  // of the whole launch, + 1; 0: none
   uint16_t epoch, clock;
+  uint32_t place;  // in this library
 };
 
 // The last accesses to one item: two each, by different threads, so that one by the thread that asks hides no other.
@@ -43,37 +60,22 @@ struct Pending {
   const unsigned char* address;
   unsigned bytes;
   unsigned char old[16];
-  uint32_t other;
+  Access other;
   const void* place;
   uint32_t parameter;
+  long long item;
 } pending;
-
-uintptr_t image_low, image_high;  // where this library was loaded
-
-int find_image(dl_phdr_info* info, size_t, void*) {
-  uintptr_t low = UINTPTR_MAX, high = 0;
-  for (int n = 0; n < info->dlpi_phnum; ++n) {
-    if (info->dlpi_phdr[n].p_type != PT_LOAD) continue;
-    uintptr_t start = info->dlpi_addr + info->dlpi_phdr[n].p_vaddr;
-    low = std::min(low, start);
-    high = std::max(high, start + info->dlpi_phdr[n].p_memsz);
-  }
-  if ((uintptr_t)&emulator_state - low >= high - low) return 0;
-  image_low = low;
-  image_high = high;
-  return 1;
-}
 
 enum Kind { READ, WRITE, ATOMIC };
 
 uint32_t this_thread() { return emulator_state.block.x * emulator_state.block_size.x + (uint32_t)emulator_current + 1; }
 
-Access now() {
+Access now(const void* place) {
   unsigned clock = emulator_threads[emulator_current].clock;
   if (emulator_epoch > 0xFFFF || clock > 0xFFFF) {
     emulator_fail(nullptr, "more barriers or warp operations in one block than the checker can count");
   }
-  return {this_thread(), (uint16_t)emulator_epoch, (uint16_t)clock};
+  return {this_thread(), (uint16_t)emulator_epoch, (uint16_t)clock, (uint32_t)((uintptr_t)place - image_low)};
 }
 
 bool ordered(const Access& before, const Access& after) {
@@ -91,16 +93,13 @@ void note(Access (&slots)[2], const Access& access) {
   slots[0] = access;
 }
 
-const char* thread_name(uint32_t thread, char* text, size_t size) {
-  uint32_t n = emulator_state.block_size.x;
-  snprintf(text, size, "thread %u of block %u", (thread - 1) % n, (thread - 1) / n);
-  return text;
-}
-
-[[noreturn]] void race(const char* what, const char* where, long long item, uint32_t other, const void* place) {
-  char text[64];
-  emulator_fail(place, "race: %s %s[%lld], and %s, with no barrier between", what, where, item,
-                thread_name(other, text, sizeof text));
+[[noreturn]] void race(const char* what, const char* where, long long item, const char* earlier, const Access& other,
+                       const void* place) {
+  uint32_t size = emulator_state.block_size.x, thread = other.thread - 1;
+  char at[32] = "";
+  if (item >= 0) snprintf(at, sizeof at, "[%lld]", item);
+  emulator_fail(place, "race: %s %s%s after %s by thread %u of block %u at {%x}, nothing orders them", what, where, at,
+                earlier, thread % size, thread / size, other.place);
 }
 
 const Access* unordered(const Access (&slots)[2], const Access& access) {
@@ -110,32 +109,35 @@ const Access* unordered(const Access (&slots)[2], const Access& access) {
   return nullptr;
 }
 
-// Looks at one item and notes the access; gives the writer whose value a plain store may overwrite only with itself.
-uint32_t look(Cell& cell, Kind kind, const Access& access, bool is_shared, const char* where, long long item,
+// Looks at one item and notes the access; gives the write whose value a plain store may overwrite only with itself.
+Access look(Cell& cell, Kind kind, const Access& access, bool is_shared, const char* where, long long item,
               const void* place) {
-  uint32_t other = 0;
+  Access other = {};
+  const char* earlier = cell.atomic ? "an atomic" : "a write";
   const Access* writer = unordered(cell.writes, access);
   if (writer != nullptr && !(kind == ATOMIC && cell.atomic)) {
-    if (kind == READ) race("a read of", where, item, writer->thread, place);
-    if (kind == ATOMIC || is_shared || cell.atomic) race("a write to", where, item, writer->thread, place);
-    other = writer->thread;
+    if (kind == READ) race("a read of", where, item, earlier, *writer, place);
+    if (kind == ATOMIC) race("an atomic on", where, item, earlier, *writer, place);
+    if (is_shared || cell.atomic) race("a write to", where, item, earlier, *writer, place);
+    other = *writer;
   }
   if (kind == READ) {
     note(cell.reads, access);
-    return 0;
+    return {};
   }
   if (const Access* reader = unordered(cell.reads, access)) {
-    race("a write to", where, item, reader->thread, place);
+    race(kind == ATOMIC ? "an atomic on" : "a write to", where, item, "a read", *reader, place);
   }
-  if (kind == WRITE && other == 0) cell.writes[0] = cell.writes[1] = Access{};
-  if (cell.atomic != (kind == ATOMIC) && other == 0) cell.writes[1] = Access{};
+  if ((kind == WRITE && other.thread == 0) || cell.atomic != (kind == ATOMIC)) {
+    cell.writes[0] = cell.writes[1] = Access{};
+  }
   note(cell.writes, access);
   cell.atomic = kind == ATOMIC;
   return other;
 }
 
 void look_at_shared(size_t offset, unsigned bytes, Kind kind, const void* place) {
-  Access access = now();
+  Access access = now(place);
   for (size_t at = offset; at < offset + bytes; ++at) {
     Cell& cell = shared_cells[at];
     if (cell.block != block_serial) {
@@ -145,7 +147,7 @@ void look_at_shared(size_t offset, unsigned bytes, Kind kind, const void* place)
     if (kind != WRITE && cell.writes[0].thread == 0) {
       emulator_fail(place, "uninitialised: a read of shared memory that this block has not written");
     }
-    look(cell, kind, access, true, "shared memory, byte ", (long long)offset, place);
+    look(cell, kind, access, true, "shared memory, byte", (long long)offset, place);
   }
 }
 
@@ -195,11 +197,11 @@ void access(const void* pointer, unsigned bytes, Kind kind, const void* place) {
     long long last = (long long)((address + bytes - 1 - array.start) / array.item_bytes);
     char where[32];
     snprintf(where, sizeof where, "argument {%u}", array.parameter);
-    Access access = now();
+    Access access = now(place);
     for (long long item = first; item <= last; ++item) {
-      uint32_t other = look(region->cells[item], kind, access, false, where, item, place);
-      if (other != 0) {
-        pending = {(const unsigned char*)pointer, bytes, {}, other, place, array.parameter};
+      Access other = look(region->cells[item], kind, access, false, where, item, place);
+      if (other.thread != 0) {
+        pending = {(const unsigned char*)pointer, bytes, {}, other, place, array.parameter, item};
         memcpy(pending.old, pointer, bytes);
       }
     }
@@ -234,9 +236,9 @@ void check_settle() {
   const unsigned char* address = pending.address;
   pending.address = nullptr;
   if (memcmp(address, pending.old, pending.bytes) == 0) return;
-  char text[64];
-  emulator_fail(pending.place, "race: a write of another value to argument {%u}, and %s, with no barrier between",
-                pending.parameter, thread_name(pending.other, text, sizeof text));
+  char where[32];
+  snprintf(where, sizeof where, "argument {%u}", pending.parameter);
+  race("a write of another value to", where, pending.item, "a write", pending.other, pending.place);
 }
 
 void check_atomic(const void* address, unsigned bytes, const void* place) { access(address, bytes, ATOMIC, place); }

@@ -122,6 +122,10 @@ class Emulator:
             stated = tuple(parameter.name for parameter in entry.parameters)
             if stated != tuple(names):
                 raise EmulatorError(f"{one.entry}: its arguments {stated} are not those of cpu(), {tuple(names)}")
+            if entry.thread_limit is not None and one.threads > entry.thread_limit:
+                raise EmulatorError(
+                    f"{one.entry}: its Pass has {one.threads} threads, its __launch_bounds__ allow {entry.thread_limit}"
+                )
             self._pass(library, path, one, entry, inside)
         for name, value, placed in zip(names, arguments, inside):
             if isinstance(value, np.ndarray):
@@ -162,6 +166,9 @@ class Emulator:
         if failed:
             message = library.emulator_message().decode()
             message = re.sub(r"argument \{(\d+)\}", lambda found: entry.parameters[int(found[1])].name, message)
+            message = re.sub(
+                r"\{([0-9a-f]+)\}", lambda found: build.line_of(path, int(found[1], 16)) or "an unknown line", message
+            )
             place = build.line_of(path, library.emulator_failed_at())
             raise EmulatorError(f"{entry.name}: {message}" + (f", at {place}" if place else ""))
 

@@ -2,7 +2,6 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
-#include <sys/mman.h>
 #include <utility>
 #include <vector>
 
@@ -24,8 +23,7 @@ __attribute__((weak, visibility("hidden"))) extern char __start_emulator_shared,
 
 namespace {
 
-constexpr unsigned long long UNDEFINED = 0xA5A5A5A5A5A5A5A5ull;  // what a shuffle gives from a lane that is not there
-constexpr unsigned char UNWRITTEN = 0xEB;                        // bytes of shared memory when a block starts
+constexpr unsigned char UNWRITTEN = 0xEB;  // bytes of shared memory when a block starts
 
 void (*launched)(void**);
 void** arguments;
@@ -95,44 +93,6 @@ void leave() { swapcontext(&contexts[emulator_current], &scheduler_context); }
 #endif
 
 // --- Warps -----------------------------------------------------------------------------------------------------------
-const char* name_of(int operation) {
-  static const char* const names[] = {
-      "__shfl_sync",    "__shfl_up_sync",   "__shfl_down_sync", "__shfl_xor_sync",  "__ballot_sync",
-      "__any_sync",     "__all_sync",       "__match_any_sync", "__syncwarp",       "__activemask",
-      "__syncthreads",  "__syncthreads_or", "__syncthreads_and", "__syncthreads_count"};
-  return names[operation];
-}
-
-unsigned long long shuffled_value(int first, unsigned group, int lane, const Thread& thread) {
-  int width = thread.width, segment = lane & ~(width - 1), at = thread.argument;
-  int from = lane;
-  if (thread.operation == EMULATOR_SHUFFLE) from = segment + (at & (width - 1));
-  if (thread.operation == EMULATOR_SHUFFLE_UP) from = lane - at >= segment ? lane - at : lane;
-  if (thread.operation == EMULATOR_SHUFFLE_DOWN) from = lane + at < segment + width ? lane + at : lane;
-  if (thread.operation == EMULATOR_SHUFFLE_XOR) from = (lane ^ at) < segment + width ? lane ^ at : lane;
-  return group >> from & 1 ? emulator_threads[first + from].value : UNDEFINED;
-}
-
-unsigned long long value_of(int first, unsigned group, int lane) {
-  const Thread& thread = emulator_threads[first + lane];
-  if (thread.operation <= EMULATOR_SHUFFLE_XOR) return shuffled_value(first, group, lane, thread);
-  unsigned set = 0, equal = 0;
-  for (int other = 0; other < 32; ++other) {
-    if (!(group >> other & 1)) continue;
-    const Thread& its = emulator_threads[first + other];
-    set |= (unsigned)(its.value != 0) << other;
-    equal |= (unsigned)(its.value == thread.value) << other;
-  }
-  switch (thread.operation) {
-    case EMULATOR_BALLOT: return set;
-    case EMULATOR_ANY: return set != 0;
-    case EMULATOR_ALL: return set == group;
-    case EMULATOR_MATCH_ANY: return equal;
-    case EMULATOR_ACTIVE: return group;
-    default: return 0;
-  }
-}
-
 void release(int first, unsigned group) {
   unsigned long long results[32];
   unsigned joined[32] = {};
@@ -391,19 +351,15 @@ extern "C" __attribute__((visibility("default"))) int emulator_launch(void (*ent
                                                                       const Passed* arrays, int array_count,
                                                                       unsigned blocks, unsigned block_threads,
                                                                       unsigned shared_bytes, uint64_t seed) {
-  if (emulator_stacks == nullptr) {
-    void* memory = mmap(nullptr, MAX_THREADS * STACK_BYTES, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED) {
-      snprintf(message, sizeof message, "no memory for the stacks of %d threads", MAX_THREADS);
-      return 1;
-    }
-    emulator_stacks = static_cast<char*>(memory);
-  }
   if (block_threads < 1 || block_threads > MAX_THREADS || shared_bytes > DYNAMIC_BYTES) {
     snprintf(message, sizeof message, "no GPU has blocks of %u threads and %u bytes", block_threads, shared_bytes);
     return 1;
   }
+  if (!make_stacks((int)block_threads)) {
+    snprintf(message, sizeof message, "no memory for the stacks of %u threads", block_threads);
+    return 1;
+  }
+  Signals signals;
   launched = entry;
   arguments = values;
   threads = (int)block_threads;

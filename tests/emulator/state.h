@@ -44,6 +44,16 @@ extern char* emulator_stacks;
 
 void emulator_between_atomics();
 
+const char* name_of(int operation);
+unsigned long long value_of(int first, unsigned group, int lane);  // of a lane of a warp, once its group has met
+
+bool make_stacks(int count);
+struct Signals {  // while it lives, an access that the operating system refuses ends the launch
+  Signals();
+  ~Signals();
+  void* caught;
+};
+
 // The checker; without it, none of these does anything.
 void check_launch(const Passed* arrays, int count);
 void check_block();
