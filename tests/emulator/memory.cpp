@@ -1,0 +1,55 @@
+// Stacks of the fibres, and accesses that the operating system refuses.
+#include <csignal>
+#include <sys/mman.h>
+
+#include "state.h"
+
+namespace {
+// An access that the operating system refuses ends the launch like any other failure.
+void refused(int signal, siginfo_t* info, void*) {
+  if (emulator_current < 0) {
+    std::signal(signal, SIG_DFL);
+    return;
+  }
+  uintptr_t stacks = (uintptr_t)info->si_addr - (uintptr_t)emulator_stacks;
+  if (signal == SIGFPE) emulator_fail(nullptr, "undefined: a division by zero");
+  if (stacks < MAX_THREADS * STACK_BYTES) emulator_fail(nullptr, "outside: too much local memory");
+  emulator_fail(nullptr, "outside: no memory is at %p", info->si_addr);
+}
+
+struct Caught {
+  static constexpr int caught[3] = {SIGSEGV, SIGBUS, SIGFPE};
+  struct sigaction before[3];
+  stack_t stack_before;
+  Caught() {
+    static char stack[64 * 1024];
+    stack_t own = {};
+    own.ss_sp = stack;
+    own.ss_size = sizeof stack;
+    sigaltstack(&own, &stack_before);
+    struct sigaction action = {};
+    action.sa_sigaction = refused;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+    for (int n = 0; n < 3; ++n) sigaction(caught[n], &action, &before[n]);
+  }
+  ~Caught() {
+    for (int n = 0; n < 3; ++n) sigaction(caught[n], &before[n], nullptr);
+    sigaltstack(&stack_before, nullptr);
+  }
+};
+}  // namespace
+
+Signals::Signals() : caught(new Caught) {}
+Signals::~Signals() { delete static_cast<Caught*>(caught); }
+
+bool make_stacks(int count) {
+  static int guarded;
+  if (emulator_stacks == nullptr) {
+    void* memory = mmap(nullptr, MAX_THREADS * STACK_BYTES, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) return false;
+    emulator_stacks = static_cast<char*>(memory);
+  }
+  for (; guarded < count; ++guarded) mprotect(emulator_stacks + (size_t)guarded * STACK_BYTES, 4096, PROT_NONE);
+  return true;
+}
