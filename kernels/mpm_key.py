@@ -28,6 +28,7 @@ from kernels.mpm_common import (
 from kernels.tasks import thread_count
 
 OUTSIDE = PEAK_WORDS  # word of a task's own row
+LEAST_VOLUME = 1  # bits of the least float32: in a row of peaks 0 stands for no particle yet
 
 
 @kernel
@@ -42,10 +43,10 @@ def cpu(
             task, threads, first_particle, blocks_x, blocks_y, blocks_z, cell_size_m, counts_inout, position_in,
             velocity_in, key_out, own,
         )  # fmt: skip
+    if first_particle >= np.int64(counts_inout[COUNT_PARTICLES]):
+        return
     row = peak_inout.shape[0] - 1
     for task in range(threads):
-        if own[task, PEAK_VOLUME_MAX] == 0:
-            continue
         for word in range(PEAK_WORDS):
             old = float_bits(peak_inout[row, word])
             new = own[task, word]
@@ -66,8 +67,7 @@ def _keys(
 ):  # fmt: skip
     number = np.int64(counts_inout[COUNT_PARTICLES]) - first_particle
     inverse_cell = F32(1.0) / cell_size_m
-    if number * task // tasks < number * (task + 1) // tasks:
-        own[task, PEAK_VOLUME_MIN] = 0x7F7FFFFF
+    own[task, PEAK_VOLUME_MIN] = 0x7F7FFFFF
     for n in range(number * task // tasks, number * (task + 1) // tasks):
         p = first_particle + n
         bx, outside_x = _base(position_in[p, 0], blocks_x * 4, cell_size_m, inverse_cell)
@@ -82,6 +82,8 @@ def _keys(
             _raise_to(own, task, PEAK_GRADIENT, velocity_in[p, c] * cell_size_m)
         _raise_to(own, task, PEAK_VOLUME_MAX, position_in[p, 3])
         volume = float_bits(position_in[p, 3]) & 0x7FFFFFFF
+        if volume < LEAST_VOLUME:
+            volume = np.int32(LEAST_VOLUME)
         if volume < own[task, PEAK_VOLUME_MIN]:
             own[task, PEAK_VOLUME_MIN] = volume
 
