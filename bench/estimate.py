@@ -27,9 +27,9 @@ PROBE_CELLS_MAX = 1_000_000  # cells of the domain on the lattice that is filled
 # Bytes of what the pipeline keeps: state twice (read, write), sorting, the copy that the surface is made from
 PARTICLE_BYTES = 2 * (16 + 48) + 3 * 4 + 24
 HEAT_BYTES = 2 * (4 + 4)  # of a particle
-EFFECT_BYTES = 2 * 40 + 2 * 20
+EFFECT_BYTES = 2 * 40 + 20
 BLOCK_BYTES = 4 * (k.ARENA_WORDS + 5 * k.BLOCK_NODES + 16)
-CELL_BYTES = 4 * 4  # of the grid's box: starts of the bins of liquid, foam and fog, and their cursor
+CELL_BYTES = 2 * 4  # of the grid's box: starts of the bins of liquid and of effects
 PIXEL_BYTES = 4 * (k.FILM_WORDS + 6)
 SURFACE_SHELL = 1.5  # bricks that hold a surface, over the liquid's partly filled blocks of the same edge
 

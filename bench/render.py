@@ -72,18 +72,6 @@ def trace_parameters(scene: Scene, picture: np.ndarray) -> np.ndarray:
     return out
 
 
-def occupied_box(table: np.ndarray, grid: np.ndarray, voxel: float) -> np.ndarray:
-    """float32[6], m: low and high corner of the bricks that are not all air; an empty box where all are."""
-    used = table.reshape([int(n) for n in grid]) != k.BRICK_OUTSIDE
-    out = np.zeros(6, F32)
-    for axis in range(3):
-        others = tuple(a for a in range(3) if a != axis)
-        layers = np.flatnonzero(used.any(axis=others))
-        if layers.size:
-            out[axis], out[3 + axis] = layers[0] * 8, (layers[-1] + 1) * 8
-    return out * F32(voxel)
-
-
 class Renderer:
     """Pictures of one scene on one back-end."""
 
@@ -112,11 +100,8 @@ class Renderer:
         self.samples = picture.samples if samples is None else samples
         trace, look = self._trace.copy(), scene.look.copy()
         trace[k.TRACE_HAS_SURFACE], trace[k.TRACE_HAS_FOG] = surface.surface_count > 0, surface.fog_count > 0
-        for slot, grid, table, voxel in (
-            (k.TRACE_SURFACE_LOW, surface.grid[:3], surface.surface_table, trace[k.TRACE_VOXEL]),
-            (k.TRACE_FOG_LOW, surface.grid[3:], surface.fog_table, trace[k.TRACE_FOG_VOXEL]),
-        ):
-            trace[slot : slot + 6] = occupied_box(backend.host(table), grid, voxel)
+        trace[k.TRACE_SURFACE_LOW : k.TRACE_SURFACE_LOW + 6] = surface.surface_box
+        trace[k.TRACE_FOG_LOW : k.TRACE_FOG_LOW + 6] = surface.fog_box
         trace[k.TRACE_TOP] = max(trace[k.TRACE_TOP], trace[k.TRACE_SURFACE_HIGH + 2], trace[k.TRACE_FOG_HIGH + 2])
         look[k.LOOK_TIME] += F32(frame * scene.frame_dt_s)
         self._film = backend.zeros((picture.height, picture.width, k.FILM_WORDS), F32)
@@ -148,7 +133,15 @@ class Renderer:
 
     def resolve(self) -> Picture:
         """The traced film as mean and variance, on the host."""
+        self.develop()
+        return self.fetch()
+
+    def develop(self) -> None:
+        """The traced film as mean and variance, where it is."""
         self.backend.launch(img_resolve.KERNEL, self.samples, self._film, self._rgb, self._variance)
+
+    def fetch(self) -> Picture:
+        """What was developed last, on the host: all of a frame that has to cross."""
         rgb, variance = (np.array(self.backend.host(a)) for a in (self._rgb, self._variance))
         return Picture(rgb, variance, self.samples)
 

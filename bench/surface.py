@@ -1,7 +1,8 @@
 """Order of the kernels that turn particles into bricks: the liquid's level set with heat or foam, and the fog.
 
 Particles, foam, and spray with embers are binned by cell (count, scan, place, sort). The liquid's bricks are classified
-and numbered, filled, made a distance, smoothed and made a distance again; the fog's are filled and bounded.
+and numbered, filled, made a distance, smoothed and made a distance again; the fog's are filled and bounded. The host
+reads a few words: how many bricks there are, whether they fit, and the box around them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from kernels import (
     fog_bricks,
     fog_field,
     fog_majorant,
+    surf_box,
     surf_bricks,
     surf_count,
     surf_distance,
@@ -68,16 +70,18 @@ class Surface:
         surface, fog = (int(n) for n in (np.prod(self.grid[:3]), np.prod(self.grid[3:])))
         self.surface_table, self.fog_table = zeros(surface, np.int32), zeros(fog, np.int32)
         self.surface_count = self.fog_count = 0
+        self._box = zeros(6, np.int32)
+        self.surface_box, self.fog_box = np.zeros(6, F32), np.zeros(6, F32)  # m, low and high corner; 0: nothing
         self._walls = backend.array(wall_kinds(scene))
         self._picture, self._grid = backend.array(self.picture), backend.array(self.grid)
         self._terrain = backend.array(scene.terrain), backend.array(scene.terrain_geometry)
         self._class = {"surface": zeros(surface, np.int32), "fog": zeros(fog, np.int32)}
-        self._cursor = zeros(cells, np.int32)
         self._order = zeros(max(particles, effects), np.int32)
         self._no_kind = zeros(1, np.int32)
+        # Foam is done with when the surface is built, so spray and embers take its place
         self._binned = {
             name: (zeros(cells + 1, np.int32), zeros((room, 4), F32), zeros(room, F32))
-            for name, room in (("liquid", particles), ("foam", effects), ("fog", effects))
+            for name, room in (("liquid", particles), ("effects", effects))
         }
         self._room("surface", 1)
         self._room("fog", 1)
@@ -101,22 +105,34 @@ class Surface:
         position, effects = simulation.position, simulation.effect_position
         self._bin("liquid", counts, k.COUNT_PARTICLES, LIQUID_KINDS, position, self._no_kind, simulation.temperature)
         kind, heat = simulation.effect_kind, simulation.effect_temperature
-        self._bin("foam", counts, k.COUNT_EFFECTS, FOAM_KINDS, effects, kind, heat)
-        self._bin("fog", counts, k.COUNT_EFFECTS, FOG_KINDS, effects, kind, heat)
+        self._bin("effects", counts, k.COUNT_EFFECTS, FOAM_KINDS, effects, kind, heat)
         self._build_surface(counts)
+        self._bin("effects", counts, k.COUNT_EFFECTS, FOG_KINDS, effects, kind, heat)
         self._build_fog(counts)
         if int(self.backend.host(counts)[k.COUNT_ERROR]) & (k.ERROR_SURFACE_CAPACITY | k.ERROR_FOG_CAPACITY):
             raise CheckFailed(f"{self.scene.shot_name}: more bricks than there is room for")
+        self.surface_box = self._used_box(self.grid[:3], self.surface_table, self.picture[k.PICTURE_VOXEL])
+        self.fog_box = self._used_box(self.grid[3:], self.fog_table, self.picture[k.PICTURE_FOG_VOXEL])
+
+    def _used_box(self, grid: np.ndarray, table: Any, voxel_m: Any) -> np.ndarray:
+        """float32[6], m: low and high corner of the bricks that are not all air; all 0 where all are."""
+        self.backend.launch(surf_box.KERNEL, *(int(n) for n in grid), table, self._box)
+        words = np.array(self.backend.host(self._box))
+        if words[3] == 0:
+            return np.zeros(6, F32)
+        return np.concatenate([k.BRICK_EDGE * (grid - words[:3]), k.BRICK_EDGE * words[3:]]).astype(F32) * F32(voxel_m)
 
     def _bin(self, name: str, counts: Any, slot: int, kinds: int, position: Any, kind: Any, heat: Any) -> None:
         start, binned, binned_heat = self._binned[name]
         x, y, z = self.scene.cells
         cell = F32(self.scene.cell_size_m)
         launch = self.backend.launch
-        launch(surf_count.KERNEL, counts, slot, kinds, x, y, z, cell, position, kind, self._cursor)
-        launch(surf_scan.KERNEL, self._cursor, start)
-        launch(surf_place.KERNEL, counts, slot, kinds, x, y, z, cell, position, kind, self._cursor, self._order)
-        launch(surf_sort.KERNEL, kinds, position, kind, heat, start, self._cursor, self._order, binned, binned_heat)
+        launch(surf_count.KERNEL, counts, slot, kinds, x, y, z, cell, position, kind, start)
+        launch(surf_scan.KERNEL, start)
+        launch(surf_place.KERNEL, counts, slot, kinds, x, y, z, cell, position, kind, start, self._order)
+        launch(
+            surf_sort.KERNEL, kinds, x, y, z, cell, position, kind, heat, start, self._order, binned, binned_heat
+        )  # fmt: skip
 
     def _number(self, kind: str, counts: Any, slot: int, error: int, classify: Kernel, args: tuple[Any, ...]) -> int:
         """Classify and number bricks; with more room and again where there was too little. Returns their number."""
@@ -125,9 +141,9 @@ class Surface:
         while True:
             entry = self._surface_entry if kind == "surface" else self._fog_entry
             self.backend.launch(classify, *args, classes)
-            needed = int(np.count_nonzero(self.backend.host(classes) == 0))
+            self.backend.launch(surf_number.KERNEL, slot, error, counts, classes, table, entry)
+            needed = int(self.backend.host(counts)[k.COUNT_BRICKS_NEEDED])
             if needed <= entry.shape[0]:
-                self.backend.launch(surf_number.KERNEL, slot, error, counts, classes, table, entry)
                 return needed
             self._room(kind, int(needed * RESERVE) + 16)
 
@@ -148,7 +164,7 @@ class Surface:
         classes, entry = self._class["surface"], self._surface_entry
         one, two = self.surface_value, self._other_value
         terrain, geometry = self._terrain
-        foam_start, foam, _ = self._binned["foam"]
+        foam_start, foam, _ = self._binned["effects"]
         launch(
             surf_field.KERNEL, counts, x, y, z, grid, walls, picture, geometry, terrain, entry, start, binned, heat,
             foam_start, foam, one,
@@ -164,7 +180,7 @@ class Surface:
 
     def _build_fog(self, counts: Any) -> None:
         x, y, z = self.scene.cells
-        start, binned, heat = self._binned["fog"]
+        start, binned, heat = self._binned["effects"]
         self.fog_count = self._number(
             "fog",
             counts,

@@ -173,8 +173,8 @@ def surface_memory_bytes(cells, particle_capacity, effect_capacity, surface_bric
     grid = picture_grid(cells, picture).astype(np.int64)
     tables = 2 * 4 * int(np.prod(grid[:3]) + np.prod(grid[3:]))
     values = BRICK_NODES * SURFACE_CHANNELS * 4
-    bins = 4 * 4 * int(np.prod(np.array(cells, np.int64))) + 4 * max(particle_capacity, effect_capacity)
-    binned = 20 * (particle_capacity + 2 * effect_capacity)
+    bins = 2 * 4 * (int(np.prod(np.array(cells, np.int64))) + 1) + 4 * max(particle_capacity, effect_capacity)
+    binned = 20 * (particle_capacity + effect_capacity)
     return tables + bins + binned + surface_bricks * (2 * values + 4) + fog_bricks * (values + 8)
 
 

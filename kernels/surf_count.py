@@ -1,8 +1,9 @@
 """Count the particles of each cell: first step of a counting sort by cell of the simulation grid.
 
-count_inout int32[cells_x*cells_y*cells_z], z fastest, is all zero before. Integer additions commute, so the counts do
-not depend on the threads. ``kinds`` is a bit set over EFFECT_* (bit k: kind k takes part) for effects particles and 0
-for the liquid; ``count_slot`` says which word of counts holds the number of particles.
+start_out int32[cells_x*cells_y*cells_z + 1], z fastest: each cell's count, and 0 in the last word; ``surf_scan`` and
+``surf_place`` turn it into starts in place. Integer additions commute, so the counts do not depend on the threads.
+``kinds`` is a bit set over EFFECT_* (bit k: kind k takes part) for effects particles and 0 for the liquid;
+``count_slot`` says which word of counts holds the number of particles.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import numpy as np
 
 from kernels.common import F32, ONE, ZERO, kernel
 from kernels.constants import COUNT_PARTICLES, COUNT_WORDS
-from kernels.kernel import Kernel, Traffic
+from kernels.kernel import Kernel, Pass, Traffic
 from kernels.surf_lanes import fetch_add32, inlined, task_call
-from kernels.vector import peek
+from kernels.vector import peek, poke
 
 CHUNK = 4096  # particles of one task
+CLEARED = 1 << 16  # cells that one task clears
 
 
 @inlined
@@ -45,27 +47,41 @@ def takes_part(p, kinds, kind):
 
 
 @kernel
-def cpu(counts_in, count_slot, kinds, cells_x, cells_y, cells_z, cell_size_m, position_in, kind_in, count_inout):
+def cpu(counts_in, count_slot, kinds, cells_x, cells_y, cells_z, cell_size_m, position_in, kind_in, start_out):
+    for task in numba.prange((start_out.shape[0] + CLEARED - 1) // CLEARED):
+        _clear(np.int64(task), start_out)
     for chunk in numba.prange((np.int64(counts_in[count_slot]) + CHUNK - 1) // CHUNK):
         _count_chunk(
             np.int64(chunk),
             np.int64(counts_in[count_slot]), kinds, cells_x, cells_y, cells_z, cell_size_m, position_in, kind_in,
-            count_inout,
+            start_out,
         )  # fmt: skip
 
 
 @task_call
-def _count_chunk(chunk, number, kinds, cells_x, cells_y, cells_z, cell_size_m, position, kind, count):
+def _clear(task, start):
+    for cell in range(task * CLEARED, min((task + 1) * CLEARED, start.shape[0])):
+        poke(start, cell, np.int32(0))
+
+
+@task_call
+def _count_chunk(chunk, number, kinds, cells_x, cells_y, cells_z, cell_size_m, position, kind, start):
     inverse_cell = ONE / cell_size_m
     for p in range(chunk * CHUNK, min((chunk + 1) * CHUNK, number)):
         if takes_part(p, kinds, kind):
             cell = particle_cell(p, cells_x, cells_y, cells_z, inverse_cell, position)
-            fetch_add32(count, cell, np.int32(1))
+            fetch_add32(start, cell, np.int32(1))
 
 
 def traffic(**arguments):
     number = int(arguments["counts_in"][arguments["count_slot"]])
-    return Traffic(items=number, bytes_read=16 * number, bytes_written=0, flops=3 * number, atomics=number)
+    return Traffic(
+        items=number,
+        bytes_read=16 * number,
+        bytes_written=4 * arguments["start_out"].size,
+        flops=3 * number,
+        atomics=number,
+    )
 
 
 def pool(rng, size):
@@ -94,8 +110,15 @@ def example(rng, size):
         "cell_size_m": cell_size_m,
         "position_in": position,
         "kind_in": np.zeros(1, np.int32),
-        "count_inout": np.zeros(cells**3, np.int32),
+        "start_out": np.zeros(cells**3 + 1, np.int32),
     }
 
 
-KERNEL = Kernel(name="surf_count", item="particle", cpu=cpu, traffic=traffic, example=example)
+KERNEL = Kernel(
+    name="surf_count",
+    item="particle",
+    cpu=cpu,
+    traffic=traffic,
+    example=example,
+    passes=(Pass("surf_count_clear"), Pass("surf_count")),
+)

@@ -2,8 +2,9 @@
 
 class_inout int32[entries]: 0 where a brick gets values, else BRICK_OUTSIDE or BRICK_INSIDE; it becomes the table, and
 table_out a copy of it that a later kernel may thin out. entry_out int32[capacity]: table entry of each brick.
-counts[count_slot] becomes the number of bricks; where there are more than fit, ``error_bit`` is set and they are left
-out.
+counts[count_slot] becomes the number of bricks, counts[COUNT_BRICKS_NEEDED] that of all that should get values; where
+those are more than fit, ``error_bit`` is set (otherwise cleared) and the last ones are left out. On a GPU: numbers of
+chunks (in table_out, which is written later), one block over those, then the chunks.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ import numpy as np
 from kernels.common import kernel
 from kernels.constants import (
     BRICK_OUTSIDE,
+    COUNT_BRICKS_NEEDED,
     COUNT_ERROR,
     COUNT_SURFACE_BRICKS,
     COUNT_WORDS,
     ERROR_SURFACE_CAPACITY,
 )
-from kernels.kernel import Kernel, Traffic
+from kernels.kernel import Kernel, Pass, Traffic
 from kernels.surf_lanes import task_call
 from kernels.vector import peek, poke
 
@@ -32,20 +34,24 @@ def cpu(count_slot, error_bit, counts_inout, class_inout, table_out, entry_out):
 
 @task_call
 def _number(count_slot, error_bit, counts, class_inout, table, entry):
-    number = np.int64(0)
+    needed = np.int64(0)
     for e in range(class_inout.shape[0]):
         value = np.int64(peek(class_inout, e))
         if value >= 0:
-            if number < entry.shape[0]:
-                poke(entry, number, np.int32(e))
-                value = number
-                number += 1
+            if needed < entry.shape[0]:
+                poke(entry, needed, np.int32(e))
+                value = needed
             else:
-                counts[COUNT_ERROR] = np.int32(counts[COUNT_ERROR] | np.int32(error_bit))
                 value = np.int64(BRICK_OUTSIDE)
+            needed += 1
         poke(class_inout, e, np.int32(value))
         poke(table, e, np.int32(value))
-    counts[count_slot] = np.int32(number)
+    errors = np.int64(counts[COUNT_ERROR]) & ~error_bit
+    if needed > entry.shape[0]:
+        errors |= error_bit
+    counts[COUNT_ERROR] = np.int32(errors)
+    counts[COUNT_BRICKS_NEEDED] = np.int32(needed)
+    counts[count_slot] = np.int32(min(needed, np.int64(entry.shape[0])))
 
 
 def traffic(**arguments):
@@ -65,4 +71,11 @@ def example(rng, size):
     }
 
 
-KERNEL = Kernel(name="surf_number", item="table entry", cpu=cpu, traffic=traffic, example=example)
+KERNEL = Kernel(
+    name="surf_number",
+    item="table entry",
+    cpu=cpu,
+    traffic=traffic,
+    example=example,
+    passes=(Pass("surf_number_sum"), Pass("surf_number_chunks", threads=1024, blocks_per_sm=0), Pass("surf_number")),
+)

@@ -1,7 +1,8 @@
 """Give each particle a place among its cell's: second step of the counting sort.
 
-cursor_inout int32[cells] holds each cell's start and ends as its end. order_out int32: particle numbers, cell by cell.
-The order within a cell is whatever the threads made it; ``surf_sort`` puts it right.
+start_inout int32[cells + 1] holds each cell's end and the total; each cell is counted down to its start. order_out
+int32: particle numbers, cell by cell. The order within a cell is whatever the threads made it; ``surf_sort`` puts it
+right.
 """
 
 from __future__ import annotations
@@ -19,24 +20,26 @@ from kernels.vector import poke
 
 @kernel
 def cpu(
-    counts_in, count_slot, kinds, cells_x, cells_y, cells_z, cell_size_m, position_in, kind_in, cursor_inout, order_out
+    counts_in, count_slot, kinds, cells_x, cells_y, cells_z, cell_size_m, position_in, kind_in, start_inout, order_out
 ):  # fmt: skip
     for chunk in numba.prange((np.int64(counts_in[count_slot]) + CHUNK - 1) // CHUNK):
         _place_chunk(
             np.int64(chunk),
             np.int64(counts_in[count_slot]), kinds, cells_x, cells_y, cells_z, cell_size_m, position_in, kind_in,
-            cursor_inout, order_out,
+            start_inout, order_out,
         )  # fmt: skip
 
 
 @task_call
-def _place_chunk(chunk, number, kinds, cells_x, cells_y, cells_z, cell_size_m, position, kind, cursor, order):
+def _place_chunk(chunk, number, kinds, cells_x, cells_y, cells_z, cell_size_m, position, kind, start, order):
     inverse_cell = ONE / cell_size_m
-    for p in range(chunk * CHUNK, min((chunk + 1) * CHUNK, number)):
+    # From the last particle to the first, so that most cells are in order already
+    high = number - chunk * CHUNK
+    for p in range(high - 1, max(high - CHUNK, 0) - 1, -1):
         if takes_part(p, kinds, kind):
             cell = particle_cell(p, cells_x, cells_y, cells_z, inverse_cell, position)
-            place = fetch_add32(cursor, cell, np.int32(1))
-            poke(order, np.int64(place), np.int32(p))
+            place = fetch_add32(start, cell, np.int32(-1))
+            poke(order, np.int64(place) - 1, np.int32(p))
 
 
 def traffic(**arguments):
@@ -45,7 +48,7 @@ def traffic(**arguments):
 
 
 def starts(arguments):
-    """Exclusive prefix sum of the cells' counts of a ``surf_count`` example, with the total last."""
+    """Where each cell of a ``surf_count`` example starts, with the total last."""
     cell = np.floor(arguments["position_in"][:, :3] / arguments["cell_size_m"]).astype(np.int64)
     n = arguments["cells_x"]
     count = np.bincount((cell[:, 0] * n + cell[:, 1]) * n + cell[:, 2], minlength=n**3)
@@ -55,7 +58,8 @@ def starts(arguments):
 def example(rng, size):
     """About ``size`` particles of liquid."""
     arguments = count_example(rng, size)
-    arguments["cursor_inout"] = starts(arguments)[:-1].copy()
+    start = starts(arguments)
+    arguments["start_inout"] = np.append(start[1:], start[-1])
     arguments["order_out"] = np.zeros(len(arguments["position_in"]), np.int32)
     return {name: arguments[name] for name in KERNEL.argument_names}
 

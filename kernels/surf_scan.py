@@ -1,6 +1,7 @@
-"""Where each cell's particles start: the exclusive prefix sum of the counts, with the total last.
+"""Where each cell's particles end: the inclusive prefix sum of the counts, in place.
 
-count_inout int32[cells] becomes a copy of it, the running position of ``surf_place``; start_out int32[cells + 1].
+start_inout int32[cells + 1] with 0 in the last word, which becomes the total; ``surf_place`` counts each cell down to
+its start. On a GPU: sums of chunks (left in each chunk's last word), one block over those, then the chunks.
 """
 
 from __future__ import annotations
@@ -9,39 +10,42 @@ import numba
 import numpy as np
 
 from kernels.common import kernel
-from kernels.kernel import Kernel, Traffic
+from kernels.kernel import Kernel, Pass, Traffic
 from kernels.surf_lanes import task_call
 from kernels.vector import peek, poke
 
 
 @kernel
-def cpu(count_inout, start_out):
+def cpu(start_inout):
     for _ in numba.prange(1):
-        _scan(count_inout, start_out)
+        _scan(start_inout)
 
 
 @task_call
-def _scan(count, start):
+def _scan(start):
     total = np.int32(0)
-    for cell in range(count.shape[0]):
-        number = peek(count, cell)
+    for cell in range(start.shape[0]):
+        total = np.int32(total + peek(start, cell))
         poke(start, cell, total)
-        poke(count, cell, total)
-        total = np.int32(total + number)
-    poke(start, count.shape[0], total)
 
 
 def traffic(**arguments):
-    cells = arguments["count_inout"].size
-    return Traffic(items=cells, bytes_read=4 * cells, bytes_written=8 * cells, flops=0)
+    cells = arguments["start_inout"].size
+    return Traffic(items=cells, bytes_read=4 * cells, bytes_written=4 * cells, flops=0)
 
 
 def example(rng, size):
     """``size`` cells."""
-    return {
-        "count_inout": rng.integers(0, 12, size).astype(np.int32),
-        "start_out": np.zeros(size + 1, np.int32),
-    }
+    start = rng.integers(0, 12, size + 1).astype(np.int32)
+    start[-1] = 0
+    return {"start_inout": start}
 
 
-KERNEL = Kernel(name="surf_scan", item="cell", cpu=cpu, traffic=traffic, example=example)
+KERNEL = Kernel(
+    name="surf_scan",
+    item="cell",
+    cpu=cpu,
+    traffic=traffic,
+    example=example,
+    passes=(Pass("surf_scan_sum"), Pass("surf_scan_chunks", threads=1024, blocks_per_sm=0), Pass("surf_scan")),
+)

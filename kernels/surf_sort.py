@@ -2,8 +2,8 @@
 
 After it, binned particles stand in a stable order by cell, whatever the threads were. binned_out float32[cap,4] =
 x, y, z and the fourth word of ``position`` (volume ratio, or radius of an effects particle); binned_heat_out
-= temperature (K) where the array is longer than 1 (an effects particle's: only of embers), otherwise 0.
-cursor_inout int32[cells] ends all zero, ready for the next count.
+= temperature (K) where the array is longer than 1 (an effects particle's: only of embers), otherwise 0. The CPU sorts
+order_inout cell by cell; the GPU counts for each particle those of its cell with a lower number and leaves it as it is.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ CELLS = 4096  # cells of one task
 
 @kernel
 def cpu(
-    kinds, position_in, kind_in, temperature_in, start_in, cursor_inout, order_inout, binned_out, binned_heat_out
+    kinds, cells_x, cells_y, cells_z, cell_size_m, position_in, kind_in, temperature_in, start_in, order_inout,
+    binned_out, binned_heat_out,
 ):  # fmt: skip
-    for task in numba.prange((cursor_inout.shape[0] + CELLS - 1) // CELLS):
+    for task in numba.prange((cells_x * cells_y * cells_z + CELLS - 1) // CELLS):
         _sort_cells(
             np.int64(task),
-            kinds, position_in, kind_in, temperature_in, start_in, cursor_inout, order_inout, binned_out,
-            binned_heat_out,
+            kinds, position_in, kind_in, temperature_in, start_in, order_inout, binned_out, binned_heat_out,
         )  # fmt: skip
 
 
@@ -67,9 +67,8 @@ def _shell_sort(order, low, high):
 
 
 @task_call
-def _sort_cells(task, kinds, position, kind, temperature, start, cursor, order, binned, binned_heat):
-    for cell in range(task * CELLS, min((task + 1) * CELLS, cursor.shape[0])):
-        poke(cursor, cell, np.int32(0))
+def _sort_cells(task, kinds, position, kind, temperature, start, order, binned, binned_heat):
+    for cell in range(task * CELLS, min((task + 1) * CELLS, start.shape[0] - 1)):
         low, high = np.int64(peek(start, cell)), np.int64(peek(start, cell + 1))
         if low == high:
             continue
@@ -86,11 +85,9 @@ def _sort_cells(task, kinds, position, kind, temperature, start, cursor, order, 
 
 def traffic(**arguments):
     number = int(arguments["start_in"][-1])
-    cells = arguments["cursor_inout"].size
+    cells = arguments["start_in"].size
     heat = 4 if arguments["temperature_in"].size > 1 else 0
-    return Traffic(
-        items=number, bytes_read=(20 + heat) * number + 4 * cells, bytes_written=24 * number + 4 * cells, flops=0
-    )
+    return Traffic(items=number, bytes_read=(20 + heat) * number + 4 * cells, bytes_written=24 * number, flops=0)
 
 
 def example(rng, size):
@@ -103,15 +100,15 @@ def example(rng, size):
     key = (cell[:, 0] * n + cell[:, 1]) * n + cell[:, 2]
     return {
         "kinds": 0,
+        **{name: arguments[name] for name in ("cells_x", "cells_y", "cells_z", "cell_size_m")},
         "position_in": position,
         "kind_in": np.zeros(1, np.int32),
         "temperature_in": rng.uniform(900, 1400, len(position)).astype(F32),
         "start_in": start,
-        "cursor_inout": start[1:].copy(),
         "order_inout": np.lexsort((rng.random(len(key)), key)).astype(np.int32),
         "binned_out": np.zeros((len(position), 4), F32),
         "binned_heat_out": np.zeros(len(position), F32),
     }
 
 
-KERNEL = Kernel(name="surf_sort", item="particle", cpu=cpu, traffic=traffic, example=example)
+KERNEL = Kernel(name="surf_sort", item="particle", cpu=cpu, traffic=traffic, example=example, scratch=("order_inout",))

@@ -11,6 +11,7 @@ from kernels import (
     fog_bricks,
     fog_field,
     fog_majorant,
+    surf_box,
     surf_bricks,
     surf_count,
     surf_distance,
@@ -29,7 +30,7 @@ CELL = F32(0.125)
 SPACING = CELL / F32(2)
 MODULES = (
     surf_count, surf_scan, surf_place, surf_sort, surf_bricks, surf_number, surf_field, surf_distance, surf_smooth,
-    fog_bricks, fog_field, fog_majorant,
+    surf_box, fog_bricks, fog_field, fog_majorant,
 )  # fmt: skip
 OPEN = (k.WALL_OPEN,) * 6
 
@@ -51,15 +52,13 @@ def bins(points, cells, temperature=None, kinds=0, kind=None, radius=1.0):
     counts[k.COUNT_PARTICLES] = number
     heat = np.zeros(1, F32) if temperature is None else temperature
     kind = np.zeros(1, np.int32) if kind is None else kind
-    cursor = np.zeros(int(np.prod(cells)), np.int32)
-    start, order = np.zeros(cursor.size + 1, np.int32), np.zeros(len(position), np.int32)
+    start, order = np.full(int(np.prod(cells)) + 1, 7, np.int32), np.zeros(len(position), np.int32)
     binned, binned_heat = np.zeros_like(position), np.zeros(len(position), F32)
     select = (counts, k.COUNT_PARTICLES, kinds, *cells, CELL, position, kind)
-    surf_count.cpu(*select, cursor)
-    surf_scan.cpu(cursor, start)
-    surf_place.cpu(*select, cursor, order)
-    surf_sort.cpu(kinds, position, kind, heat, start, cursor, order, binned, binned_heat)
-    assert not cursor.any()
+    surf_count.cpu(*select, start)
+    surf_scan.cpu(start)
+    surf_place.cpu(*select, start, order)
+    surf_sort.cpu(kinds, *cells, CELL, position, kind, heat, start, order, binned, binned_heat)
     return start, binned, binned_heat
 
 
@@ -151,7 +150,7 @@ def test_threads_do_not_change_a_bit(module):
     numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
     # The order that surf_place leaves within a cell is surf_sort's to put right
     if module is surf_place:
-        results = [result["cursor_inout"] for result in results]
+        results = [result["start_inout"] for result in results]
     assert results[0] == results[1]
 
 
@@ -320,6 +319,22 @@ def test_too_many_bricks_are_an_error():
     surf_number.cpu(k.COUNT_SURFACE_BRICKS, k.ERROR_SURFACE_CAPACITY, counts, classes, table, entry)
     assert counts[k.COUNT_ERROR] == k.ERROR_SURFACE_CAPACITY and counts[k.COUNT_SURFACE_BRICKS] == 4
     assert list(table) == [0, 1, 2, 3] + [k.BRICK_OUTSIDE] * 6
+    assert counts[k.COUNT_BRICKS_NEEDED] == 10
+    # With room for all of them the error is gone, and others stay
+    classes, entry = np.zeros(10, np.int32), np.zeros(10, np.int32)
+    counts[k.COUNT_ERROR] |= k.ERROR_FOG_CAPACITY
+    surf_number.cpu(k.COUNT_SURFACE_BRICKS, k.ERROR_SURFACE_CAPACITY, counts, classes, table, entry)
+    assert counts[k.COUNT_ERROR] == k.ERROR_FOG_CAPACITY and counts[k.COUNT_SURFACE_BRICKS] == 10
+
+
+@pytest.mark.parametrize("used", [[], [(0, 0, 0)], [(3, 4, 5)], [(1, 3, 2), (2, 0, 4)]])
+def test_box_holds_the_bricks_in_use(used):
+    table = np.full((4, 5, 6), k.BRICK_OUTSIDE, np.int32)
+    for at in used:
+        table[at] = k.BRICK_INSIDE
+    box = np.ones(6, np.int32)
+    surf_box.cpu(*table.shape, table.reshape(-1), box)
+    assert np.array_equal(box, plain.box(table))
 
 
 def test_fog_keeps_its_cross_section_and_equals_the_plain_reading():

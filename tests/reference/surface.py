@@ -9,6 +9,7 @@ from numba import njit
 
 from kernels.common import F32, fma
 from kernels.constants import (
+    BRICK_OUTSIDE,
     PICTURE_CELL,
     PICTURE_FOG_REACH,
     PICTURE_FOG_VOXEL,
@@ -79,6 +80,14 @@ def full_around(cells, start, full):
             for k in range(3):
                 result &= enough[i : i + cells[0], j : j + cells[1], k : k + cells[2]]
     return result
+
+
+def box(table):
+    """Layers from the first used brick to the end of the table, then from its start behind the last one, per axis."""
+    used = np.argwhere(table != BRICK_OUTSIDE)
+    if not len(used):
+        return np.zeros(6, np.int32)
+    return np.concatenate([np.array(table.shape) - used.min(axis=0), used.max(axis=0) + 1]).astype(np.int32)
 
 
 def smooth(phi, margin):
