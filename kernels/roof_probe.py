@@ -1,6 +1,7 @@
 """Loops that reach a machine's limits and do nothing else: copy, read, and chains of fused multiply-adds.
 
 Each runs one task a thread on its own stretch of the arrays, ``repeats`` times over. The pipeline does not call them.
+``roof_probe.cu`` does the same on a GPU, and adds to shared memory as the scatter does: DEVICE_PASSES names its entries.
 """
 
 from __future__ import annotations
@@ -9,12 +10,22 @@ import numba
 import numpy as np
 
 from kernels.common import F32, device, kernel
+from kernels.kernel import Pass
 from kernels.tasks import thread_count
 from kernels.vector import lane, load16, splat16, store, vadd, vfma
 
 LANES = 16
 CHAINS_NARROW, CHAINS_WIDE = 6, 12  # independent chains of 16 lanes: fit 16 and 32 vector registers
 FACTOR, ADDEND = F32(0.5), F32(0.5)  # x -> (x + 1) / 2 stays near 1
+
+PROBE_THREADS = 256  # of a block on a GPU
+PROBE_SHARED_WORDS = 2048  # int32
+DEVICE_PASSES = {
+    "copy": Pass("roof_probe_copy", PROBE_THREADS),  # (source_in, target_out)
+    "read": Pass("roof_probe_read", PROBE_THREADS),  # (source_in, sums_out float32[threads])
+    "multiply_add": Pass("roof_probe_multiply_add", PROBE_THREADS),  # (count, sums_out float32[threads])
+    "shared_add": Pass("roof_probe_shared_add", PROBE_THREADS),  # (count, sums_out int32[blocks])
+}
 
 
 @device
@@ -95,6 +106,11 @@ def multiply_add(wide, count, sums_out):
 def multiply_add_flops(wide: bool, count: int, threads: int) -> int:
     """Of one call; a fused multiply-add counts two."""
     return 2 * LANES * (CHAINS_WIDE if wide else CHAINS_NARROW) * count * threads
+
+
+def device_flops(count: int, threads: int) -> int:
+    """Of one launch of "multiply_add"; "shared_add" makes ``count`` atomic additions a thread."""
+    return 2 * CHAINS_NARROW * count * threads
 
 
 def stretch(words: int, threads: int) -> np.ndarray:
