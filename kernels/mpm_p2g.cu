@@ -116,7 +116,7 @@ __device__ __forceinline__ void scatter(int low, int high, int k, int channel, c
   atomicAdd(node + 2 * ROW, (int)rintf(a22));
 }
 
-extern "C" __global__ void __launch_bounds__(192, 6) mpm_p2g(
+extern "C" __global__ void __launch_bounds__(192, 5) mpm_p2g(
     float cell_size_m, Array<const int> counts_in, Array<const float> step_in, Array<const float> material_in,
     Array<const float> position_in, Array<const float> velocity_in, Array<const float> viscosity_in,
     Array<const int> order_in, Array<const int> cell_start_in, Array<int> arena_out) {
