@@ -47,6 +47,7 @@ class Backend(Protocol):
 
     name: str
     threads: int | None  # CPU threads; None on a GPU
+    observed_apart: bool  # whether an observer changes how launches are made
     observer: Observer | None  # told of every launch; None costs nothing
 
     def array(self, values: np.ndarray) -> Any:
@@ -143,6 +144,7 @@ class NumbaBackend:
     """The CPU. ``threads`` is all usable cores unless stated; it never changes a result."""
 
     name = "numba"
+    observed_apart = False
 
     def __init__(self, threads: int | None = None) -> None:
         import numba
@@ -192,6 +194,7 @@ class FakeBackend:
     """Runs nothing: notes launches in ``log`` and reads time from a list or counts it up in whole seconds."""
 
     name = "fake"
+    observed_apart = False
 
     def __init__(self, threads: int | None = 1, clock_values: Iterable[float] | None = None) -> None:
         self.threads = threads

@@ -22,6 +22,7 @@ from bench import units
 from bench.backend import Observer, Recording, usable_cores
 from bench.cuda_compile import Compiler
 from bench.errors import Unavailable
+from bench.sm_clock import SmClock
 from kernels.kernel import Kernel, Pass
 
 # struct Array of common.cuh, which an entry takes by value
@@ -60,6 +61,7 @@ class CupyBackend:
     """One NVIDIA GPU."""
 
     name = "cupy"
+    observed_apart = True  # an observer forbids graphs: launches are timed in a frame of their own
 
     def __init__(self, device: int = 0, cupy: Any = None, cache: Path | None = None) -> None:
         """``device`` counts what the driver shows, as CUDA_VISIBLE_DEVICES leaves it. Raises Unavailable."""
@@ -211,6 +213,9 @@ class CupyBackend:
 
     def recording(self) -> Recording:
         return GraphRecording(self)
+
+    def sm_clock(self) -> SmClock:
+        return SmClock(self)
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from bench import tables, units
-from bench.compare import Line, Side, choose, compare, sides_of
+from bench.compare import Line, Side, choose, compare, pairs_of, sides_of
 from bench.errors import UserError
 from bench.record import find_record, list_records
 from bench.store import default_results
@@ -51,13 +51,14 @@ def _sides(a: str | None, b: str | None, results: Path) -> tuple[Side, Side]:
         for line in unreadable:
             click.echo(f"shotmark: left out: {line}", err=True)
         return choose(records)
-    first = sides_of(find_record(a, results))
+    record = find_record(a, results)
+    first = sides_of(record)
     if b is None:
         if len(first) < 2:
             raise UserError(
                 f"{a}: one record is compared with itself only where it has two back-ends; name a second one"
             )
-        return first[0], first[1]
+        return pairs_of(record)[0]
     second = sides_of(find_record(b, results))
     for name, sides in ((a, first), (b, second)):
         if not sides:

@@ -8,11 +8,11 @@ from typing import Any
 import click
 
 from bench import __version__
-from bench.ahead import compile_ahead
 from bench.devices import BACKEND_NAMES, make_backends
 from bench.errors import UserError
 from bench.film import Film, parse_frames
 from bench.pictures import MOVIE, STILLS, check_formats, write_movie, writers
+from bench.prepare import prepare
 from bench.progress import choose_progress
 from bench.shoot import shoot
 from bench.shot import load_shot
@@ -29,6 +29,7 @@ from bench.verify import definition_sha256, expected, is_shipped, load_golden
 @click.option("--samples", type=click.IntRange(1, 1_000_000), default=None, help="Samples per pixel [the size's].")
 @click.option("--backend", default="auto", show_default=True, help=f"auto, {' or '.join(BACKEND_NAMES)}.")
 @click.option("--threads", type=int, default=None, help="CPU threads; all that this process may use unless said.")
+@click.option("--device", "gpu", default=None, help="Number of the GPU, or all [0].")
 def command(
     shot: str,
     frames: str,
@@ -38,23 +39,24 @@ def command(
     samples: int | None,
     backend: str,
     threads: int | None,
+    gpu: str | None,
 ) -> None:
     """Render frames of SHOT, a name or the path of a TOML file. Stop it at any time: it goes on where it was."""
     loaded = load_shot(shot)
     chosen = loaded.size(size)
     numbers = parse_frames(frames, loaded.frames)
     kinds = check_formats(formats)
-    device = make_backends(backend, threads)[0]
+    device = make_backends(backend, threads, gpu)[0]
     # The kernels are imported once it is known that they will be used.
     from bench.pipeline import MAKERS, check_memory
 
-    check_memory(loaded, size)
+    check_memory(loaded, size, device)
     folder = out or default_results().parent / "out" / f"{loaded.name}-{size}"
     film = Film(folder, _header(loaded, size, samples or chosen.samples))
     golden = load_golden() if is_shipped(loaded) and samples in (None, chosen.samples) else {}
     identity = f"{loaded.name}-{size}"
     with choose_progress(1) as progress:
-        compile_ahead(progress)
+        prepare([device], progress)
         progress.begin(identity, len(numbers))
         made = shoot(
             loaded,

@@ -11,12 +11,13 @@ from typing import Any
 import click
 
 from bench import tables, units
-from bench.ahead import compile_ahead
-from bench.compare import choose, compare, sides_of
+from bench.backend import NumbaBackend
+from bench.compare import compare, pairs_of
 from bench.devices import BACKEND_NAMES, make_backends
-from bench.errors import EXIT_CHECK_FAILED, UserError
+from bench.errors import EXIT_CHECK_FAILED, EXIT_UNAVAILABLE, UserError
 from bench.measure import Case
 from bench.plugin import measure
+from bench.prepare import prepare
 from bench.progress import choose_progress
 from bench.record import Record, Row, read_record
 from bench.shot import Shot, load_shot, shot_names
@@ -26,6 +27,7 @@ from bench.verify import definition_sha256, expected, is_shipped, load_golden
 
 FRAME_DEFAULT = 3  # frames simulated; the last is rendered and timed
 PROJECTED_GPUS = 1000
+SMALLEST = "S"  # where the CPU is measured with one thread as well: it is slow
 
 
 @click.command("run")
@@ -33,6 +35,7 @@ PROJECTED_GPUS = 1000
 @click.option("--size", default="S", show_default=True, help="S, M, L or XL.")
 @click.option("--backend", default="auto", show_default=True, help=f"auto, all, {' or '.join(BACKEND_NAMES)}.")
 @click.option("--threads", type=int, default=None, help="CPU threads; all that this process may use unless said.")
+@click.option("--device", default=None, help="Number of the GPU [0].")
 @click.option("--frames", type=click.IntRange(1), default=None, help=f"Frames to simulate [{FRAME_DEFAULT}].")
 @click.option("--rounds", type=click.IntRange(1, 10_000), default=None, help="Timed rounds [a time budget decides].")
 @click.option("--results", type=click.Path(path_type=Path), default=None, help="Folder of the records.")
@@ -44,6 +47,7 @@ def command(
     size: str,
     backend: str,
     threads: int | None,
+    device: str | None,
     frames: int | None,
     rounds: int | None,
     results: Path | None,
@@ -54,24 +58,28 @@ def command(
     Each is compiled, simulated, path-traced, proved, timed and recorded. The exit code is 1 when one did not verify.
     """
     results = results or default_results()
-    backends = make_backends(backend, threads)
+    backends = make_backends(backend, threads, device)
+    if backend == "all" and size == SMALLEST and threads is None and len(backends) > 1:
+        backends.insert(1, NumbaBackend(1))
     cases = make_cases([load_shot(name) for name in shots or shot_names()], size, frames or FRAME_DEFAULT, rounds)
     make_folder(results)
     # The kernels are imported once it is known that they will be used.
     from bench.pipeline import MAKERS, check_memory
 
     for case in cases:
-        check_memory(case.shot, case.size)
+        for one in backends:
+            check_memory(case.shot, case.size, one)
     asked: dict[str, Any] = {
         "shots": [case.shot_name for case in cases],
         "size": size,
         "backend": backend,
         "threads": threads,
+        "device": device,
         "frames": frames or FRAME_DEFAULT,
         "rounds": rounds,
     }
     with choose_progress(len(cases) * len(backends)) as progress:
-        ahead = compile_ahead(progress)
+        ahead = prepare(backends, progress)
         asked["compiled_ahead"] = {"kernel_count": ahead.kernel_count, "wall_s": ahead.wall_s}
         slot = measure(cases, backends, MAKERS, results, asked, progress)
     record = read_record(slot.path)
@@ -82,7 +90,13 @@ def command(
     else:
         show(record, pictures, projection, results)
     if record.rejected:
-        context.exit(EXIT_CHECK_FAILED)
+        context.exit(exit_code_of(record))
+
+
+def exit_code_of(record: Record) -> int:
+    """Of a run that left something out: 3 where nothing but the device or its memory was missing."""
+    missing = all(entry.get("unavailable") is True for entry in record.rejected)
+    return EXIT_UNAVAILABLE if missing else EXIT_CHECK_FAILED
 
 
 def make_cases(shots: Sequence[Shot], size: str, frame: int, rounds: int | None) -> list[Case]:
@@ -203,7 +217,8 @@ def cold_text(rows: Sequence[Row]) -> str:
 
 
 def _show_ratio(record: Record) -> None:
-    """CPU against GPU, where the run has both."""
-    if len(sides_of(record)) > 1:
-        a, b = choose([record])
-        tables.console().print(tables.compare_table(a, b, compare(a, b)))
+    """CPU against GPU where the run has both: with all threads and with one, each with both absolute times."""
+    for a, b in pairs_of(record) if record.rows else ():
+        out = tables.console()
+        out.print(f"\n{tables.plain(a.name)} against {tables.plain(b.name)}: same work, same bits")
+        out.print(tables.compare_table(a, b, compare(a, b)))

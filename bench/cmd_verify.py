@@ -9,11 +9,11 @@ from typing import Any
 import click
 
 from bench import tables, units
-from bench.ahead import compile_ahead
 from bench.backend import Backend
 from bench.cmd_run import FRAME_DEFAULT
 from bench.devices import BACKEND_NAMES, make_backends
 from bench.errors import EXIT_CHECK_FAILED, CheckFailed, UserError
+from bench.prepare import prepare
 from bench.progress import Lines
 from bench.shot import Shot, load_shot, shot_names
 from bench.verify import Golden, golden_frames, is_shipped, load_golden, write_golden
@@ -38,6 +38,7 @@ class Proof:
 @click.argument("shots", nargs=-1, metavar="[SHOT ...]")
 @click.option("--backend", default="auto", show_default=True, help=f"auto, all, {' or '.join(BACKEND_NAMES)}.")
 @click.option("--threads", type=int, default=None, help="CPU threads; all that this process may use unless said.")
+@click.option("--device", default=None, help="Number of the GPU [0].")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.option("--update-golden", is_flag=True, hidden=True, help="Write the hashes found as the golden ones.")
 @click.pass_context
@@ -46,6 +47,7 @@ def command(
     shots: tuple[str, ...],
     backend: str,
     threads: int | None,
+    device: str | None,
     as_json: bool,
     update_golden: bool,
 ) -> None:
@@ -55,11 +57,11 @@ def command(
     """
     from bench.checks import CHECKS
 
-    backends = make_backends(backend, threads)
+    backends = make_backends(backend, threads, device)
     loaded = [load_shot(name) for name in shots or shot_names()]
     golden = load_golden()
     err = tables.console(stderr=True)
-    compile_ahead(Lines())
+    prepare(backends, Lines())
     if update_golden:
         for shot in loaded:
             require_shipped(shot)
@@ -67,13 +69,13 @@ def command(
         write_golden(golden)
     proofs = []
     for shot in loaded:
-        for device in backends:
-            err.print(f"{tables.plain(shot.name)} on {device.name} ...", soft_wrap=True)
-            proofs += prove(shot, device, golden)
+        for one in backends:
+            err.print(f"{tables.plain(shot.name)} on {one.name} ...", soft_wrap=True)
+            proofs += prove(shot, one, golden)
     checks = []
     for check in CHECKS:
         err.print(f"{check.__name__.replace('_', ' ')} ...", soft_wrap=True)
-        checks += [(device.name, check(device)) for device in backends]
+        checks += [(one.name, check(one)) for one in backends]
     passed = all(proof.passed for proof in proofs) and all(check.passed for _, check in checks)
     if as_json:
         document = {"passed": passed, "golden": [vars(p) for p in proofs], "checks": [_check(b, c) for b, c in checks]}

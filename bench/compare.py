@@ -23,14 +23,16 @@ class Side:
 
     record: Record
     backend: str
+    threads: int | None = None  # where the record has the back-end with several numbers of threads
 
     @property
     def name(self) -> str:
         """Short text that tells the sides apart."""
-        return f"{self.record.path.name[:4]} {self.backend}"
+        threads = f" {self.threads} thread{'s' if self.threads != 1 else ''}" if self.threads else ""
+        return f"{self.record.path.name[:4]} {self.backend}{threads}"
 
     def rows(self) -> list[Row]:
-        return [row for row in self.record.rows if row.backend == self.backend]
+        return [row for row in self.record.rows if row.backend == self.backend and self.threads in (None, row.threads)]
 
     def as_dict(self) -> dict[str, Any]:
         threads = sorted({row.threads for row in self.rows() if row.threads is not None})
@@ -118,18 +120,33 @@ def compare(a: Side, b: Side) -> list[Line]:
 
 
 def sides_of(record: Record) -> list[Side]:
-    """The back-ends that a record holds, CPU first."""
-    found = dict.fromkeys(row.backend for row in record.rows)
-    return [Side(record, backend) for backend in sorted(found, key=lambda name: (name != "numba", name))]
+    """The back-ends that a record holds, CPU first, and of one back-end the one with most threads first."""
+    found: dict[str, set[int | None]] = {}
+    for row in record.rows:
+        found.setdefault(row.backend, set()).add(row.threads)
+    sides = []
+    for backend in sorted(found, key=lambda name: (name != "numba", name)):
+        threads = sorted(found[backend], key=lambda n: -(n or 0))
+        sides += [Side(record, backend, n) for n in threads] if len(threads) > 1 else [Side(record, backend)]
+    return sides
+
+
+def pairs_of(record: Record) -> list[tuple[Side, Side]]:
+    """CPU against GPU, once for each number of threads that the CPU was measured with; else all against the first."""
+    sides = sides_of(record)
+    last = [side for side in sides if side.backend != sides[0].backend]
+    if last:
+        return [(side, last[0]) for side in sides if side.backend == sides[0].backend]
+    return [(sides[0], side) for side in sides[1:]]
 
 
 def choose(records: Iterable[Record]) -> tuple[Side, Side]:
     """CPU against GPU of the newest run that has both; otherwise the two newest runs. Raises UserError."""
     usable = [record for record in records if record.rows]
     for record in reversed(usable):
-        sides = sides_of(record)
-        if len(sides) > 1:
-            return sides[0], sides[1]
+        pairs = pairs_of(record)
+        if pairs and pairs[0][0].backend != pairs[0][1].backend:
+            return pairs[0]
     if len(usable) < 2:
         raise UserError(f"two records are needed, {len(usable)} can be read: shotmark run makes one")
     return sides_of(usable[-2])[0], sides_of(usable[-1])[0]

@@ -5,7 +5,9 @@ state before that frame is kept. Every later round restores that state outside t
 so each round does the same work and has to give the same bits. A round whose hashes differ ends the measurement.
 
 One round gives all three times: laps of the stages follow each other on one clock, ``resident`` is simulate to resolve,
-``frame`` goes on to the encoded file, and ``kernels`` is the sum of the launches inside.
+``frame`` goes on to the encoded file (what crosses from the device belongs to ``encode``), and ``kernels`` is the sum
+of the launches inside. Where timing each launch would change how they are made, that sum comes from the frame again.
+Data are as warm as the frame before left them: nothing is flushed.
 """
 
 from __future__ import annotations
@@ -13,13 +15,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from bench.backend import Backend, KernelTimes
 from bench.errors import CheckFailed
 from bench.record import STAGES, TOTALS
+from bench.sm_clock import throttled
 from bench.stats import median
 
 ROUNDS_MIN, ROUNDS_MAX = 3, 12
@@ -64,6 +67,9 @@ class Round:
     state_sha256: str
     picture_sha256: str
     work: dict[str, Any]
+    transfer_s: float = 0.0  # of encode: the picture on its way to the host
+    sm_clock_hz: float | None = None  # of a GPU, inside the frame
+    throttled: bool | None = None  # whether that is far below its highest
 
 
 @dataclass
@@ -72,18 +78,24 @@ class Measurement:
 
     verified: str | None = None  # GOLDEN or REPEAT once the proof stands
     rejected: str | None = None  # why it did not verify
+    unavailable: bool = False  # whether that is for want of memory or of the device, not of the right bits
     cold_s: dict[str, float] = field(default_factory=dict)  # first call of each stage
     compile_s: float | None = None
     first: Round | None = None
     rounds: list[Round] = field(default_factory=list)
 
+    @property
+    def good_rounds(self) -> list[Round]:
+        """Rounds at full clock; all of them where none was."""
+        return [done for done in self.rounds if not done.throttled] or self.rounds
+
     def samples_s(self, stage: str) -> list[float]:
-        return [done.seconds[stage] for done in self.rounds]
+        return [done.seconds[stage] for done in self.good_rounds]
 
     def kernels_s(self) -> dict[str, float]:
         """Median seconds of each kernel over the rounds, the dearest first."""
-        names = {name for done in self.rounds for name in done.kernels_s}
-        middle = {name: median([done.kernels_s.get(name, 0.0) for done in self.rounds]) or 0.0 for name in names}
+        names = {name for done in self.good_rounds for name in done.kernels_s}
+        middle = {name: median([done.kernels_s.get(name, 0.0) for done in self.good_rounds]) or 0.0 for name in names}
         return dict(sorted(middle.items(), key=lambda item: (-item[1], item[0])))
 
 
@@ -121,12 +133,14 @@ def work_digest(work: dict[str, Any]) -> str:
 class ShotMeter:
     """Runs one case on one back-end, step by step; the caller decides when, and may save in between."""
 
-    def __init__(self, case: Case, backend: Backend, makers: Makers, pictures: Path) -> None:
+    def __init__(
+        self, case: Case, backend: Backend, makers: Makers, pictures: Path, identity: str | None = None
+    ) -> None:
         self.case = case
         self.backend = backend
         self.makers = makers
         self.result = Measurement()
-        self.identity = case.identity(backend)
+        self.identity = identity or case.identity(backend)
         self.kernel_times = KernelTimes()
         self.picture_stem = pictures / f"{self.identity}.{case.frame:04d}"
         self._scene: Any = None
@@ -137,6 +151,9 @@ class ShotMeter:
         self._picture: Any = None
         self._stamps: list[Any] = []
         self._last: Round | None = None
+        self._planned = 0
+        self._fetched: Any = None
+        self._sm_clock: Any = None
 
     # --- verify ------------------------------------------------------------------------------
     def verify(self, progress: Callable[[str], None] = lambda text: None) -> None:
@@ -154,6 +171,8 @@ class ShotMeter:
         """Build the scene, simulate up to the frame before the measured one, keep that state, do the frame."""
         clock = self.backend.clock
         with CompileClock() as compiling:
+            make_clock = getattr(self.backend, "sm_clock", None)
+            self._sm_clock = make_clock() if make_clock else None
             progress("scene")
             start = clock()
             self._scene = self.makers.build_scene(self.case.shot, self.case.size)
@@ -180,10 +199,10 @@ class ShotMeter:
     # --- time --------------------------------------------------------------------------------
     def round_count(self) -> int:
         """Rounds that the time budget holds."""
-        if self.case.rounds is not None:
-            return self.case.rounds
         frame_s = self.last_frame_s
-        return ROUNDS_MAX if frame_s <= 0.0 else max(ROUNDS_MIN, min(ROUNDS_MAX, int(BUDGET_S / frame_s)))
+        budget = ROUNDS_MAX if frame_s <= 0.0 else max(ROUNDS_MIN, min(ROUNDS_MAX, int(BUDGET_S / frame_s)))
+        self._planned = budget if self.case.rounds is None else self.case.rounds
+        return self._planned
 
     def restore(self) -> None:
         """Put back the state before the measured frame; never inside a timed region."""
@@ -192,25 +211,34 @@ class ShotMeter:
 
     def run_frame(self) -> None:
         """Simulate, surface, trace, resolve, encode: one frame on the clock, with a stamp after each stage."""
-        clock, wait = self.backend.clock, self.backend.synchronize
+        self._run_frame(observed=not self.backend.observed_apart)
+
+    def _run_frame(self, observed: bool) -> None:
+        clock, sm_clock = self.backend.clock, self._sm_clock
         self.kernel_times.clear()
-        self.backend.observer = self.kernel_times
+        self.backend.observer = self.kernel_times if observed else None
+        if sm_clock is not None:
+            sm_clock.reset()
+        # A stamp follows what was queued before it: nothing has to wait between the stages
         stamps = [clock()]
+        if sm_clock is not None:
+            sm_clock.begin()
         self._done = self._simulation.advance_frame()
-        wait()
         stamps.append(clock())
         self._renderer.surface(self._simulation)
-        wait()
         stamps.append(clock())
         self._renderer.trace(self.case.frame)
-        wait()
         stamps.append(clock())
-        self._picture = self._renderer.resolve()
-        wait()
-        stamps.append(clock())
-        self.makers.write_picture(self._picture, self._scene, self.case, self.picture_stem)
+        self._renderer.develop()
+        if sm_clock is not None:
+            sm_clock.end()
         stamps.append(clock())
         self.backend.observer = None
+        self._picture = self._renderer.fetch()
+        self._fetched = clock()
+        self.makers.write_picture(self._picture, self._scene, self.case, self.picture_stem)
+        self.backend.synchronize()
+        stamps.append(clock())
         self._stamps = stamps
 
     def check(self) -> Round:
@@ -226,7 +254,21 @@ class ShotMeter:
 
     def keep(self) -> None:
         """Check the frame just done and count it as a timed round."""
-        self.result.rounds.append(self.check())
+        done = self.check()
+        if self.backend.observed_apart:
+            self.restore()
+            self._run_frame(observed=True)
+            seen = self.check()
+            seconds = {**done.seconds, "kernels": seen.seconds["kernels"]}
+            done = self._last = replace(done, seconds=seconds, kernels_s=seen.kernels_s)
+        self.result.rounds.append(done)
+
+    @property
+    def wants_another(self) -> bool:
+        """Whether throttled rounds are to be made up for: as many again at the most as there were planned."""
+        slow = sum(1 for done in self.result.rounds if done.throttled)
+        done = len(self.result.rounds)
+        return slow > 0 and done - slow < self._planned and done < 2 * self._planned
 
     # --- proof -------------------------------------------------------------------------------
     def _proof(self) -> Round:
@@ -237,12 +279,17 @@ class ShotMeter:
         seconds["resident"] = float(stamps[4] - stamps[0])
         seconds["frame"] = float(stamps[5] - stamps[0])
         assert set(seconds) == {*STAGES, *TOTALS}
+        hertz = self._sm_clock.hertz() if self._sm_clock is not None else None
+        highest = float(getattr(self.backend, "clock_max_hz", 0.0))
         return Round(
             seconds=seconds,
             kernels_s=kernels_s,
             state_sha256=self._simulation.state_digest(),
             picture_sha256=self._picture.digest,
             work=self._work(),
+            transfer_s=float(self._fetched - stamps[4]),
+            sm_clock_hz=hertz,
+            throttled=throttled(hertz, highest),
         )
 
     def _work(self) -> dict[str, Any]:
@@ -278,3 +325,4 @@ class ShotMeter:
     def release(self) -> None:
         """Let go of scene, state and pictures; the result stays."""
         self._scene = self._simulation = self._renderer = self._saved = self._picture = self._done = None
+        self._sm_clock = None

@@ -10,7 +10,7 @@ import psutil
 from bench import units
 from bench.backend import Backend, cgroup_memory_limit_bytes
 from bench.checkpoint import restore, snapshot
-from bench.errors import UserError
+from bench.errors import Unavailable, UserError
 from bench.estimate import estimate
 from bench.measure import Case, Makers
 from bench.pictures import can_write_exr, write_exr, write_png
@@ -46,9 +46,17 @@ MAKERS = Makers(
 )
 
 
-def check_memory(shot: Shot, size: str) -> None:
-    """Refuse, with the numbers, what this machine's memory cannot hold. Raises UserError."""
-    needed = estimate(shot, size).memory_bytes["numba"]
+def check_memory(shot: Shot, size: str, backend: Backend) -> None:
+    """Refuse, with the numbers, what the memory cannot hold. Raises UserError; of a GPU's memory Unavailable."""
+    needed = estimate(shot, size).memory_bytes[backend.name]
+    free = getattr(backend, "free_bytes", None)
+    if free is not None:
+        if needed > free():
+            raise Unavailable(
+                f"{shot.name} at size {size} needs {units.byte_size(needed)} of the GPU's memory,"
+                f" {units.byte_size(free())} are free; a smaller --size or --backend numba runs"
+            )
+        return
     limits = [psutil.virtual_memory().total, cgroup_memory_limit_bytes()]
     room = min(limit for limit in limits if limit is not None)
     if needed > room:

@@ -24,10 +24,11 @@ import pytest
 
 from bench import __version__, machine
 from bench.backend import Backend
-from bench.errors import CheckFailed, ShotmarkError, UserError
+from bench.errors import CheckFailed, ShotmarkError, Unavailable, UserError
 from bench.measure import Case, Makers, ShotMeter, work_digest
 from bench.progress import Progress, Silent
 from bench.record import SCHEMA, STAGES, dump
+from bench.stats import median
 from bench.store import Slot, claim
 
 SUITE = Path(__file__).with_name("suite.py")
@@ -159,6 +160,7 @@ class Plugin:
         first = meter.result.rejected is None
         meter.result.rejected = meter.result.rejected or _one_line(error)
         meter.result.verified = None
+        meter.result.unavailable = meter.result.unavailable or isinstance(error, Unavailable)
         if not isinstance(error, ShotmarkError):
             self.failure = self.failure or error  # a defect of ours: the traceback is wanted
         stage = item.callspec.params.get("stage", item.originalname)
@@ -166,6 +168,10 @@ class Plugin:
         if first:
             self.progress.end(meter.identity, meter.result.rejected)
             meter.release()
+            give_back = getattr(meter.backend, "release", None)
+            if give_back is not None:
+                with contextlib.suppress(Unavailable):  # a device that has gone holds nothing
+                    give_back()
             self.save()
 
     # --- rows ------------------------------------------------------------------------------------
@@ -186,6 +192,11 @@ class Plugin:
             "cold_s": result.cold_s.get(stage),
             "compile_s": result.compile_s if stage == "frame" else None,
             "kernels_s": result.kernels_s() if stage == "kernels" else None,
+            "device": getattr(meter.backend, "device_name", None),
+            "transfer_s": median([done.transfer_s for done in result.good_rounds]) if stage == "encode" else None,
+            "sm_clock_hz": [done.sm_clock_hz for done in result.good_rounds] if stage == "frame" else None,
+            # Seconds of rounds far below full clock: they are in no figure
+            "throttled_s": [done.seconds[stage] for done in result.rounds if done not in result.good_rounds],
         }
 
     def _keep(self, meter: ShotMeter, metadata: Any, stage: str) -> None:
@@ -194,6 +205,8 @@ class Plugin:
             self._reject(meter, stage)
             return
         row = metadata.as_dict(include_data=True)
+        if any(done.throttled for done in meter.result.rounds):
+            row["stats"] = _stats(meter.result.samples_s(stage))
         row["params"] = {"shot": meter.identity, "stage": stage}
         row["extra_info"] = self._extra(meter, stage)
         self._rows[row["name"]] = row
@@ -233,6 +246,7 @@ class Plugin:
             "state_sha256": first.state_sha256 if first else None,
             "picture_sha256": first.picture_sha256 if first else None,
             "expected": meter.case.expected,
+            "unavailable": meter.result.unavailable,
         }
 
     def document(self, rows: dict[str, dict[str, Any]] | None = None) -> dict[str, Any]:
@@ -277,6 +291,13 @@ class Plugin:
             meter.result.verified or meter.result.rejected for meter in self.meters.values()
         )
         self.save()
+
+
+def _identity(case: Case, backend: Backend, backends: Sequence[Backend]) -> str:
+    """Name of a shot on a back-end; with the threads where the run has the same one with others."""
+    alike = [other for other in backends if other.name == backend.name]
+    threads = f"-{backend.threads}t" if alike[0] is not backend else ""
+    return f"{case.identity(backend)}{threads}"
 
 
 def _clock_of(backend: Backend) -> Callable[[], Any]:
@@ -359,7 +380,11 @@ def measure(
     """
     tag = f"{(machine.commit()['id'] or 'unversioned')[:40]}_{datetime.now(UTC).strftime('%Y%m%d_%H%M%S')}"
     slot = claim(results / machine.describe()["id"], tag)
-    meters = [ShotMeter(case, backend, makers, slot.pictures) for case in cases for backend in backends]
+    meters = [
+        ShotMeter(case, backend, makers, slot.pictures, _identity(case, backend, backends))
+        for case in cases
+        for backend in backends
+    ]
     plugin = Plugin(meters, slot, run, progress or Silent())
     try:
         run_pytest(plugin, results)

@@ -27,13 +27,12 @@ def frame(meter: ShotMeter, shotmark: Any, benchmark: Any) -> None:
     rounds = meter.round_count()
     warm_up = 1 if meter.last_frame_s < WARM_UP_ROUND_S_MAX else 0
     shotmark.plan_rounds(meter, rounds)
-    benchmark.pedantic(
-        meter.run_frame,
-        setup=meter.restore,
-        teardown=shotmark.keeper_of(meter, warm_up),
-        rounds=rounds,
-        warmup_rounds=warm_up,
-    )
+    keep = shotmark.keeper_of(meter, warm_up)
+    benchmark.pedantic(meter.run_frame, setup=meter.restore, teardown=keep, rounds=rounds, warmup_rounds=warm_up)
+    while meter.wants_another:
+        meter.restore()
+        meter.run_frame()
+        keep()
 
 
 def stage(meter: ShotMeter, stage: str, replay: Replay, benchmark: Any) -> None:

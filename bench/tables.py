@@ -71,7 +71,7 @@ def stage_table(record: Record) -> Table:
             summary = summarize(row.samples_s)
             share = summary.median / whole if summary.median is not None and whole else None
             table.add_row(
-                f"{row.shot} {row.size} {row.backend}" if index == 0 else "",
+                f"{row.shot} {row.size} {row.backend}{one_thread(row)}" if index == 0 else "",
                 TOTAL_TEXT.get(row.stage, row.stage),
                 units.seconds(summary.median),
                 interval_text(summary),
@@ -83,6 +83,11 @@ def stage_table(record: Record) -> Table:
             )
         table.add_row()
     return table
+
+
+def one_thread(row: Row) -> str:
+    """What tells the CPU's single thread from all of its threads in one table."""
+    return ", 1 thread" if row.threads == 1 else ""
 
 
 def rejected_lines(record: Record) -> list[str]:
@@ -98,9 +103,9 @@ def rejected_lines(record: Record) -> list[str]:
 def groups(record: Record) -> list[list[Row]]:
     """Rows by shot, size and back-end, stages in the order of the pipeline, totals last."""
     order = {stage: index for index, stage in enumerate((*STAGES, *TOTALS))}
-    found: dict[tuple[str, str, str], list[Row]] = {}
+    found: dict[tuple[str, str, str, int | None], list[Row]] = {}
     for row in record.rows:
-        found.setdefault((row.shot, row.size, row.backend), []).append(row)
+        found.setdefault((row.shot, row.size, row.backend, row.threads), []).append(row)
     return [sorted(rows, key=lambda row: order[row.stage]) for rows in found.values()]
 
 

@@ -91,9 +91,11 @@ class FakeRenderer:
         self.frame = frame
         self.backend.launch(kernel("img_trace"))
 
-    def resolve(self) -> Any:
+    def develop(self) -> None:
         self.workshop.log.append("resolve")
         self.backend.launch(kernel("img_resolve"))
+
+    def fetch(self) -> Any:
         return SimpleNamespace(rgb=np.zeros((4, 8, 3), np.float32), digest=digest(f"picture {self.frame}"), samples=16)
 
     def work(self) -> dict[str, int]:
