@@ -6,7 +6,7 @@ CASES[kernel][label](rng) gives the kernel's arguments by name.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,8 +27,8 @@ ORDER = ("mpm_sort", "mpm_p2g", "mpm_grid", "mpm_g2p", "mpm_control")
 def _particles(
     rng: np.random.Generator,
     size: int,
-    low: list[float],
-    high: list[float],
+    low: Sequence[float],
+    high: Sequence[float],
     speed: float = 1.0,
     gradient: float = 1.0,
     volumes: tuple[float, float] = (0.99, 1.01),
@@ -300,8 +300,8 @@ def crushed(rng: np.random.Generator) -> Arguments:
 
 
 SPREAD = (
-    none, one, box, again, wide, full_cell, dense, one_point, low_corner, high_corner, middle_planes, fast, slow, at_rest,
-    squeezed,
+    none, one, box, again, wide, full_cell, dense, one_point, low_corner, high_corner, middle_planes, fast, slow,
+    at_rest, squeezed,
 )  # fmt: skip
 USED: dict[str, tuple[Maker, ...]] = {
     "mpm_sort": (
