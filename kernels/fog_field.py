@@ -26,8 +26,8 @@ from kernels.constants import (
     PICTURE_FOG_VOXEL,
 )
 from kernels.kernel import Kernel, Traffic
-from kernels.surf_bricks import binned_pool, cell_range
-from kernels.surf_field import NOWHERE, SLACK, first_node
+from kernels.surf_bricks import SLACK, binned_pool, cell_range
+from kernels.surf_field import NOWHERE, first_node
 from kernels.surf_lanes import device_call, inlined, task_call
 from kernels.vector import load8, peek, poke, splat8, store, vadd, vfma, vmax, vmul, vsub
 

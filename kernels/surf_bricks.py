@@ -38,6 +38,8 @@ from kernels.surf_lanes import device_call, inlined, task_call
 from kernels.vector import peek, poke
 
 EIGHT = F32(8.0)
+# Particles are looked for a little beyond their kernel, so that no brick's rounding decides whether one counts
+SLACK = F32(1.0001)
 # Default settings, in particle spacings: the kernel's radius makes a single particle as large as its share of the
 # volume and puts a flat surface where it belongs, both with the same radius (0.246 REACH)
 REACH_SPACINGS = F32(2.52)

@@ -48,7 +48,7 @@ TASKS = 256
 BAND = F32(3.0)  # voxels
 NEAR = F32(2.0)  # voxels: a brick all of whose nodes are farther from the surface is taken out of the table
 SLOPE_MIN = F32(0.05)  # of the field per voxel, against division by nothing
-THIRD = F32(1.0 / 3.0)
+THREE, THIRD = F32(3.0), F32(1.0 / 3.0)
 STRIDE_X, STRIDE_Y = TILE_EDGE * TILE_ROW, TILE_ROW
 
 
@@ -79,7 +79,7 @@ def _eikonal_step(a, b, c):
     result = vpick(vsub(middle, first), second, first)
     total = vadd(vadd(least, middle), most)
     squares = vfma(most, most, vfma(middle, middle, vmul(least, least)))
-    root = vsub(vmul(total, total), vmul(splat16(F32(3.0)), vsub(squares, one)))
+    root = vsub(vmul(total, total), vmul(splat16(THREE), vsub(squares, one)))
     third = vmul(vadd(total, vsqrt(vmax(root, splat16(ZERO)))), splat16(THIRD))
     return vpick(vsub(most, result), third, result)
 

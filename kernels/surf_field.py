@@ -44,7 +44,7 @@ from kernels.constants import (
 )
 from kernels.kernel import Kernel, Traffic
 from kernels.mpm_collide import terrain_height, terrain_normal
-from kernels.surf_bricks import binned_pool, cell_range, clamp_to_walls, domain_cells
+from kernels.surf_bricks import SLACK, binned_pool, cell_range, clamp_to_walls, domain_cells
 from kernels.surf_count import clamp_cell
 from kernels.surf_lanes import device_call, inlined, task_call
 from kernels.vector import load8, peek, poke, splat8, store, vadd, vfma, vmax, vmul, vsub
@@ -54,9 +54,10 @@ ROW = 16  # words of a row: 9 nodes and what a vector may reach beyond them
 BLOCK = 5 * ROW  # words of a row's sums: weight, weighted offset (3), weighted heat
 ROWS = 81
 NOWHERE = F32(1.0e15)  # m, coordinate of the words beyond a row
-# Particles are looked for a little beyond the kernel, so that no brick's rounding decides whether one counts
-SLACK = F32(1.0001)
 EIGHT, FOUR = F32(8.0), F32(4.0)
+# Polynomials of ``lean``
+MOMENT, MASS = F32(0.1), F32(128.0 / 315.0)
+MASS_8, MASS_6, MASS_4, MASS_2 = F32(1.0 / 9.0), F32(-4.0 / 7.0), F32(6.0 / 5.0), F32(-4.0 / 3.0)
 
 
 @device_call
@@ -213,9 +214,9 @@ def lean(distance, reach):
         return ZERO
     s = h * h
     t = ONE - s
-    moment = F32(0.1) * (t * t * t * t * t)
-    mass = fma(fma(fma(fma(s, F32(1.0 / 9.0), F32(-4.0 / 7.0)), s, F32(6.0 / 5.0)), s, F32(-4.0 / 3.0)), s, ONE)
-    return reach * (moment / fma(mass, h, F32(128.0 / 315.0)))
+    moment = MOMENT * (t * t * t * t * t)
+    mass = fma(fma(fma(fma(s, MASS_8, MASS_6), s, MASS_4), s, MASS_2), s, ONE)
+    return reach * (moment / fma(mass, h, MASS))
 
 
 @device_call
