@@ -1,7 +1,7 @@
 """Loops that reach a machine's limits and do nothing else: copy, read, and chains of fused multiply-adds.
 
 Each runs one task a thread on its own stretch of the arrays, ``repeats`` times over. The pipeline does not call them.
-``roof_probe.cu`` does the same on a GPU, and adds to shared memory as the scatter does: DEVICE_PASSES names its entries.
+``roof_probe.cu`` does the same on a GPU, and adds to shared memory as a scatter does: DEVICE_PASSES names its entries.
 """
 
 from __future__ import annotations
