@@ -66,7 +66,7 @@ class FakeCupy:
     built_for: int = 12090
     nvrtc_version: tuple[int, int] | None = (12, 9)  # None: the library is missing
     architectures: tuple[int, ...] = (75, 80, 86, 89, 90, 100, 120)
-    execute: Callable[[str, str, int, int, list[Any]], None] = lambda *args: None
+    execute: Callable[[str, str, int, int, list[Any], int], None] = lambda *args: None
     launch_s: float = 1e-3  # virtual seconds of a launch
     resident_blocks: int = 16
     log: list[Any] = field(default_factory=list)
@@ -277,7 +277,7 @@ class FakeFunction:
 
         def run() -> None:
             cupy.seconds += cupy.launch_s
-            cupy.execute(self.text, self.name, grid[0], block[0], values)
+            cupy.execute(self.text, self.name, grid[0], block[0], values, shared_mem)
 
         if cupy.captured is not None:
             cupy.captured.append(run)

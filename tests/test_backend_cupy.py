@@ -120,7 +120,7 @@ def test_a_failing_device_is_one_line(tmp_path: Path) -> None:
 # --- graphs ----------------------------------------------------------------------------------
 def test_launches_that_come_again_become_a_graph(tmp_path: Path, toy_text: None) -> None:
     done: list[int] = []
-    gpu, cupy = device(tmp_path, FakeCupy(execute=lambda text, entry, grid, block, values: done.append(int(values[0]))))
+    gpu, cupy = device(tmp_path, FakeCupy(execute=lambda *call: done.append(int(call[4][0]))))
     recording = gpu.recording()
 
     def launches() -> None:

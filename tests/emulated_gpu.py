@@ -1,0 +1,49 @@
+"""The GPU's back-end with the emulator for a device: its arguments, graphs and passes carry the real text of kernels."""
+
+from __future__ import annotations
+
+import ctypes
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.backend_cupy import CupyBackend
+from kernels.kernel import Pass
+from tests.emulator import Emulator, launcher
+from tests.fake_cupy import FakeCupy, FakeGpu
+
+MULTIPROCESSORS = 2
+
+
+def emulated_gpu(cache: Path, seed: int = 0, **options: Any) -> CupyBackend:
+    """A CupyBackend whose launches run in the emulator."""
+    return CupyBackend(0, emulated_cupy(seed, **options), cache)
+
+
+def emulated_cupy(seed: int = 0, **options: Any) -> FakeCupy:
+    emulator = Emulator(device_sms=1, seed=seed)
+
+    def execute(text: str, entry: str, blocks: int, threads: int, values: list[Any], shared_bytes: int) -> None:
+        library, path, entries = launcher._loaded(text, False)
+        known = entries[entry]
+        unpacked = [_unpacked(parameter, value) for parameter, value in zip(known.parameters, values, strict=True)]
+        one = Pass(entry, threads=threads, blocks_per_sm=blocks, shared_bytes=shared_bytes)
+        emulator._pass(library, path, one, known, unpacked)
+
+    gpu = FakeGpu("Emulated GPU", multiprocessors=MULTIPROCESSORS)
+    return FakeCupy(gpus=(gpu,), execute=execute, resident_blocks=2, **options)
+
+
+def _unpacked(parameter: Any, value: Any) -> Any:
+    """What the 24 bytes of an array stand for, or a plain number."""
+    element = parameter.element
+    if element is None:
+        return float(value) if parameter.type == "float" else int(value)
+    kind = np.dtype(launcher.ELEMENTS[element])
+    shape = (int(value["shape0"]), int(value["shape1"]), int(value["shape2"]))
+    size = int(np.prod(shape))
+    if size == 0:
+        return np.zeros(shape, kind)
+    memory = (ctypes.c_uint8 * (size * kind.itemsize)).from_address(int(value["data"]))
+    return np.frombuffer(memory, kind).reshape(shape)
