@@ -87,8 +87,8 @@ extern "C" __global__ void __launch_bounds__(128, 5) mpm_g2p(
   int blocks = counts_in[COUNT_BLOCKS];
   for (int s = blockIdx.x; s < blocks; s += gridDim.x) {
     long long row = (long long)s * PEAK_WORDS;
-    long long begin = cell_start_in[(long long)s * BLOCK_NODES];
-    int count = (int)(cell_start_in[(long long)(s + 1) * BLOCK_NODES] - begin);
+    int begin = cell_start_in[(long long)s * BLOCK_NODES];
+    int count = cell_start_in[(long long)(s + 1) * BLOCK_NODES] - begin;
     if (count == 0) {
       if (threadIdx.x < PEAK_WORDS) peak_out[row + threadIdx.x] = ZERO;
       continue;
@@ -104,8 +104,9 @@ extern "C" __global__ void __launch_bounds__(128, 5) mpm_g2p(
       halo[i] = value;
     }
     for (int cell = threadIdx.x; cell < BLOCK_NODES; cell += THREADS) {
-      int low = (int)(cell_start_in[(long long)s * BLOCK_NODES + cell] - begin);
-      int high = (int)(cell_start_in[(long long)s * BLOCK_NODES + cell + 1] - begin);
+      int low = cell_start_in[(long long)s * BLOCK_NODES + cell] - begin;
+      int high = cell_start_in[(long long)s * BLOCK_NODES + cell + 1] - begin;
+#pragma unroll 1
       for (int i = low; i < high; ++i) cell_of[i] = (unsigned char)cell;
     }
     if (threadIdx.x < PEAKS) peaks[threadIdx.x] = threadIdx.x == PEAK_VOLUME_MIN ? 0x7FFFFFFF : 0;
@@ -147,7 +148,7 @@ extern "C" __global__ void __launch_bounds__(128, 5) mpm_g2p(
         place.y = moved(old.y, v.y, dt, limit_y.x, limit_y.y);
         place.z = moved(old.z, v.z, dt, limit_z.x, limit_z.y);
         place.w = moved(old.w, old.w * ((cx.x + cy.y) + cz.z), dt, VOLUME_RATIO_MIN, VOLUME_RATIO_MAX);
-        store4(position_out, (begin + i) * 4, place);
+        store4(position_out, (long long)(begin + i) * 4, place);
         int bx = base_of(place.x, inverse_cell), by = base_of(place.y, inverse_cell);
         key_out[begin + i] = key_of(bx, by, base_of(place.z, inverse_cell), size_y, size_z);
         // Peaks, as bits of non-negative floats
@@ -160,8 +161,9 @@ extern "C" __global__ void __launch_bounds__(128, 5) mpm_g2p(
         tight = tight < volume ? tight : volume;
       }
       __syncwarp();
-      for (int word = lane; word < 3 * number; word += 32) {
-        store4(velocity_out, (begin + warp_first) * 12 + 4 * word, own[word]);
+      long long to = (long long)(begin + warp_first) * 12 + 4 * lane;
+      for (int part = 0; part < 3; ++part) {
+        if (lane + 32 * part < 3 * number) store4(velocity_out, to + 128 * part, own[lane + 32 * part]);
       }
       __syncwarp();
     }

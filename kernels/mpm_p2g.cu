@@ -84,12 +84,15 @@ __device__ __forceinline__ void prepare(
 __device__ __forceinline__ void scatter(int low, int high, int k, int channel, const float* field, int* node) {
   float below = (float)(k - 1);
   float a00 = ZERO, a01 = ZERO, a02 = ZERO, a10 = ZERO, a11 = ZERO, a12 = ZERO, a20 = ZERO, a21 = ZERO, a22 = ZERO;
-  for (int i = low; i < high; ++i) {
-    const float* at = field + i * WORDS;
-    float4 a = *reinterpret_cast<const float4*>(at + 4 * channel);
+  const float* at = field + low * WORDS;
+  const float* own = at + 4 * channel;
+  const float* weight = at + AT_WEIGHT + k;
+#pragma unroll 1  // unrolled, cells of unlike counts in a warp would wait for each other twice
+  for (int left = high - low; left > 0; --left) {
+    float4 a = *reinterpret_cast<const float4*>(own);
     float4 share = *reinterpret_cast<const float4*>(at + AT_SHARE);
     float4 more = *reinterpret_cast<const float4*>(at + AT_SHARE + 4);
-    float last = at[AT_SHARE + 8], w = at[AT_WEIGHT + k];
+    float last = at[AT_SHARE + 8], w = *weight;
     float zx = w * a.y, zy = w * a.z;
     float middle = w * __fmaf_rn(a.w, below, a.x);
     float lower = middle - zx, upper = middle + zx;
@@ -102,6 +105,9 @@ __device__ __forceinline__ void scatter(int low, int high, int k, int channel, c
     a20 = __fmaf_rn(more.z, upper - zy, a20);
     a21 = __fmaf_rn(more.w, upper, a21);
     a22 = __fmaf_rn(last, upper + zy, a22);
+    at += WORDS;
+    own += WORDS;
+    weight += WORDS;
   }
   atomicAdd(node, (int)rintf(a00));
   atomicAdd(node + ROW, (int)rintf(a01));

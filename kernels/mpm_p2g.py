@@ -286,5 +286,5 @@ KERNEL = Kernel(
     cpu=cpu,
     traffic=traffic,
     example=example,
-    passes=(Pass("mpm_p2g", threads=192, blocks_per_sm=5),),
+    passes=(Pass("mpm_p2g", threads=192, blocks_per_sm=6),),
 )
