@@ -3,17 +3,22 @@
 Workers are processes that call each kernel once with its own small example; the machine code lands in Numba's cache on
 disk, where the run finds it. Types are part of a kernel's contract, so an example has those of a real call. Nothing
 depends on this: what a worker does not finish is compiled on first use.
+
+Other modules may hold compiled functions as well. They are named in full, with a dot; each has ``cache_folder()``, as
+the kernels have, and ``compile_now()``.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import queue
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +28,7 @@ from bench.progress import COMPILE, Progress
 WORKERS_MAX = 4  # the tracer alone takes a fourth of the time
 WORTHWHILE = 4  # kernels; fewer are compiled on first use
 EXAMPLE_SIZE = 8
+OTHERS = ("bench.project.loop",)  # by name: it stands later in the pipeline
 
 
 @dataclass(frozen=True)
@@ -33,12 +39,14 @@ class Ahead:
     wall_s: float
 
 
-def uncached() -> list[str]:
-    """Names of the kernels that Numba's disk cache does not hold."""
+def uncached(others: Sequence[str] = ()) -> list[str]:
+    """Names of the kernels, and of other modules, that Numba's disk cache does not hold."""
     import kernels
 
     names = [path.stem for path in kernels.HERE.glob("*.py") if "\nKERNEL = " in path.read_text(encoding="utf-8")]
-    return [name for name in names if not any(Path(kernels.cache_folder(name)).rglob("*.nbi"))]
+    folders = [(name, kernels.cache_folder(name)) for name in names]
+    folders += [(name, importlib.import_module(name).cache_folder()) for name in others]
+    return [name for name, folder in folders if not any(Path(folder).rglob("*.nbi"))]
 
 
 def families(names: list[str]) -> list[list[str]]:
@@ -51,12 +59,14 @@ def families(names: list[str]) -> list[list[str]]:
     found: dict[str, list[str]] = {}
     for name in sorted(names):
         found.setdefault(name.partition("_")[0], []).append(name)
-    return sorted(found.values(), key=lambda family: -sum(kernels.source_bytes(name) for name in family))
+    return sorted(
+        found.values(), key=lambda family: -sum(kernels.source_bytes(name) for name in family if "." not in name)
+    )
 
 
-def compile_ahead(progress: Progress) -> Ahead:
+def compile_ahead(progress: Progress, others: Sequence[str] = OTHERS) -> Ahead:
     """Fill Numba's cache with what is missing. Ctrl-C ends the workers."""
-    names = uncached()
+    names = uncached(others)
     workers = min(WORKERS_MAX, usable_cores())
     if workers < 2 or len(names) < WORTHWHILE:
         return Ahead(0, 0.0)
@@ -113,15 +123,16 @@ def _feed(process: subprocess.Popen[str], waiting: queue.SimpleQueue[str], done:
 
 def main() -> None:
     """A worker: names come in by line, and go out again when they are compiled."""
-    import importlib
-
     import numpy as np
 
     for line in sys.stdin:
         name = line.strip()
-        kernel = importlib.import_module(f"kernels.{name}").KERNEL
-        arguments = kernel.example(np.random.default_rng(0), EXAMPLE_SIZE)
-        kernel.cpu(*[arguments[key] for key in kernel.argument_names])
+        if "." in name:
+            importlib.import_module(name).compile_now()
+        else:
+            kernel = importlib.import_module(f"kernels.{name}").KERNEL
+            arguments = kernel.example(np.random.default_rng(0), EXAMPLE_SIZE)
+            kernel.cpu(*[arguments[key] for key in kernel.argument_names])
         print(name, flush=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 from pathlib import Path
 from typing import Any
@@ -34,12 +35,14 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ahead, "usable_cores", lambda: 2)
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *answers: int) -> tuple[ahead.Ahead, list[Worker]]:
+def run(
+    monkeypatch: pytest.MonkeyPatch, *answers: int, others: tuple[str, ...] = ()
+) -> tuple[ahead.Ahead, list[Worker]]:
     workers = [Worker(number) for number in answers]
     waiting = iter(workers)
     start: Any = lambda: next(waiting)  # noqa: E731
     monkeypatch.setattr(ahead, "_start_worker", start)
-    return ahead.compile_ahead(Silent()), workers
+    return ahead.compile_ahead(Silent(), others), workers
 
 
 def test_every_kernel_is_compiled_once_and_a_family_stays_together(
@@ -51,6 +54,15 @@ def test_every_kernel_is_compiled_once_and_a_family_stays_together(
     assert found.kernel_count == len(kernels.all_kernels())
     assert {n.partition("_")[0] for n in names[0]}.isdisjoint(n.partition("_")[0] for n in names[1])
     assert all(worker.killed for worker in workers)
+
+
+def test_what_other_modules_compile_is_done_as_well(fresh: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    found, workers = run(monkeypatch, 1000, 1000, others=ahead.OTHERS)
+    names = [worker.stdin.getvalue().split() for worker in workers]
+    assert found.kernel_count == len(kernels.all_kernels()) + len(ahead.OTHERS)
+    assert set(ahead.OTHERS) <= {*names[0], *names[1]}
+    for name in ahead.OTHERS:
+        assert Path(importlib.import_module(name).cache_folder())
 
 
 def test_a_worker_that_dies_leaves_the_rest_to_the_run(fresh: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,8 @@ class Outcome:
 
     makespan_s: float  # infinite where the run gave up: tasks fail faster than they end
     finished: bool
-    chain_s: float  # longest chain of durations, on GPUs like the measured one
+    chain_s: float  # longest chain of tasks, on GPUs of the mean speed that wait for no other task
+    longest_task_s: float  # on a GPU of the mean speed
     busy_gpu_s: float  # GPU time in work that counted
     seconds: dict[str, float]  # of work that counted, by kind of task; of transfers: time on the link
     gpu_count: int
@@ -46,7 +47,7 @@ class Outcome:
     lost_s: float  # GPU time in work that was lost
     restart_s: float  # GPU time until failed GPUs worked again
     dispatch_wait_s: float  # GPUs and cores waiting for the scheduler
-    startup_s: float  # GPUs and cores starting up
+    startup_s: float  # GPUs starting up
     storage_wait_s: float  # GPUs and cores reading and writing
     storage_bytes: float
     link_bytes: float
@@ -116,7 +117,7 @@ def simulate(
     inputs[loop.LINK], inputs[loop.LATENCY] = sample.link_bandwidth_bytes_per_s, sample.link_latency_s
     inputs[loop.HANDSHAKE], inputs[loop.STREAMS] = sample.link_handshake_s, sample.link_streams
     inputs[loop.FAILURE], inputs[loop.RESTART] = sample.failures_per_gpu_hour / 3600.0, sample.restart_s
-    inputs[loop.NOISE] = task_sigma
+    inputs[loop.NOISE], inputs[loop.SPEED] = task_sigma, sample.gpu_speed
     outputs, shot_end_s = np.zeros(loop.OUTPUTS), np.zeros(tasks.shot_count)
     ranks = np.full(max(1, tasks.group_count), np.nan, np.float32) if priority is None else priority.copy()
     # More cores than tasks for them never start one
@@ -147,6 +148,7 @@ def simulate(
         makespan_s=float(outputs[loop.MAKESPAN]) if finished else math.inf,
         finished=bool(finished),
         chain_s=float(outputs[loop.CHAIN]),
+        longest_task_s=float(outputs[loop.LONGEST]),
         busy_gpu_s=seconds["simulate"] + seconds["render"],
         seconds=seconds,
         gpu_count=sample.gpu_count,

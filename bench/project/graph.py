@@ -78,7 +78,7 @@ def make_tasks(
     duration_s: one number for each group, or one for each task. Raises ValueError for an edge that does not lead
     forward, an empty group, and numbers that are negative or not finite.
     """
-    kinds = np.ascontiguousarray(kind, np.int8)
+    kinds = np.array(kind, np.int8)
     groups = len(kinds)
     counts = np.ones(groups, np.int32) if count is None else np.ascontiguousarray(count, np.int32)
     total = int(counts.sum(dtype=np.int64))
@@ -93,17 +93,15 @@ def make_tasks(
         seconds = np.repeat(seconds, counts)
     if len(seconds) != total:
         raise ValueError(f"expected {total:,} durations, got {len(seconds):,}")
-    sizes = [
-        np.ascontiguousarray(np.broadcast_to(np.asarray(size, np.float32), groups))
-        for size in (read_bytes, write_bytes)
-    ]
+    # Copies: what is broadcast cannot be written, which to a compiled function is another type
+    sizes = [np.array(np.broadcast_to(np.asarray(size, np.float32), groups)) for size in (read_bytes, write_bytes)]
     for numbers in (seconds, *sizes):
         if len(numbers) and not (float(numbers.min()) >= 0.0 and math.isfinite(float(numbers.max()))):
             raise ValueError("expected durations and sizes that are finite and not negative")
     edge_first, edge_to, needs = _sorted_edges(edges, groups)
-    shots = np.zeros(groups, np.int32) if shot is None else np.ascontiguousarray(shot, np.int32)
+    shots = np.zeros(groups, np.int32) if shot is None else np.array(shot, np.int32)
     return Tasks(
-        duration_s=np.ascontiguousarray(seconds),
+        duration_s=np.array(seconds),
         first=first,
         kind=kinds,
         shot=shots,
@@ -118,7 +116,7 @@ def make_tasks(
 
 def _sorted_edges(edges: tuple[ArrayLike, ArrayLike], groups: int) -> tuple[I32, I32, I32]:
     """(first edge of each group, where each leads, edges that lead to each group)."""
-    source, target = (np.ascontiguousarray(part, np.int32) for part in edges)
+    source, target = (np.array(part, np.int32) for part in edges)
     if len(source) and not (source.min() >= 0 and target.max() < groups and bool((source < target).all())):
         raise ValueError("expected edges from a lower to a higher group")
     edge_first = np.zeros(groups + 1, np.int32)

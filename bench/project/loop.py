@@ -20,9 +20,10 @@ from bench.project.graph import KINDS, MERGE, SIMULATE, TRANSFER
 from kernels import cache_base
 
 # Words of the vectors that the compiled loop takes and fills
-(DISPATCH, STARTUP, STORAGE, CLIENT, LINK, LATENCY, HANDSHAKE, STREAMS, FAILURE, RESTART, NOISE, INPUTS) = range(12)
+(DISPATCH, STARTUP, STORAGE, CLIENT, LINK, LATENCY, HANDSHAKE, STREAMS, FAILURE, RESTART, NOISE) = range(11)
+(SPEED, INPUTS) = range(11, 13)
 (MAKESPAN, CHAIN, LOST, DISPATCH_WAIT, STARTUP_TIME, STORAGE_WAIT, LINK_TIME, STORAGE_BYTES, LINK_BYTES) = range(9)
-(FAILURES, DONE, EVENTS, BY_KIND) = range(9, 13)
+(FAILURES, DONE, EVENTS, LONGEST, BY_KIND) = range(9, 14)
 OUTPUTS = BY_KIND + len(KINDS)
 
 COMPUTING, WRITING, FAILING, RESTARTING = range(4)  # what a slot's next event ends
@@ -126,23 +127,30 @@ def run(
     link_delay_s = inputs[LATENCY] + inputs[HANDSHAKE]
     failure_rate, restart_s = inputs[FAILURE], inputs[RESTART]
 
-    # Length of the longest chain that begins with each group: successors have higher numbers
+    # Length of the longest chain that begins with each group, on GPUs of the mean speed and without waiting for others:
+    # successors have higher numbers
     own_priority = groups > 0 and np.isnan(priority[0])
     chain = priority if own_priority else np.empty(groups, np.float32)
-    chain_s = np.float32(0.0)
-    transfers = 0
+    chain_s, longest_s, transfers = 0.0, 0.0, 0
     for group in range(groups - 1, -1, -1):
-        behind = np.float32(0.0)
+        behind_s = 0.0
         for edge in range(edge_first[group], edge_first[group + 1]):
-            behind = max(behind, chain[edge_to[edge]])
-        longest = np.float32(0.0)
+            behind_s = max(behind_s, np.float64(chain[edge_to[edge]]))
+        alone_s = 0.0
         for task in range(first[group], first[group + 1]):
-            longest = max(longest, duration_s[task])
-        chain[group] = behind + longest
-        chain_s = max(chain_s, chain[group])
+            alone_s = max(alone_s, np.float64(duration_s[task]))
+        size = np.float64(write_bytes[group])
         if kind[group] == TRANSFER:
             transfers += first[group + 1] - first[group]
-    outputs[CHAIN] = chain_s
+            alone_s = size * link_pace + link_delay_s
+        else:
+            if kind[group] < MERGE:
+                alone_s /= inputs[SPEED]
+            longest_s = max(longest_s, alone_s)
+            alone_s += dispatch_s + size * max(storage_pace, client_pace)
+        chain[group] = behind_s + alone_s
+        chain_s = max(chain_s, behind_s + alone_s)
+    outputs[CHAIN], outputs[LONGEST] = chain_s, longest_s
 
     taken = np.zeros(groups, np.int32)  # tasks of a group that have started
     ended = np.zeros(groups, np.int32)
@@ -196,19 +204,18 @@ def run(
                 cpu_size = _push(cpu_key, cpu_ready, cpu_size, -priority[group], group)
             else:
                 for _ in range(first[group], first[group + 1]):
-                    payload = np.float64(write_bytes[group])
-                    hold_s = max(payload * link_pace, link_delay_s / inputs[STREAMS])
+                    # Other files fill the link during a handshake, as far as there are streams
+                    alone_s = np.float64(write_bytes[group]) * link_pace + link_delay_s
+                    hold_s = max(alone_s - link_delay_s, alone_s / inputs[STREAMS])
                     link_free = max(link_free, now) + hold_s
                     link_group[link_tail] = group
-                    link_end[link_tail] = max(link_free, now + payload * link_pace + link_delay_s)
-                    if link_tail > 0:
-                        link_end[link_tail] = max(link_end[link_tail], link_end[link_tail - 1])
+                    link_end[link_tail] = link_free - hold_s + alone_s
                     if link_tail == link_head:
                         events = _push(event_key, event_slot, events, link_end[link_tail], np.int32(link_slot))
                     link_tail += 1
                     outputs[LINK_TIME] += hold_s
                     outputs[BY_KIND + TRANSFER] += hold_s
-                    outputs[LINK_BYTES] += payload
+                    outputs[LINK_BYTES] += np.float64(write_bytes[group])
 
         # Start tasks while there are both a free slot and a task for it
         while True:
@@ -328,3 +335,11 @@ def run(
     outputs[DONE] = done
     outputs[EVENTS] = event_count
     return done == total
+
+
+def compile_now():
+    """Run nothing once, with the types of a real call."""
+    f, i = np.zeros(0, np.float32), np.zeros(0, np.int32)
+    one, inputs = np.zeros(1, np.int32), np.ones(INPUTS)
+    kind, outputs = np.zeros(0, np.int8), np.zeros(OUTPUTS)
+    run(0, 1, inputs, np.ones(1), 0, f, one, kind, i, f, f, one, i, i, np.zeros(1, np.float32), outputs, np.zeros(0))
