@@ -1,4 +1,4 @@
-"""``shotmark backtest``: how wrong the projection was on cases that it had not seen; ``--measure`` makes the records."""
+"""``shotmark backtest``: how wrong projections were on cases they had not seen. ``--measure`` makes the records."""
 
 from __future__ import annotations
 

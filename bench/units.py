@@ -42,6 +42,28 @@ def seconds(value: float | None) -> str:
     return f"{_three_digits(value / (365.25 * 86400.0))} years"
 
 
+_BRIEF = ((730 * 86400.0, 365.25 * 86400.0, "years"), (48 * 3600.0, 86400.0, "days"), (7200.0, 3600.0, "h"))
+
+
+def brief_seconds(value: float | None) -> str:
+    """Two or three digits and one unit: for a time that is not known better."""
+    if value is None or not math.isfinite(value):
+        return UNKNOWN
+    for least, unit_s, name in (*_BRIEF, (120.0, 60.0, "min")):
+        if value >= least:
+            shown = value / unit_s
+            return f"{shown:,.0f} {name}" if shown >= 9.95 else f"{shown:.1f} {name}"
+    return f"{value:.0f} s" if value >= 9.95 else seconds(value)
+
+
+def brief_span(low: float | None, high: float | None) -> str:
+    """``22 – 56 min``: the unit once where both have the same."""
+    first, last = brief_seconds(low), brief_seconds(high)
+    if first.partition(" ")[2] == last.partition(" ")[2]:
+        first = first.partition(" ")[0]
+    return f"{first} – {last}"
+
+
 def seconds_interval(low: float | None, high: float | None) -> str:
     """An interval of times; empty text when it is not known."""
     if low is None or high is None:

@@ -1,182 +1,129 @@
-"""The projection: closed forms of the schedule, growth of the costs, and that it can never pass for a measurement."""
+"""The projection: labelled, ordered, with sources; it widens where it should, and never passes for a measurement."""
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
 import json
 import math
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
-from hypothesis import strategies as st
 from rich.table import Table
 
 from bench.cli import main
 from bench.errors import UserError
-from bench.project import project, summary
-from bench.project.assumptions import CASES, assumptions, claims
-from bench.project.cost import STAGES, FrameCost, Work, cpu_cost, grow, measured_shots, target_work
-from bench.project.schedule import amdahl_s, film_bounds_s, shot_makespan_s, split_for
-from bench.project.table import explain, lines
-from bench.record import Record, Row, parse_record
+from bench.project import summary
+from bench.project.answers import lengths, parts_for
+from bench.project.assumptions import assumptions, claims, facts
+from bench.project.claims import CHECKS
+from bench.project.cluster import cluster_names, load_cluster
+from bench.project.plot import terminal
+from bench.project.projection import Effort, Projected, project
+from bench.project.table import as_csv, explain, lines
+from bench.record import Record, parse_record
+from bench.store import CHECKOUT
+from tests.project_record import LAWS, SECONDS, ladder, make_record, make_row, series, with_samples
 
-SECONDS = {"simulate": 1.0, "surface": 0.1, "trace": 4.0, "resolve": 0.01, "encode": 0.05}
-WORK = {"particle_count": 135_000, "particle_substeps": 4_455_000, "width": 320, "height": 134, "samples": 686_080}
-
-
-def make_row(stage: str, backend: str = "numba", factor: float = 1.0, shot: str = "wave") -> Row:
-    return Row(
-        shot=shot,
-        size="S",
-        backend=backend,
-        threads=2 if backend == "numba" else None,
-        stage=stage,
-        frame=3,
-        samples_s=(SECONDS[stage] * factor, SECONDS[stage] * factor * 1.1, SECONDS[stage] * factor * 0.9),
-        verified="repeat",
-        state_sha256=None,
-        picture_sha256=None,
-        work=dict(WORK),
-        work_sha256=None,
-        cold_s=None,
-        compile_s=None,
-        kernels_s={},
-    )
+QUICK = Effort(worlds=12, measured_worlds=8, film_worlds=3, sweep_worlds=6, tornado=False)
+TIMES = ("cpu_s", "one_gpu_s", "frame_a_gpu_s", "gpus_s", "chain_s")
 
 
-def make_record(*rows: Row) -> Record:
-    return Record(
-        path=Path("results/here/0001.json"),
-        time="2026-01-01T00:00:00+00:00",
-        machine={},
-        machine_id="here",
-        commit="0" * 40,
-        clean=True,
-        complete=True,
-        run={},
-        peak_memory_bytes=None,
-        rows=rows or tuple(make_row(stage) for stage in SECONDS),
-        rejected=(),
-    )
+def quick(record: Record | None = None, **arguments: Any) -> Projected:
+    return project(record or make_record(), **{"effort": QUICK, "film_shots": 20, "gpus": 100, **arguments})
 
 
-# --- Schedule -------------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def document() -> Projected:
+    return quick(sweep=[1, 10, 100])
 
 
-def test_no_task_and_one_task() -> None:
-    assert shot_makespan_s(3.0, 5.0, 0, 1, 10) == 0.0
-    for gpus in (1, 2, 1000):
-        assert shot_makespan_s(3.0, 5.0, 1, 1, gpus) == 8.0
+def width(found: dict[str, float | None]) -> float:
+    assert found["p10"] is not None
+    return math.inf if found["p90"] is None else found["p90"] / found["p10"]
 
 
-def test_pure_chain_is_not_helped_by_gpus() -> None:
-    for gpus in (1, 2, 7, 1000):
-        assert shot_makespan_s(2.0, 0.0, 60, 4, gpus) == 120.0
+# --- the document -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("gpus", "tasks"), [(1, 1), (3, 7), (4, 8), (1000, 1020), (60, 60)])
-def test_identical_tasks_without_a_chain_come_in_waves(gpus: int, tasks: int) -> None:
-    assert shot_makespan_s(0.0, 2.0, 1, tasks, gpus) == pytest.approx(2.0 * math.ceil(tasks / gpus))
-
-
-def test_rendering_hides_behind_a_slow_chain() -> None:
-    assert shot_makespan_s(10.0, 4.0, 6, 1, 2) == 6 * 10.0 + 4.0
-
-
-def test_one_frame_a_gpu_waits_for_the_last_frame_only() -> None:
-    assert shot_makespan_s(1.0, 100.0, 60, 1, 60) == 60.0 + 100.0
-
-
-def test_fine_tasks_approach_amdahl() -> None:
-    serial, parallel = 1.0, 1000.0
-    made = shot_makespan_s(serial, parallel / 100_000, 1, 100_000, 50)
-    assert made == pytest.approx(amdahl_s(serial, parallel, 50), rel=1e-3)
-    assert amdahl_s(serial, parallel, 1) == serial + parallel
-
-
-times = st.floats(0.0, 100.0)
-
-
-@given(times, times, st.integers(1, 20), st.integers(1, 6), st.integers(1, 40))
-def test_makespan_lies_between_its_bounds(step: float, task: float, frames: int, split: int, gpus: int) -> None:
-    made = shot_makespan_s(step, task, frames, split, gpus)
-    work = frames * (step + split * task)
-    chain = frames * step + task
-    assert made >= max(work / gpus, chain) * (1 - 1e-12)
-    assert made <= (work / gpus + chain) * (1 + 1e-12)
-    assert shot_makespan_s(step, task, frames, split, gpus + 1) <= made * (1 + 1e-12)
-
-
-def test_every_gpu_gets_a_task() -> None:
-    assert split_for(60, 1000) == 17 and split_for(60, 60) == 1 and split_for(60, 1) == 1
-
-
-def test_film_bounds() -> None:
-    assert film_bounds_s([10.0] * 100, 10.0, 1) == (1000.0, 1000.0)
-    least, most = film_bounds_s([10.0] * 100, 25.0, 50)
-    assert (least, most) == (25.0, 20.0 + 25.0 * 0.98)
-
-
-# --- Costs ----------------------------------------------------------------------------------------------
-
-
-def test_growth_is_proportional_to_the_work() -> None:
-    cost = FrameCost(1.0, 1.0, 1.0, 1.0, 1.0)
-    grown = grow(cost, Work(1.0, 1.0, 1.0, 1.0), Work(8.0, 16.0, 4.0, 12.0), "likely")
-    assert dataclasses.astuple(grown) == (16.0, 8.0, 12.0, 4.0, 4.0)
-    assert grow(cost, Work(1.0, 1.0, 1.0, 1.0), Work(1.0, 1.0, 1.0, 1.0), "slow") == cost
-
-
-def test_water_grows_with_particles_to_the_four_thirds() -> None:
-    (shot,) = measured_shots(make_record(), "numba")
-    work = target_work(shot, "XL")
-    particles = work.particles / shot.work.particles
-    substeps = work.particle_substeps / shot.work.particle_substeps
-    assert substeps == pytest.approx(particles ** (4 / 3), rel=0.05)
-    assert work.samples == 4096 * 1716 * 512
-
-
-def test_cases_come_from_the_samples() -> None:
-    (shot,) = measured_shots(make_record(), "numba")
-    assert [cpu_cost(shot, case).simulate_s for case in CASES] == pytest.approx([0.9, 1.0, 1.1])
-
-
-# --- Document -------------------------------------------------------------------------------------------
-
-
-def test_document_is_labelled_and_ordered() -> None:
-    document = project(make_record(), gpus=1000)
+def test_document_is_labelled_and_ordered(document: Projected) -> None:
     assert document["kind"] == "projected" and document["record"]["path"].endswith("0001.json")
     (shot,) = document["shots"]
-    for key in ("cpu_s", "one_gpu_s", "one_frame_a_gpu_s", "gpus_s", "chain_s"):
-        low, likely, high = (shot[key][name] for name in ("low", "likely", "high"))
-        assert 0.0 < low < likely < high
-        assert shot["chain_s"]["likely"] <= shot["gpus_s"]["likely"] <= shot["one_frame_a_gpu_s"]["likely"]
-    assert shot["size"] == "XL" and shot["tasks_per_frame"] == 17 and shot["gpu_basis"] == "assumption"
-    assert document["film"]["shots"] == 1900
-    assert summary(make_record(), gpus=1000) == document
+    for key in TIMES:
+        low, middle, high = (shot[key][name] for name in ("p10", "p50", "p90"))
+        assert 0.0 < low <= middle <= high
+        assert shot[key]["measured_p10"] <= shot[key]["measured_p90"]
+    assert shot["chain_s"]["p50"] <= shot["gpus_s"]["p50"] <= shot["one_gpu_s"]["p50"] <= shot["cpu_s"]["p50"]
+    assert shot["size"] == "XL" and shot["gpu_basis"] == "assumption"
+    assert max(shot["bounds_s"].values()) <= shot["gpus_s"]["p90"]
     json.dumps(document, allow_nan=False)
 
 
-def test_a_projection_is_no_record() -> None:
+def test_the_same_arguments_give_the_same_figures(document: Projected) -> None:
+    assert quick(sweep=[1, 10, 100]) == document
+
+
+def test_a_projection_is_no_record(document: Projected) -> None:
     with pytest.raises(UserError, match="no record"):
-        parse_record(project(make_record()), Path("made.json"))
+        parse_record(document, Path("made.json"))
+    assert not isinstance(document, Record)
 
 
-def test_what_is_printed_says_projected() -> None:
-    printed = list(lines(project(make_record())))
+def test_everything_printed_says_projected(document: Projected) -> None:
+    printed = list(lines(document))
     assert "Projected" in printed[0]
-    assert all("projected" in str(table.title) for table in printed if isinstance(table, Table))
+    titles = [str(table.title) for table in printed if isinstance(table, Table)]
+    assert len(titles) >= 5 and all("projected" in title or "would be true" in title for title in titles)
+    assert "projected" in str(explain(document).title)
+    assert "projected" in terminal(document)[0]
+    assert all(row[0] == "projected" for row in list(csv.reader(io.StringIO(as_csv(document))))[1:])
+
+
+def test_csv_and_json_agree(document: Projected) -> None:
+    rows = list(csv.DictReader(io.StringIO(as_csv(document))))
+    (one,) = [r for r in rows if r["of"] == "wave XL" and r["quantity"] == "gpus_s"]
+    assert float(one["p50"]) == document["shots"][0]["gpus_s"]["p50"] and one["gpus"] == "100"
+    assert {r["gpus"] for r in rows if r["quantity"] == "sweep_s"} == {"1", "10", "100"}
+
+
+def test_more_gpus_are_not_slower(document: Projected) -> None:
+    times = [row["shots"]["wave"]["p50"] for row in document["sweep"]]
+    films = [row["film_once_s"]["p50"] for row in document["sweep"]]
+    assert times == sorted(times, reverse=True) and films == sorted(films, reverse=True)
+
+
+def test_latency_and_throughput_are_separate(document: Projected) -> None:
+    film, shot = document["film"], document["shots"][0]
+    # Many shots at once give more of them a day than one after another
+    assert film["shots_per_day"]["p50"] > 86400.0 / shot["gpus_s"]["p50"]
+    assert film["frames"] == pytest.approx(20 * 60, rel=0.02)
+    assert film["with_passes_s"]["p50"] > film["once_s"]["p50"] > film["bounds_s"]["work"] * 0.5
+
+
+def test_a_longer_simulation_chain_holds_the_shot() -> None:
+    slow = make_record(*[make_row(stage, factor=1.0 if stage == "simulate" else 0.01) for stage in SECONDS])
+    shot = quick(slow)["shots"][0]
+    assert "simulation" in shot["bound_by"] and shot["enough_gpus"] < 64
+
+
+def test_own_frame_hours_scale_the_shot() -> None:
+    one, two = (quick(my_frame_hours=hours, frames=24) for hours in (1.0, 2.0))
+    assert one["shots"][0]["cpu_s"]["p50"] == pytest.approx(24 * 3600.0, rel=1e-6)
+    assert two["shots"][0]["chain_s"]["p50"] == pytest.approx(2.0 * one["shots"][0]["chain_s"]["p50"])
 
 
 def test_a_gpu_record_takes_the_place_of_the_assumption() -> None:
     gpu = make_record(*[make_row(stage, "cupy", 0.01) for stage in SECONDS])
-    document = project(make_record(), size="S", gpus=1, others=[gpu])
-    (shot,) = document["shots"]
+    found = quick(size="S", others=[gpu])
+    shot = found["shots"][0]
     assert shot["gpu_basis"].startswith("measured: ")
-    assert shot["cpu_to_gpu_ratio"]["likely"] == pytest.approx(100.0, rel=0.02)  # dispatch is on top
+    frame = shot["frame"]
+    assert frame["trace"]["cpu_s"] / frame["trace"]["gpu_s"] == pytest.approx(100.0)
+    assert not any("GPU's speed is an assumption" in flag for flag in found["flags"])
 
 
 def test_rows_that_did_not_verify_are_not_projected() -> None:
@@ -187,18 +134,172 @@ def test_rows_that_did_not_verify_are_not_projected() -> None:
 
 
 def test_a_shot_of_ones_own_stays_at_its_size() -> None:
-    document = project(make_record(*[make_row(stage, shot="mine") for stage in SECONDS]))
-    assert document["shots"][0]["size"] == "S"
+    found = quick(make_record(*[make_row(stage, shot="mine") for stage in SECONDS]))
+    assert found["shots"][0]["size"] == "S"
+
+
+# --- where it has to widen, or say so -----------------------------------------------------------------------
+
+
+def test_heavy_tails_widen_the_interval_and_are_named() -> None:
+    calm = quick(size="S")
+    wild = quick(with_samples(make_record(), "trace", (4.0, 3.9, 4.1, 60.0)), size="S")
+    assert width(wild["shots"][0]["cpu_s"]) > 1.5 * width(calm["shots"][0]["cpu_s"])
+    assert any("heavy tail" in flag for flag in wild["flags"])
+
+
+def test_one_huge_frame_is_named_and_held() -> None:
+    frames = [make_row(s, frame=f, factor=40.0 if f == 30 else 1.0) for f in range(1, 61, 2) for s in SECONDS]
+    frames += [make_row(s, frame=30, factor=40.0) for s in SECONDS]
+    course = make_record(*frames, run={"series": "frames"})
+    calm, wild = quick(size="S", gpus=60), quick(size="S", gpus=60, others=[course])
+    assert any("huge frame" in flag for flag in wild["flags"])
+    assert wild["shots"][0]["gpus_s"]["p50"] > calm["shots"][0]["gpus_s"]["p50"]
+
+
+def slowed(**changes: Any) -> Any:
+    """The default cluster with some numbers fixed."""
+    from bench.project.cluster import Range
+
+    found = {name: Range(value, value, value) for name, value in changes.items()}
+    return dataclasses.replace(load_cluster("h200-1000"), **found)
+
+
+def test_bound_by_storage_is_named() -> None:
+    found = quick(cluster=slowed(storage_bandwidth_bytes_per_s=1e7))
+    assert any("storage-bound" in flag for flag in found["flags"])
+    assert found["shots"][0]["bound_by"] == "storage"
+
+
+def test_a_failure_every_minute_is_named() -> None:
+    found = quick(cluster=slowed(failures_per_gpu_hour=60.0, restart_s=600.0))
+    assert any("failures" in flag or "never ends" in flag for flag in found["flags"])
+    calm = quick()
+    worse = found["shots"][0]["one_gpu_s"]["p50"]
+    assert worse is None or worse > 2.0 * calm["shots"][0]["one_gpu_s"]["p50"]
+    json.dumps(found, allow_nan=False)
+
+
+def test_far_extrapolation_is_named_and_a_fit_that_fails_widens() -> None:
+    short = ladder((1, 2, 3, 4))
+    good = quick(others=[series(LAWS, works=short)])
+    bad = quick(others=[series(LAWS, noise=lambda stage, index: (1.0, 2.0, 0.6, 1.7)[index], works=short)])
+    assert any("extrapolated" in flag for flag in good["flags"])
+    assert width(bad["shots"][0]["cpu_s"]) > 1.5 * width(good["shots"][0]["cpu_s"])
+
+
+# --- claims and sources ---------------------------------------------------------------------------------------
+
+
+def test_every_number_that_was_not_measured_has_a_source(document: Projected) -> None:
+    dated = re.compile(r"\b(?:19|20)\d\d\b|assumption|measured: |144 min|as the report says", re.IGNORECASE)
+    for one in [*assumptions().values()]:
+        assert dated.search(one.source) and one.text
+    for published in [*claims().values(), *facts().values()]:
+        assert dated.search(published["source"]) and published["text"]
+    for entry in document["stands_on"]:
+        assert dated.search(entry["source"]) or "fitted on" in entry["source"], entry
+    assert explain(document).row_count == len(document["stands_on"])
+
+
+def test_claims_have_verdicts_and_conditions(document: Projected) -> None:
+    verdicts = {row["claim"]: row for row in document["claims"]["verdicts"]}
+    assert set(verdicts) == set(CHECKS) <= set(claims())
+    assert {row["verdict"] for row in verdicts.values()} <= {"consistent", "not consistent", "cannot be told"}
+    assert "it does not take 1,000 GPUs" in verdicts["shot_centre"]["why"]
+    assert "a peak" in verdicts["gpus"]["why"] and "62.6 %" in verdicts["gpus"]["why"]
+    assert "not the centre's" in verdicts["capacity"]["why"]
+    ways = {row["way"]: row["condition"] for row in document["claims"]["days_to_hours"]}
+    assert ways["machines alone"].startswith("12 to 60 machines")
+
+
+def test_uploads_of_a_film(document: Projected) -> None:
+    (data,) = [row for row in document["film"]["uploads"] if row["bytes"] == 250e12]
+    assert data["at_400_gbit_s"] == pytest.approx(5000.0) and data["at_10_gbit_s"] == pytest.approx(200_000.0)
+
+
+def test_lengths_of_shots() -> None:
+    made = lengths(1900, 60.0, 4.0)
+    assert made.sum() == pytest.approx(1900 * 60, rel=0.01) and made.min() >= 1
+    assert made.max() == pytest.approx(240, rel=0.1)
+    assert parts_for(60, 1000) == 17 and parts_for(60, 60) == 1 and parts_for(60, 1) == 1
+
+
+# --- the command ----------------------------------------------------------------------------------------------
+
+
+def run(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr("bench.cmd_project.list_records", lambda folder: ([make_record()], []))
+    monkeypatch.setattr("bench.project.projection.list_records", lambda folder: ([], []))
+    monkeypatch.setattr("bench.project.projection.project.__kwdefaults__", {**project.__kwdefaults__, "effort": QUICK})
+    return CliRunner().invoke(main, ["project", *arguments])
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--gpus", "0"], ["--gpus", "1000000000000"], ["--size", "XXL"], ["--seconds", "nan"], ["--shots", "-1"]],
+    [
+        ["--gpus", "0"],
+        ["--gpus", "1000000000000"],
+        ["--size", "XXL"],
+        ["--seconds", "nan"],
+        ["--frames", "0"],
+        ["--shots", "-1"],
+        ["--shots", "100000", "--seconds", "3600"],
+        ["--sweep", "1,2,x"],
+        ["--sweep", "0"],
+        ["--sweep", "1000000000000"],
+        ["--my-frame-hours", "-1"],
+        ["--my-frame-hours", "inf"],
+        ["--simulate-gpus", "0"],
+        ["--shot", "nosuch"],
+        ["--cluster", "nosuch"],
+        ["--plot", "here.pdf"],
+        ["--json", "--csv"],
+    ],
 )
-def test_bad_arguments_are_one_line(arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.cmd_project.list_records", lambda folder: ([make_record()], []))
-    result = CliRunner().invoke(main, ["project", "--results", str(tmp_path), *arguments])
-    assert result.exit_code == 2 and result.stderr.count("\n") == 1
+def test_bad_arguments_are_one_line(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run(arguments, monkeypatch)
+    assert result.exit_code == 2 and result.stderr.count("\n") == 1 and not result.stdout
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("price_per_gpu_hour", "value = -1.0"),
+        ("gpu_count", "value = 0"),
+        ("gpu_count", "value = 1000000000000"),
+        ("pue", "value = nan"),
+        ("unknown_key", "value = 1"),
+    ],
+)
+def test_bad_cluster_files_are_one_line(key: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = (CHECKOUT / "bench/project/clusters/workstation.toml").read_text(encoding="utf-8")
+    entry = f'[{key}]\n{text}\nsource = "assumption"\n'
+    parts = re.split(r"(?m)^(?=\[)", whole)
+    path = tmp_path / "mine.toml"
+    path.write_text("".join(p for p in parts if not p.startswith(f"[{key}]")) + "\n" + entry, encoding="utf-8")
+    result = run(["--cluster", str(path)], monkeypatch)
+    assert result.exit_code == 2 and result.stderr.count("\n") == 1 and key in result.stderr
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace('"schema": 1', '"schema": 2'),
+        lambda text: text[: len(text) // 2],
+        lambda text: re.sub(r'("data": \[\s*)[0-9.e-]+', r"\1NaN", text, count=1),
+        lambda text: re.sub(r'("data": \[\s*)[0-9.e-]+', r"\1-1.0", text, count=1),
+        lambda text: "[]",
+    ],
+)
+def test_bad_records_are_one_line(change: Any, tmp_path: Path) -> None:
+    (source,) = (CHECKOUT / "results").glob("*/0001_*.json")
+    text = source.read_text(encoding="utf-8")
+    path = tmp_path / "0001_x.json"
+    path.write_text(change(text), encoding="utf-8")
+    assert change(text) != text
+    result = CliRunner().invoke(main, ["project", str(path)])
+    assert result.exit_code == 2 and result.stderr.count("\n") == 1 and str(path) in result.stderr
 
 
 def test_no_record_is_one_line(tmp_path: Path) -> None:
@@ -206,10 +307,33 @@ def test_no_record_is_one_line(tmp_path: Path) -> None:
     assert result.exit_code == 2 and "shotmark run" in result.stderr
 
 
-def test_every_number_that_was_not_measured_has_a_source() -> None:
-    for assumption in assumptions().values():
-        assert assumption.source and assumption.fast > 0 and assumption.slow > 0
-    for claim in claims().values():
-        assert claim["source"] and claim["text"]
-    assert explain(project(make_record())).row_count == len(assumptions())
-    assert set(STAGES) == set(SECONDS)
+def test_the_command_prints_and_explains(monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = ["--shots", "20", "--gpus", "100", "--sweep", "1,100", "--plot", "-", "--explain"]
+    result = run(arguments, monkeypatch)
+    assert result.exit_code == 0, result.output
+    for text in ("Projected", "P10", "cannot be told", "what it stands on", "both logarithmic", "assumption"):
+        assert text in result.stdout
+    as_json = run(["--shots", "20", "--gpus", "100", "--json"], monkeypatch)
+    assert json.loads(as_json.stdout)["kind"] == "projected"
+
+
+def test_a_picture_of_the_sweep(document: Projected, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="needs the extra 'plot'")
+    from bench.project.plot import save
+
+    for name in ("plot.png", "plot.svg"):
+        save(document, tmp_path / name)
+        assert (tmp_path / name).stat().st_size > 5000
+
+
+@pytest.mark.parametrize("name", cluster_names())
+def test_every_cluster_projects(name: str) -> None:
+    cluster = load_cluster(name)
+    found = quick(cluster=cluster, gpus=None, size="S")
+    assert found["gpus"] == cluster.gpu_count and found["film"]["once_s"]["p50"] is not None
+
+
+def test_of_several_numbers_of_threads_the_largest_is_projected() -> None:
+    alone = [dataclasses.replace(make_row(stage, factor=2.0), threads=1) for stage in SECONDS]
+    both = quick(make_record(*alone, *[make_row(stage) for stage in SECONDS]))
+    assert both["threads"] == 2 and both["shots"] == quick()["shots"]

@@ -1,7 +1,8 @@
 """What a shot and a film would take on many GPUs, from measured stage times. Projected is a type of its own.
 
-``assumptions`` (numbers with sources, published claims) -> ``cost`` (seconds of a frame) -> ``schedule`` (tasks on
-GPUs) -> ``projection`` (the document) -> ``table``.
+evidence (points of records) -> fit (how a stage grows) -> costs (seconds of a frame) -> scenario (draws of what is not
+known) -> graph, events (tasks on a cluster) -> answers -> claims, tornado, explain -> projection (the document) ->
+table, plot. Beside them series (records to test on) and backtest (how wrong it was).
 """
 
 from bench.project.projection import project, show, summary

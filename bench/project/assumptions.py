@@ -1,4 +1,4 @@
-"""What a projection stands on besides a record: numbers with a source, each in three cases, and published claims."""
+"""What a projection stands on besides records and a cluster file: numbers with a source, and published claims."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from bench.project.cluster import Range
+
 HERE = Path(__file__).parent
-CASES = ("fast", "likely", "slow")  # all assumptions short, all likely, all long
 
 
 @dataclass(frozen=True)
 class Assumption:
-    """One number that was not measured."""
+    """One number that was not measured. ``fast`` makes the answer short, ``slow`` makes it long."""
 
     name: str
     text: str
@@ -24,8 +25,10 @@ class Assumption:
     slow: float
     source: str  # where it comes from, or the word assumption
 
-    def at(self, case: str) -> float:
-        return float(getattr(self, case))
+    @property
+    def range(self) -> Range:
+        """From short to long; the lower end of the range may be the larger number."""
+        return Range(self.fast, self.likely, self.slow)
 
 
 @cache
@@ -40,3 +43,10 @@ def claims() -> dict[str, dict[str, Any]]:
     """All claims of ``claims.toml`` by name."""
     table = tomllib.loads((HERE / "claims.toml").read_text(encoding="utf-8"))
     return dict(table["claim"])
+
+
+@cache
+def facts() -> dict[str, dict[str, Any]]:
+    """What else was published and a verdict needs, by name."""
+    table = tomllib.loads((HERE / "claims.toml").read_text(encoding="utf-8"))
+    return dict(table["fact"])

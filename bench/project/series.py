@@ -77,7 +77,7 @@ class SizeCase(Case):
 
 
 class SeriesMeter(ShotMeter):
-    """Goes on from the state that the meter before it left, where that is an earlier frame of the same shot and size."""
+    """Goes on from the state that the meter before it left, where that is an earlier frame of the same shot."""
 
     def __init__(self, case: Case, backend: Backend, makers: Makers, pictures: Path, states: dict[Any, Any]) -> None:
         super().__init__(case, backend, makers, pictures)
@@ -115,9 +115,7 @@ def cases_of(kind: str, shots: Sequence[Shot]) -> list[Case]:
         rounds = {"sizes": None, "frames": FRAME_ROUNDS, "workers": WORKER_ROUNDS}[kind]
         for size in made.sizes:
             for frame in frames:
-                cases.append(
-                    SizeCase(made, made.name, size, min(frame, shot.frames), rounds, definition_sha256=digest)
-                )
+                cases.append(SizeCase(made, made.name, size, min(frame, shot.frames), rounds, definition_sha256=digest))
     return cases
 
 
@@ -169,5 +167,6 @@ def run_workers(count: int, shots: Sequence[str], results: Path) -> None:
     command = [sys.executable, "-m", "bench", "backtest", "--measure", "worker", "--workers", str(count)]
     command += ["--results", str(results), *[word for shot in shots for word in ("--shot", shot)]]
     running = [subprocess.Popen(command) for _ in range(count)]
-    if any([process.wait() for process in running]):
+    codes = [process.wait() for process in running]
+    if any(codes):
         raise CheckFailed("a worker did not finish")

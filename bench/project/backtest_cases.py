@@ -1,0 +1,256 @@
+"""Cases of the backtest: what a part of the measurements predicts, and what was measured then.
+
+Every case is made by the same code that a projection uses, with what it is to predict taken away first, the choice of
+the model and the width of the interval included.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.project.evidence import Point, groups_by
+from bench.project.fit import SIMPLER, distance, fit, ordered, proportional
+from bench.record import STAGES
+from bench.stats import median
+
+Z80 = 1.2815515655446004  # half of an 80 % interval, in standard deviations
+PILOTS = (3, 6, 10, 15)
+PILOT_STAGES = ("simulate", "surface", "trace", "frame")
+NOISE = 0.02  # what two equal runs differ by on a shared machine
+# BRL-CAD ray tracing on an SGI Origin 2000 with 64 processors, relative throughput: N. Gunther, Guerrilla Capacity
+# Planning (2007), as given in the R package usl, data set raytracer
+RAYTRACER = {1: 20, 4: 78, 8: 130, 12: 170, 16: 190, 20: 200, 24: 210, 28: 230, 32: 260, 48: 280, 64: 310}
+RAYTRACER_KNOWN = 16
+
+
+@dataclass(frozen=True)
+class Case:
+    """One prediction and what it met."""
+
+    row: str
+    label: str
+    predicted_s: float
+    low_s: float  # 80 % interval
+    high_s: float
+    measured_s: float
+    linear_s: float  # in proportion to the work
+    farm_s: float | None = None  # (pending x mean + slowest) / running; None where there are no tasks to count
+
+    @property
+    def error(self) -> float:
+        return self.predicted_s / self.measured_s - 1.0
+
+    @property
+    def linear_error(self) -> float:
+        return self.linear_s / self.measured_s - 1.0
+
+    @property
+    def farm_error(self) -> float | None:
+        return None if self.farm_s is None else self.farm_s / self.measured_s - 1.0
+
+    @property
+    def covered(self) -> bool:
+        return self.low_s <= self.measured_s <= self.high_s
+
+
+def around(row: str, label: str, predicted: float, sigma: float, measured: float, linear: float) -> Case:
+    """A case with an interval that is even in the logarithm."""
+    width = math.exp(Z80 * sigma)
+    return Case(row, label, predicted, predicted / width, predicted * width, measured, linear)
+
+
+def noise_of(point: Point) -> float:
+    """Standard deviation of the logarithm of a point's median, from its samples."""
+    samples = np.log(np.asarray(point.samples_s))
+    return max(NOISE, 1.2533 * float(np.std(samples)) / math.sqrt(len(samples)))
+
+
+def size_cases(points: Sequence[Point]) -> list[Case]:
+    """Predict the largest size of every shot from those below it, and again from those below the second largest."""
+    cases = []
+    for left_out in (1, 2):
+        for shot, series in groups_by(points, lambda p: p.shot).items():
+            by_stage = {stage: ordered([p for p in series if p.stage == stage]) for stage in STAGES}
+            predicted, measured, linear, variance = 0.0, 0.0, 0.0, 0.0
+            for stage in STAGES:
+                known_everywhere = [
+                    point
+                    for other in groups_by([p for p in points if p.stage == stage], lambda p: p.shot).values()
+                    for point in ordered(other)[:-left_out]
+                ]
+                model = fit(known_everywhere, stage)
+                law = model.law_for(shot) if model else None
+                if model is None or law is None:
+                    continue
+                largest, last = by_stage[stage][-1], by_stage[stage][-1 - left_out]
+                seconds = law.seconds(largest.work)
+                far = distance(stage, last.work, largest.work)
+                sigma = math.hypot(model.spread(far), noise_of(largest))
+                scaled = last.seconds * law_ratio(stage, last, largest)
+                text = f"{shot} {stage}, {far_text(far)} the work"
+                cases.append(around("size", text, seconds, sigma, largest.seconds, scaled))
+                predicted += seconds
+                measured += largest.seconds
+                linear += scaled
+                variance += (sigma * seconds) ** 2
+            if predicted > 0.0:
+                sigma = math.sqrt(variance) / predicted
+                text = f"{shot} whole frame, {left_out} size{'s' * (left_out > 1)} left out"
+                cases.append(around("size", text, predicted, sigma, measured, linear))
+    return cases
+
+
+def law_ratio(stage: str, here: Point, there: Point) -> float:
+    """Work there over work here, counted as the first hypothesis of the stage counts it."""
+    law = proportional(stage)
+    return law.seconds(there.work) / law.seconds(here.work)
+
+
+def far_text(far: float) -> str:
+    return f"{math.exp(far):.1f} x"
+
+
+def frame_cases(points: Sequence[Point]) -> list[Case]:
+    """From a few pilot frames, spread evenly, the whole shot. Beside it: the first frames' mean, and OpenCue's sum."""
+    cases = []
+    for (shot, stage), series in groups_by(points, lambda p: (p.shot, p.stage)).items():
+        frames = sorted(series, key=lambda p: p.frame)
+        seconds = np.array([p.seconds for p in frames])
+        number = np.array([float(p.frame) for p in frames])
+        if stage not in PILOT_STAGES:
+            continue
+        for count in PILOTS:
+            if len(frames) < 2 * count:
+                continue
+            chosen = np.unique(np.round(np.linspace(0, len(frames) - 1, count)).astype(int))
+            total = float(seconds.sum())
+            found, sigma = predict_frames(number[chosen], seconds[chosen], number)
+            sigma = math.hypot(sigma, NOISE / math.sqrt(count))
+            case = around("frames", f"{shot} {stage}, {count} of {len(frames)}", found, sigma, total, 0.0)
+            first = seconds[:count]
+            linear = float(first.mean()) * len(frames)
+            pending = len(frames) - count
+            farm = pending * float(first.mean()) + float(first.max()) + float(first.sum())
+            cases.append(Case(**{**vars(case), "linear_s": linear, "farm_s": farm}))
+    return cases
+
+
+def predict_frames(known: np.ndarray, seconds: np.ndarray, wanted: np.ndarray) -> tuple[float, float]:
+    """Seconds of all ``wanted`` frames from a few known ones, and the standard deviation of its logarithm.
+
+    Between two known frames the time changes evenly. How wrong that is, is seen by leaving each inner frame out; a
+    smooth course over gaps of g frames is then off by a quarter of what it is over 2 g.
+    """
+    total = float(np.interp(wanted, known, seconds).sum())
+    errors = []
+    for index in range(1, len(known) - 1):
+        kept = np.arange(len(known)) != index
+        errors.append(float(np.interp(known[index], known[kept], seconds[kept]) / seconds[index] - 1.0))
+    wiggle = math.sqrt(sum(e * e for e in errors) / len(errors)) if errors else 0.5
+    # The inner frames' errors hold the noise of three frames, and what their sum keeps of it falls with their number
+    return total, wiggle / math.sqrt(max(1, len(errors)))
+
+
+def worker_cases(alone: Sequence[Point], together: Sequence[Sequence[Point]]) -> list[Case]:
+    """From one process alone, and from the other shots' slowing when two run, this shot's time when two run.
+
+    ``together`` holds the points of each of the workers that ran at the same time.
+    """
+    slowed = {}
+    for point in alone:
+        key = (point.shot, point.size, point.stage)
+        beside = [p for worker in together for p in worker if (p.shot, p.size, p.stage) == key]
+        if len(beside) == len(together) > 1:
+            slowed[key] = (point, beside)
+    cases = []
+    for (shot, size, stage), (point, beside) in slowed.items():
+        others = [
+            math.log(_mean([p.seconds for p in found]) / lone.seconds)
+            for (other, _, where), (lone, found) in slowed.items()
+            if where == stage and other != shot
+        ]
+        if len(others) < 2:
+            continue
+        workers = len(together)
+        count = min(len(p.samples_s) for p in beside)
+        truth = max(math.fsum(p.samples_s[:count]) for p in beside)
+        factor, sigma = math.exp(_mean(others)), float(np.std(others, ddof=1))
+        sigma = math.hypot(sigma * math.sqrt(1.0 + 1.0 / len(others)), noise_of(point))
+        predicted = count * _mean(point.samples_s) * factor
+        case = around("workers", f"{shot} {size} {stage}, {workers} processes", predicted, sigma, truth, 0.0)
+        linear = count * _mean(point.samples_s)
+        farm = (workers * count * _mean(point.samples_s) + max(point.samples_s)) / workers
+        cases.append(Case(**{**vars(case), "linear_s": linear, "farm_s": farm}))
+    return cases
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+def amdahl_rate(serial: float, single: float, workers: float) -> float:
+    """Throughput of ``workers`` with a serial share (Amdahl 1967)."""
+    return single * workers / (1.0 + serial * (workers - 1.0))
+
+
+def contended_rate(serial: float, coherence: float, single: float, workers: float) -> float:
+    """Gunther's universal scalability law."""
+    return single * workers / (1.0 + serial * (workers - 1.0) + coherence * workers * (workers - 1.0))
+
+
+def _fit_scaling(known: dict[int, int], contended: bool) -> tuple[float, float, float]:
+    """(serial, coherence, single) that minimise the squared relative errors, on a grid that is refined."""
+    workers = np.array(sorted(known), np.float64)
+    rate = np.array([known[int(p)] for p in workers], np.float64)
+    serial = np.concatenate([[0.0], np.geomspace(1e-5, 0.5, 400)])
+    coherence = np.concatenate([[0.0], np.geomspace(1e-7, 1e-2, 200)]) if contended else np.zeros(1)
+    shape = workers / (
+        1.0 + serial[:, None, None] * (workers - 1.0) + coherence[None, :, None] * workers * (workers - 1.0)
+    )
+    share = shape / rate  # best single rate for each pair, in closed form
+    single = share.sum(axis=2) / (share**2).sum(axis=2)
+    error = ((single[:, :, None] * share - 1.0) ** 2).sum(axis=2)
+    i, j = np.unravel_index(int(error.argmin()), error.shape)
+    return float(serial[i]), float(coherence[j]), float(single[i, j])
+
+
+def raytracer_cases(known_to: int = RAYTRACER_KNOWN) -> list[Case]:
+    """The published series: fit up to ``known_to`` processors, predict the rest. Seconds are those of one work unit.
+
+    Amdahl or the universal law, whichever predicts the largest known count better from the smaller ones.
+    """
+    known = {p: x for p, x in RAYTRACER.items() if p <= known_to}
+    counts = sorted(known)
+    errors: dict[bool, list[tuple[float, float]]] = {}
+    for contended in (False, True):
+        for last in range(3, len(counts)):
+            part = {p: known[p] for p in counts[:last]}
+            serial, coherence, single = _fit_scaling(part, contended)
+            for target in counts[last:]:
+                rate = part[counts[last - 1]] * contended_rate(serial, coherence, single, target)
+                rate /= contended_rate(serial, coherence, single, counts[last - 1])
+                far = math.log(target / counts[last - 1])
+                errors.setdefault(contended, []).append((far, math.log(rate / known[target])))
+    scores = {contended: math.sqrt(_mean([e * e / far for far, e in found])) for contended, found in errors.items()}
+    chosen = scores[False] > SIMPLER * scores[True]  # the longer law has to predict better by that factor
+    serial, coherence, single = _fit_scaling(known, chosen)
+    cases = []
+    for target in sorted(p for p in RAYTRACER if p > known_to):
+        far = math.log(target / counts[-1])
+        # As everywhere, the law says how it grows from the largest measured count
+        rate = known[counts[-1]] * contended_rate(serial, coherence, single, target)
+        rate /= contended_rate(serial, coherence, single, counts[-1])
+        sigma = scores[chosen] * (math.sqrt(far) if far < 1.0 else far)
+        label = f"fitted to {known_to} processors, predicted {target}"
+        cases.append(
+            around("published", label, 1.0 / rate, sigma, 1.0 / RAYTRACER[target], 1.0 / (target * RAYTRACER[1]))
+        )
+    return cases
+
+
+def middle(values: Sequence[float]) -> float:
+    return median(values) or 0.0
