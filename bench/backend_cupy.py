@@ -48,13 +48,16 @@ class Stamp:
 
 
 @dataclass(frozen=True)
-class _Step:
+class LoadedPass:
     """One pass of a kernel on this device."""
 
     function: Any
     blocks: int
     threads: int
     shared_bytes: int
+
+    def launch(self, values: list[Any]) -> None:
+        self.function((self.blocks,), (self.threads,), values, shared_mem=self.shared_bytes)
 
 
 class CupyBackend:
@@ -91,7 +94,7 @@ class CupyBackend:
             self._stream.use()
             self._pool = cupy.get_default_memory_pool()
         self.compiler = Compiler(self._cuda.nvrtc, self.capability, cache)
-        self._steps: dict[str, tuple[_Step, ...]] = {}
+        self._steps: dict[str, tuple[LoadedPass, ...]] = {}
         self._modules: dict[str, Any] = {}
         self.graph_problem: str | None = None  # why nothing is recorded, once recording has failed
 
@@ -145,6 +148,14 @@ class CupyBackend:
             with self._told():
                 array[: len(values)].set(np.ascontiguousarray(values))
 
+    def copy(self, target: Any, source: Any) -> None:
+        """Overwrite a device array by another of its shape and type."""
+        if target.shape != source.shape or target.dtype != source.dtype:
+            raise ValueError(f"expected {target.dtype}{target.shape}, got {source.dtype}{source.shape}")
+        if source.nbytes:
+            with self._told():
+                target.data.copy_from_device_async(source.data, source.nbytes)
+
     # --- Launches -----------------------------------------------------------------------------------
     def launch(self, kernel: Kernel, *args: Any) -> None:
         steps = self._steps.get(kernel.name) or self._load(kernel)
@@ -152,7 +163,7 @@ class CupyBackend:
         with self._told():
             before = self.clock() if self.observer else None
             for step in steps:
-                step.function((step.blocks,), (step.threads,), values, shared_mem=step.shared_bytes)
+                step.launch(values)
             if self.observer:
                 self.observer(kernel.name, before, self.clock())
 
@@ -166,16 +177,24 @@ class CupyBackend:
             self._load(kernel, code)
         return self.compiler.compiled - before
 
-    def load_text(self, text: str, label: str) -> Any:
-        """A loaded module of a text that is no kernel of the pipeline, such as a probe."""
+    def load_text(self, text: str, label: str, one: Pass) -> LoadedPass:
+        """An entry of a text that is no kernel of the pipeline."""
         if label not in self._modules:
             self._modules[label] = self._module(self.compiler.compile_text(text, label))
-        return self._modules[label]
-
-    def call(self, function: Any, blocks: int, threads: int, *args: Any) -> None:
-        """Launch a loaded function."""
         with self._told():
-            function((blocks,), (threads,), [argument(value) for value in args])
+            return self._step(self._modules[label], one)
+
+    def load_pass(self, name: str, one: Pass) -> LoadedPass:
+        """One entry of ``kernels/<name>.cu`` that is launched on its own, such as a probe."""
+        if name not in self._modules:
+            self._modules[name] = self._module(self.compiler.compile_kernel(name))
+        with self._told():
+            return self._step(self._modules[name], one)
+
+    def run_pass(self, one: LoadedPass, *args: Any) -> None:
+        """Launch a loaded pass."""
+        with self._told():
+            one.launch([argument(value) for value in args])
 
     def _module(self, code: bytes) -> Any:
         with self._told():
@@ -183,7 +202,7 @@ class CupyBackend:
             module.load(code)
             return module
 
-    def _load(self, kernel: Kernel, code: bytes | None = None) -> tuple[_Step, ...]:
+    def _load(self, kernel: Kernel, code: bytes | None = None) -> tuple[LoadedPass, ...]:
         module = self._module(code if code is not None else self.compiler.compile_kernel(kernel.name))
         with self._told():
             steps = tuple(self._step(module, one) for one in kernel.passes)
@@ -191,7 +210,7 @@ class CupyBackend:
         self._steps[kernel.name] = steps
         return steps
 
-    def _step(self, module: Any, one: Pass) -> _Step:
+    def _step(self, module: Any, one: Pass) -> LoadedPass:
         """A pass, with no more blocks than the device can hold at once: they stay and loop over the items."""
         function, driver = module.get_function(one.entry), self._cuda.driver
         if one.shared_bytes > SHARED_BYTES_FREE:
@@ -201,7 +220,7 @@ class CupyBackend:
         if resident < 1:
             raise Unavailable(f"{one.entry}: GPU {self.device} ({self.device_name}) cannot hold one block of it")
         blocks = min(one.blocks_per_sm, resident) * self.multiprocessors if one.blocks_per_sm else 1
-        return _Step(function, blocks, one.threads, one.shared_bytes)
+        return LoadedPass(function, blocks, one.threads, one.shared_bytes)
 
     # --- Time ---------------------------------------------------------------------------------------
     def synchronize(self) -> None:

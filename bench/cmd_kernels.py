@@ -9,34 +9,86 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench import machine, units
+from bench.backend import NumbaBackend
 from bench.errors import CheckFailed, UserError
 from bench.roofs import Roofs, measure_roofs
 from bench.tables import console, plain
 
 if TYPE_CHECKING:
+    from bench.device_roofs import DeviceRoofs
     from bench.kernel_bench import Measurement
     from bench.kernel_scaling import Growth, Memory
 
 
 @click.command("kernels")
 @click.argument("names", nargs=-1, metavar="[NAME ...]")
+@click.option("--backend", default="numba", show_default=True, help="numba, cupy or auto.")
+@click.option("--device", default=None, help="Number of the GPU [0].")
 @click.option("--threads", type=int, default=None, help="CPU threads; all that this process may use unless said.")
 @click.option("--size", type=click.IntRange(1, 2**26), default=None, help="Size of the examples [larger than cache].")
 @click.option("--scaling", is_flag=True, help="Time against work instead: particles x 8, pixels x 4, samples x 4.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-def command(names: tuple[str, ...], threads: int | None, size: int | None, scaling: bool, as_json: bool) -> None:
+def command(
+    names: tuple[str, ...],
+    backend: str,
+    device: str | None,
+    threads: int | None,
+    size: int | None,
+    scaling: bool,
+    as_json: bool,
+) -> None:
     """Prove and time every kernel alone (or those named): items, bytes and flop a second, and the share of this
     machine's measured copy bandwidth and multiply-add rate.
 
-    The exit code is 1 when one thread and many disagree, or when a rate lies above a roof: then the claim is wrong.
+    The exit code is 1 when one thread and many (on a GPU: CPU and GPU) disagree, or when a rate lies above a roof:
+    then the claim is wrong.
     """
-    from bench.backend import NumbaBackend
+    from bench.devices import make_backends
+    from kernels import all_kernels
 
+    (chosen,) = make_backends(backend if backend != "all" else "auto", threads, device)
     count = NumbaBackend(threads).threads or 1
     if scaling:
         _scaling(count, as_json)
         return
-    _kernels(names, count, size, as_json)
+    known = all_kernels()
+    for name in names:
+        if name not in known:
+            raise UserError(f"{name[:60]!r}: expected a kernel, one of {', '.join(known)}")
+    if chosen.name == "numba":
+        _kernels(names, count, size, as_json)
+    else:
+        _device_kernels(names, chosen, count, size, as_json)
+
+
+def _device_kernels(names: Sequence[str], backend: Any, threads: int, size: int | None, as_json: bool) -> None:
+    from bench.device_bench import measure_on_device
+    from bench.device_roofs import measure_device_roofs
+    from bench.kernel_bench import document
+    from kernels import all_kernels
+
+    known = all_kernels()
+    status = console(stderr=True)
+    with status.status("compiling for the GPU, measuring its roofs"):
+        backend.prepare(known.values())
+        roofs = measure_device_roofs(backend)
+    found = []
+    for name in names or known:
+        with status.status(f"{name}: proving, timing"):
+            found.append(measure_on_device(known[name], backend, threads, size))
+    rows = [document(one, roofs) for one in found]
+    if as_json:
+        described = {"machine": machine.describe(), "device": backend.device_name, "roofs": roofs.document()}
+        click.echo(json.dumps({**described, "kernels": rows}, indent=1, allow_nan=False))
+    else:
+        show_device(found, rows, roofs)
+    refuse_wrong(rows)
+
+
+def refuse_wrong(rows: Sequence[dict[str, Any]]) -> None:
+    wrong = [f"{row['kernel']}: {row['problem']}" for row in rows if row["problem"]]
+    if wrong:
+        raise CheckFailed("; ".join(wrong))
 
 
 def _kernels(names: Sequence[str], threads: int, size: int | None, as_json: bool) -> None:
@@ -44,9 +96,6 @@ def _kernels(names: Sequence[str], threads: int, size: int | None, as_json: bool
     from kernels import all_kernels
 
     known = all_kernels()
-    for name in names:
-        if name not in known:
-            raise UserError(f"{name[:60]!r}: expected a kernel, one of {', '.join(known)}")
     status = console(stderr=True)
     with status.status("measuring copy bandwidth and multiply-add rate"):
         roofs = measure_roofs(threads)
@@ -66,9 +115,7 @@ def _kernels(names: Sequence[str], threads: int, size: int | None, as_json: bool
         click.echo(json.dumps({**described, "kernels": rows}, indent=1, allow_nan=False))
     else:
         show(found, rows, roofs)
-    wrong = [f"{row['kernel']}: {row['problem']}" for row in rows if row["problem"]]
-    if wrong:
-        raise CheckFailed("; ".join(wrong))
+    refuse_wrong(rows)
 
 
 def better(a: Roofs, b: Roofs) -> Roofs:
@@ -90,6 +137,39 @@ def roofs_document(roofs: Roofs) -> dict[str, Any]:
         "fma_flop_per_s": roofs.fma_flop_per_s,
         "rates": {name: list(values) for name, values in roofs.rates.items()},
     }
+
+
+def show_device(found: Sequence[Measurement], rows: Sequence[dict[str, Any]], roofs: DeviceRoofs) -> None:
+    from rich.table import Table
+
+    out = console()
+    table = Table(box=None, padding=(0, 1), header_style="bold")
+    table.add_column("kernel")
+    table.add_column("item")
+    for name in ("items", "median", "items/s", "B/s", "flop/s", "nearest roof", "of it"):
+        table.add_column(name, justify="right")
+    table.add_column("CPU = GPU")
+    for one, row in zip(found, rows):
+        table.add_row(
+            one.name,
+            one.item,
+            units.count(row["items"]),
+            units.seconds(row["median_s"]),
+            units.count(row["items_per_s"]),
+            units.count(row["bytes_per_s"]),
+            units.count(row["flop_per_s"]),
+            row["binding_roof"] or units.UNKNOWN,
+            units.share(row["binding_ratio"]),
+            "equal bits" if one.proof is None else plain(one.proof),
+        )
+    out.print(table)
+    out.print(
+        f"\n{plain(roofs.device)}, measured here: copy {units.count(roofs.copy_bytes_per_s)}B/s, read"
+        f" {units.count(roofs.read_bytes_per_s)}B/s; in cache copy {units.count(roofs.cache_copy_bytes_per_s)}B/s, read"
+        f" {units.count(roofs.cache_read_bytes_per_s)}B/s; fused multiply-adds"
+        f" {units.count(roofs.fma_flop_per_s)}flop/s; additions to shared memory {units.count(roofs.shared_adds_per_s)}/s",
+        soft_wrap=True,
+    )
 
 
 def show(found: Sequence[Measurement], rows: Sequence[dict[str, Any]], roofs: Roofs) -> None:

@@ -14,9 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from bench.device_roofs import DeviceRoofs
 from bench.roofs import Roofs
 from bench.stats import median
 from kernels.kernel import Kernel, Traffic
+
+AnyRoofs = Roofs | DeviceRoofs
 
 SEED = 7
 FIRST_SIZE = 32
@@ -39,7 +42,7 @@ class Measurement:
     traffic: Traffic
     level: str  # "memory" or "cache": where its traffic is held against a roof
     samples_s: tuple[float, ...]  # empty where the proof failed
-    proof: str | None  # why one thread and many do not agree; None when they do
+    proof: str | None  # why one thread and many, or CPU and GPU, do not agree; None when they do
 
     @property
     def median_s(self) -> float | None:
@@ -49,21 +52,33 @@ class Measurement:
         """``amount`` a launch as a rate, from the median."""
         return amount / self.median_s if self.median_s else None
 
-    def bandwidth_roof(self, roofs: Roofs) -> float:
+    def bandwidth_roof(self, roofs: AnyRoofs) -> float:
         return roofs.memory_bytes_per_s if self.level == "memory" else roofs.cache_bytes_per_s
 
-    def too_good(self, roofs: Roofs) -> str | None:
+    def too_good(self, roofs: AnyRoofs) -> str | None:
         """A claim above a roof is a bug in the claim: say which, from the fastest round; None when all is well."""
         if not self.samples_s:
             return None
-        best = min(self.samples_s)
-        bytes_ratio = self.traffic.traffic_bytes / best / self.bandwidth_roof(roofs)
-        flop_ratio = self.traffic.flops / best / roofs.fma_flop_per_s
-        if bytes_ratio > MARGIN:
-            return f"claims {bytes_ratio:.2f} x the bandwidth of {self.level}"
-        if flop_ratio > MARGIN:
-            return f"claims {flop_ratio:.2f} x the rate of multiply-adds"
+        for what, ratio in self.shares(roofs, min(self.samples_s)).items():
+            if ratio > MARGIN:
+                return f"claims {ratio:.2f} x the {what}"
         return None
+
+    def shares(self, roofs: AnyRoofs, seconds: float) -> dict[str, float]:
+        """Share of each roof that a launch of that length reaches."""
+        found = {
+            f"bandwidth of {self.level}": self.traffic.traffic_bytes / seconds / self.bandwidth_roof(roofs),
+            "rate of multiply-adds": self.traffic.flops / seconds / roofs.fma_flop_per_s,
+        }
+        if isinstance(roofs, DeviceRoofs):
+            found["rate of shared additions"] = self.traffic.atomics / seconds / roofs.shared_adds_per_s
+        return found
+
+    def binding(self, roofs: AnyRoofs) -> tuple[str, float] | None:
+        """The roof that is nearest, and the share of it that is reached; None without a time."""
+        if not self.median_s:
+            return None
+        return max(self.shares(roofs, self.median_s).items(), key=lambda item: item[1])
 
 
 def fresh(kernel: Kernel, arguments: dict[str, Any]) -> list[Any]:
@@ -152,9 +167,10 @@ def measure_kernel(kernel: Kernel, threads: int, llc_bytes: int, size: int | Non
     return Measurement(kernel.name, kernel.item, threads, size, traffic, level, tuple(samples), proof)
 
 
-def document(found: Measurement, roofs: Roofs) -> dict[str, Any]:
+def document(found: Measurement, roofs: AnyRoofs) -> dict[str, Any]:
     """One kernel for ``--json``."""
     traffic = found.traffic
+    binding = found.binding(roofs)
     rate, flop_rate = found.per_second(traffic.traffic_bytes), found.per_second(traffic.flops)
     return {
         "kernel": found.name,
@@ -175,5 +191,7 @@ def document(found: Measurement, roofs: Roofs) -> dict[str, Any]:
         "flop_per_s": flop_rate,
         "copy_bandwidth_ratio": rate / roofs.copy_bytes_per_s if rate is not None else None,
         "level_bandwidth_ratio": rate / found.bandwidth_roof(roofs) if rate is not None else None,
+        "binding_roof": binding[0] if binding else None,
+        "binding_ratio": binding[1] if binding else None,
         "fma_rate_ratio": flop_rate / roofs.fma_flop_per_s if flop_rate is not None else None,
     }

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from kernels import source
+from kernels.kernel import Pass
 
 TEXT = Path(__file__).with_name("sm_clock.cu")
 WORDS = 6  # cycles, nanoseconds, written; twice
@@ -27,7 +28,8 @@ class SmClock:
         """``backend`` is a CupyBackend."""
         self._backend = backend
         text = source.paste(TEXT.read_text(encoding="utf-8"), f"bench/{TEXT.name}")
-        self._function = backend.load_text(text, f"bench/{TEXT.name}").get_function("sm_clock")
+        one = Pass("sm_clock", threads=32, blocks_per_sm=BLOCKS_PER_SM)
+        self._pass = backend.load_text(text, f"bench/{TEXT.name}", one)
         self._reading = backend.zeros(WORDS, np.int64)
 
     def reset(self) -> None:
@@ -41,8 +43,7 @@ class SmClock:
         self._mark(1)
 
     def _mark(self, slot: int) -> None:
-        blocks = BLOCKS_PER_SM * self._backend.multiprocessors
-        self._backend.call(self._function, blocks, 32, slot, self._reading)
+        self._backend.run_pass(self._pass, slot, self._reading)
 
     def hertz(self) -> float | None:
         """Cycles a second between ``begin`` and ``end``; None where they could not be read."""

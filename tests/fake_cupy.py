@@ -38,7 +38,12 @@ class FakeArray(np.ndarray):
 
     @property
     def data(self) -> Any:  # type: ignore[override]
-        return SimpleNamespace(ptr=self.ctypes.data if self.size else 0)
+        def copy_from_device_async(source: Any, size: int) -> None:
+            self[...] = source.owner
+
+        return SimpleNamespace(
+            ptr=self.ctypes.data if self.size else 0, owner=self, copy_from_device_async=copy_from_device_async
+        )
 
     def get(self) -> np.ndarray:
         return np.array(self.view(np.ndarray))
