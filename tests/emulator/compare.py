@@ -19,10 +19,11 @@ def in_order(array: np.ndarray) -> list[bytes]:
     return sorted(row.tobytes() for row in array)
 
 
-def differences(kernel: Kernel, want: dict[str, Any], got: dict[str, Any]) -> list[str]:
-    """One line for each array whose bits differ: of ``unordered`` ones sets of rows, of ``summed`` ones sums of rows.
+def differences(kernel: Kernel, want: dict[str, Any], got: dict[str, Any], any_nan: bool = False) -> list[str]:
+    """One line for each array whose bits differ; scratch is not looked at.
 
-    Scratch is not compared.
+    ``unordered`` arrays are compared as sets of rows, ``summed`` ones by their sums over rows. With ``any_nan``, every
+    NaN is the same: processors do not agree on its bits.
     """
     lines = []
     for name, expected in want.items():
@@ -31,6 +32,8 @@ def differences(kernel: Kernel, want: dict[str, Any], got: dict[str, Any]) -> li
         found = got[name]
         if name in kernel.summed:
             expected, found = expected.sum(axis=0), found.sum(axis=0)
+        if any_nan and expected.dtype == np.float32:
+            expected, found = (np.where(np.isnan(array), np.float32(np.nan), array) for array in (expected, found))
         if expected.tobytes() == found.tobytes():
             continue
         if name in kernel.unordered:

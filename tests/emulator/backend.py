@@ -1,0 +1,56 @@
+"""The emulator as a back-end: whole pipelines run on it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from bench.backend import Direct, Observer, Recording
+from kernels.kernel import Kernel
+from tests.emulator.launcher import Emulator, guarded
+
+
+class EmulatorBackend:
+    """Implements ``bench.backend.Backend``; arrays stand between guard zones."""
+
+    name = "emulator"
+    threads: int | None = None
+    observed_apart = False
+
+    def __init__(self, device_sms: int = 2, checked: bool = False, seed: int = 0) -> None:
+        self.emulator = Emulator(device_sms, checked, seed)
+        self.observer: Observer | None = None
+        self.launched: set[str] = set()  # names of the kernels that ran
+
+    def array(self, values: np.ndarray) -> np.ndarray:
+        made = guarded(values.shape, values.dtype)
+        made[...] = values
+        return made
+
+    def zeros(self, shape: int | tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
+        return guarded(shape, dtype)
+
+    def host(self, array: np.ndarray) -> np.ndarray:
+        return array
+
+    def fill(self, array: np.ndarray, values: np.ndarray) -> None:
+        array[: len(values)] = values
+
+    def launch(self, kernel: Kernel, *args: Any) -> None:
+        before = self.clock()
+        self.launched.add(kernel.name)
+        self.emulator.launch(kernel, *args)
+        if self.observer is not None:
+            self.observer(kernel.name, before, self.clock())
+
+    def synchronize(self) -> None:
+        """A launch returns when it is done: nothing to wait for."""
+
+    def clock(self) -> float:
+        return time.perf_counter()
+
+    def recording(self) -> Recording:
+        return Direct()
