@@ -167,7 +167,8 @@ def show_device(found: Sequence[Measurement], rows: Sequence[dict[str, Any]], ro
         f"\n{plain(roofs.device)}, measured here: copy {units.count(roofs.copy_bytes_per_s)}B/s, read"
         f" {units.count(roofs.read_bytes_per_s)}B/s; in cache copy {units.count(roofs.cache_copy_bytes_per_s)}B/s, read"
         f" {units.count(roofs.cache_read_bytes_per_s)}B/s; fused multiply-adds"
-        f" {units.count(roofs.fma_flop_per_s)}flop/s; additions to shared memory {units.count(roofs.shared_adds_per_s)}/s",
+        f" {units.count(roofs.fma_flop_per_s)}flop/s; additions to shared memory"
+        f" {units.count(roofs.shared_adds_per_s)}/s",
         soft_wrap=True,
     )
 

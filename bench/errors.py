@@ -29,6 +29,10 @@ class UserError(ShotmarkError):
     exit_code = EXIT_BAD_INPUT
 
 
+class BudgetSpent(ShotmarkError):
+    """The time that a command was given is over; what was finished stands."""
+
+
 class Unavailable(ShotmarkError):
     """The asked-for back-end cannot run here: why, and what to install."""
 

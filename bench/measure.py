@@ -78,6 +78,7 @@ class Measurement:
 
     verified: str | None = None  # GOLDEN or REPEAT once the proof stands
     rejected: str | None = None  # why it did not verify
+    left_out: bool = False  # for want of time; nothing was found wrong
     unavailable: bool = False  # whether that is for want of memory or of the device, not of the right bits
     cold_s: dict[str, float] = field(default_factory=dict)  # first call of each stage
     compile_s: float | None = None

@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import io
-import os
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,33 +22,16 @@ import pytest
 
 from bench import __version__, machine
 from bench.backend import Backend
-from bench.errors import CheckFailed, ShotmarkError, Unavailable, UserError
+from bench.engine import ORDER, Replay, run_pytest
+from bench.errors import BudgetSpent, CheckFailed, ShotmarkError, Unavailable, UserError
 from bench.measure import Case, Makers, ShotMeter, work_digest
 from bench.progress import Progress, Silent
 from bench.record import SCHEMA, STAGES, dump
 from bench.stats import median
 from bench.store import Slot, claim
 
-SUITE = Path(__file__).with_name("suite.py")
-ORDER = ("verify", "frame", "stage")
 LAPS = (*STAGES, "kernels", "resident")  # rows that are read back from the frame's rounds
 GIVE_UP = (UserError, OSError, MemoryError)  # of the whole run, not of one shot
-
-
-class Replay:
-    """A clock that gives measured seconds back: 0, then the next sample, and so on."""
-
-    def __init__(self) -> None:
-        self._readings: Iterator[float] = iter(())
-
-    def load(self, samples_s: Sequence[float]) -> None:
-        self._readings = iter([reading for sample in samples_s for reading in (0.0, sample)])
-
-    def nothing(self) -> None:
-        """What a replayed round does."""
-
-    def read(self) -> float:
-        return next(self._readings)
 
 
 class Plugin:
@@ -66,6 +47,9 @@ class Plugin:
         self._replay = Replay()
         self._rows: dict[str, dict[str, Any]] = {}  # by name, as pytest-benchmark writes them
         self._rejected: dict[str, dict[str, Any]] = {}
+        self.deadline: float | None = None  # of time.monotonic(): what is not done by then is left out
+        self.left_out: list[str] = []  # identities
+        self.more: dict[str, Any] = {}  # beside Shotmark's own fields in the record
         self._config: Any = None
         self._begun = datetime.now(UTC).isoformat()
 
@@ -114,10 +98,22 @@ class Plugin:
             self.progress.begin(meter.identity, meter.case.frame + 3 + (meter.case.rounds or 6))
 
     def progress_of(self, meter: ShotMeter) -> Callable[[str], None]:
-        return lambda text: self.progress.step(meter.identity, text)
+        def step(text: str) -> None:
+            if self._left_s() <= 0.0:
+                raise BudgetSpent(meter.identity)
+            self.progress.step(meter.identity, text)
 
-    def plan_rounds(self, meter: ShotMeter, rounds: int) -> None:
+        return step
+
+    def _left_s(self) -> float:
+        return float("inf") if self.deadline is None else self.deadline - time.monotonic()
+
+    def plan_rounds(self, meter: ShotMeter, rounds: int) -> int:
+        """Rounds that there is still time for, at least one; each may be done twice, and is proved."""
+        if self.deadline is not None and meter.last_frame_s > 0.0:
+            rounds = max(1, min(rounds, int(self._left_s() / (3.0 * meter.last_frame_s))))
         self.progress.replan(meter.identity, rounds)
+        return rounds
 
     def keeper_of(self, meter: ShotMeter, warm_up_rounds: int) -> Callable[[], None]:
         """What follows each round, outside the clock: prove it, keep it, save it."""
@@ -157,6 +153,14 @@ class Plugin:
             if not isinstance(error, OSError):
                 self.save()
             return
+        if isinstance(error, BudgetSpent):
+            self.left_out.append(meter.identity)
+            meter.result.left_out = True
+            self.progress.end(meter.identity, "no time left")
+            meter.release()
+            return
+        if meter.result.left_out:
+            return
         first = meter.result.rejected is None
         meter.result.rejected = meter.result.rejected or _one_line(error)
         meter.result.verified = None
@@ -173,6 +177,11 @@ class Plugin:
                 with contextlib.suppress(Unavailable):  # a device that has gone holds nothing
                     give_back()
             self.save()
+
+    def keep_earlier(self, rows: Sequence[dict[str, Any]], rejected: Sequence[dict[str, Any]]) -> None:
+        """Rows of a record that is gone on with."""
+        self._rows = {row["name"]: row for row in rows}
+        self._rejected = {str(index): entry for index, entry in enumerate(rejected)}
 
     # --- rows ------------------------------------------------------------------------------------
     def _extra(self, meter: ShotMeter, stage: str) -> dict[str, Any]:
@@ -275,6 +284,7 @@ class Plugin:
             "run": self.run,
             "peak_memory_bytes": machine.peak_memory_bytes(),
             "rejected": list(self._rejected.values()),
+            **self.more,
         }
         return document
 
@@ -288,7 +298,7 @@ class Plugin:
         if isinstance(self.failure, OSError):
             return  # what could be written is there; a full disk does not get fuller
         self.complete = self.failure is None and all(
-            meter.result.verified or meter.result.rejected for meter in self.meters.values()
+            meter.result.verified or meter.result.rejected or meter.result.left_out for meter in self.meters.values()
         )
         self.save()
 
@@ -325,46 +335,6 @@ def _one_line(error: BaseException) -> str:
     return " ".join(text.split())[:300]
 
 
-@contextlib.contextmanager
-def _own_pytest() -> Iterator[None]:
-    """Keep the user's pytest settings and plugins out: they are for the user's tests."""
-    saved = {name: os.environ.pop(name, None) for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")}
-    saved["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    try:
-        yield
-    finally:
-        for name, value in saved.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def run_pytest(plugin: Plugin, results: Path) -> str:
-    """Run the suite with the plugin; pytest's own output is returned, for a reader who looks for a defect."""
-    arguments = [
-        str(SUITE),
-        *("-c", os.devnull, "--rootdir", str(SUITE.parent.parent), "--noconftest", "-p", "pytest_benchmark.plugin"),
-        *("-p", "no:cacheprovider", "-p", "no:warnings", "-s", "-q", "--no-header", "--import-mode=importlib"),
-        *("-o", "python_files=suite.py", "-o", f"python_functions={' '.join(ORDER)}"),
-        *("--benchmark-enable", "--benchmark-quiet", "--benchmark-disable-gc"),
-        f"--benchmark-storage=file://{results}",
-    ]
-    from pytest_benchmark.logger import PytestBenchmarkWarning
-
-    output = io.StringIO()
-    with _own_pytest(), contextlib.redirect_stdout(output), warnings.catch_warnings():
-        # A row that is refused for want of a proof does not use the benchmark fixture: that is meant.
-        warnings.simplefilter("ignore", PytestBenchmarkWarning)
-        code = pytest.main(arguments, plugins=[plugin])
-    if code == pytest.ExitCode.INTERRUPTED and plugin.failure is None:
-        plugin.failure = KeyboardInterrupt()
-    if code in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED):
-        raise RuntimeError(f"pytest could not run the suite:\n{output.getvalue()}")
-    return output.getvalue()
-
-
 def measure(
     cases: Sequence[Case],
     backends: Sequence[Backend],
@@ -378,20 +348,45 @@ def measure(
     Raises what ended the run early (KeyboardInterrupt, OSError, UserError) after saving what was finished, and
     CheckFailed when nothing at all could be recorded. A shot that did not verify is in the record's ``rejected``.
     """
+    slot = new_slot(results)
+    plugin = measure_into(slot, cases, backends, makers, results, run, progress)
+    if not slot.path.exists():
+        raise CheckFailed("nothing was recorded")
+    assert plugin.failure is None
+    return slot
+
+
+def new_slot(results: Path) -> Slot:
+    """A place for a record of this machine and commit."""
     tag = f"{(machine.commit()['id'] or 'unversioned')[:40]}_{datetime.now(UTC).strftime('%Y%m%d_%H%M%S')}"
-    slot = claim(results / machine.describe()["id"], tag)
+    return claim(results / machine.describe()["id"], tag)
+
+
+def measure_into(
+    slot: Slot,
+    cases: Sequence[Case],
+    backends: Sequence[Backend],
+    makers: Makers,
+    results: Path,
+    run: dict[str, Any],
+    progress: Progress | None = None,
+    deadline: float | None = None,
+    more: dict[str, Any] | None = None,
+    kept: tuple[Sequence[dict[str, Any]], Sequence[dict[str, Any]]] = ((), ()),
+) -> Plugin:
+    """The same into a record that may have been begun: ``kept`` are its rows and its rejected ones, which stay."""
     meters = [
         ShotMeter(case, backend, makers, slot.pictures, _identity(case, backend, backends))
         for case in cases
         for backend in backends
     ]
     plugin = Plugin(meters, slot, run, progress or Silent())
+    plugin.deadline, plugin.more = deadline, more or {}
+    plugin.keep_earlier(*kept)
     try:
         run_pytest(plugin, results)
     finally:
         slot.release()
     if plugin.failure is not None:
         raise plugin.failure
-    if not slot.path.exists():
-        raise CheckFailed("nothing was recorded")
-    return slot
+    return plugin

@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.errors import CheckFailed
 from bench.measure import ShotMeter
-from bench.plugin import Replay
+from bench.engine import Replay
 
 WARM_UP_ROUND_S_MAX = 2.0  # a frame that takes longer was warmed up enough by the proof's repeat
 
@@ -26,7 +26,7 @@ def frame(meter: ShotMeter, shotmark: Any, benchmark: Any) -> None:
     require_proof(meter)
     rounds = meter.round_count()
     warm_up = 1 if meter.last_frame_s < WARM_UP_ROUND_S_MAX else 0
-    shotmark.plan_rounds(meter, rounds)
+    rounds = shotmark.plan_rounds(meter, rounds)
     keep = shotmark.keeper_of(meter, warm_up)
     benchmark.pedantic(meter.run_frame, setup=meter.restore, teardown=keep, rounds=rounds, warmup_rounds=warm_up)
     while meter.wants_another:

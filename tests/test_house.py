@@ -28,7 +28,7 @@ LAYERS = (
     "emission simulate surface render image checkpoint check_trace checks",
     "compare tables progress",
     "film pictures measure verify pipeline shoot ahead prepare",
-    "plugin suite",
+    "engine plugin suite",
     "kernel_bench device_bench kernel_scaling peer_* peers",
     "project project.*",
     "report report.*",
