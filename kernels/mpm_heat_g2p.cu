@@ -33,7 +33,7 @@ extern "C" __global__ void __launch_bounds__(128) mpm_heat_g2p(
     Array<const int> order_in, Array<const int> block_id_in, Array<const int> slot_in,
     Array<const int> cell_start_in, Array<const float> heat_node_in, Array<float> temperature_inout) {
   __shared__ float2 field[ARENA_NODES];  // x: change of temperature, y: fill, at most 1
-  __shared__ int start[BLOCK_NODES + 1];
+  __shared__ int start[BLOCK_NODES];
   const int blocks = counts_in[COUNT_BLOCKS];
   const int across_y = (int)blocks_y, across_z = (int)blocks_z;
   const float inverse_cell = ONE / cell_size_m;
@@ -56,7 +56,7 @@ extern "C" __global__ void __launch_bounds__(128) mpm_heat_g2p(
       }
       field[n] = make_float2(dt, fill);
     }
-    for (int n = threadIdx.x; n <= BLOCK_NODES; n += blockDim.x) start[n] = load(cell_start_in, slot * 64 + n);
+    for (int n = threadIdx.x; n < BLOCK_NODES; n += blockDim.x) start[n] = load(cell_start_in, slot * 64 + n);
     __syncthreads();
     for (int place = begin + (int)threadIdx.x; place < end; place += blockDim.x) {
       // The last cell that starts at or before the place

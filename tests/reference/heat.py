@@ -96,9 +96,9 @@ def mpm_heat_grid(
     blocks = (blocks_x, blocks_y, blocks_z)
     active = counts_in[k.COUNT_BLOCKS]
     dense = np.zeros((*(4 * n + 2 for n in blocks), 2), np.int64)
-    for slot in range(active):
-        i, j, m = corner(block_id_in[slot], blocks)
-        dense[i : i + 6, j : j + 6, m : m + 6] += arena_in[slot, : 6**3 * 2].reshape(6, 6, 6, 2)
+    for block in np.flatnonzero(slot_in >= 0):
+        i, j, m = corner(block, blocks)
+        dense[i : i + 6, j : j + 6, m : m + 6] += arena_in[slot_in[block], : 6**3 * 2].reshape(6, 6, 6, 2)
     volume = material_in[k.MATERIAL_PARTICLE_VOLUME] / (cell_size_m * cell_size_m * cell_size_m)
     for slot in range(active):
         i, j, m = corner(block_id_in[slot], blocks)
@@ -112,12 +112,12 @@ def mpm_heat_grid(
         heat_node_out[slot, :, 1] = np.where(holds, mass * volume, ZERO)
 
 
-def dense_nodes(blocks, active, block_id_in, values):
+def dense_nodes(blocks, slot_in, values):
     """Values [slot, 64] on the whole grid, zero where no block is, with a zero layer around."""
     dense = np.zeros([4 * n + 2 for n in blocks], F32)
-    for slot in range(active):
-        i, j, m = (n + 1 for n in corner(block_id_in[slot], blocks))
-        dense[i : i + 4, j : j + 4, m : m + 4] = values[slot].reshape(4, 4, 4)
+    for block in np.flatnonzero(slot_in >= 0):
+        i, j, m = (n + 1 for n in corner(block, blocks))
+        dense[i : i + 4, j : j + 4, m : m + 4] = values[slot_in[block]].reshape(4, 4, 4)
     return dense
 
 
@@ -126,7 +126,7 @@ def mpm_heat_conduct(
 ):
     blocks = (blocks_x, blocks_y, blocks_z)
     active = counts_in[k.COUNT_BLOCKS]
-    t, fill = (dense_nodes(blocks, active, block_id_in, heat_node_inout[:, :, word]) for word in (0, 1))
+    t, fill = (dense_nodes(blocks, slot_in, heat_node_inout[:, :, word]) for word in (0, 1))
     kappa = material_in[k.MATERIAL_CONDUCTIVITY] / (
         material_in[k.MATERIAL_DENSITY] * material_in[k.MATERIAL_SPECIFIC_HEAT]
     )
@@ -188,8 +188,8 @@ def mpm_heat_g2p(
     blocks = (blocks_x, blocks_y, blocks_z)
     cells = [4 * n for n in blocks]
     active = counts_in[k.COUNT_BLOCKS]
-    change = dense_nodes(blocks, active, block_id_in, heat_node_in[:, :, 2])
-    filled = dense_nodes(blocks, active, block_id_in, np.minimum(heat_node_in[:, :, 1], ONE))
+    change = dense_nodes(blocks, slot_in, heat_node_in[:, :, 2])
+    filled = dense_nodes(blocks, slot_in, np.minimum(heat_node_in[:, :, 1], ONE))
     for slot in range(active):
         for members, base in particles_of(slot, block_id_in[slot], blocks, cell_start_in, order_in):
             for p in members:

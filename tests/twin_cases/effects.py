@@ -132,6 +132,47 @@ def move_dry(rng: np.random.Generator) -> Arguments:
     return arguments
 
 
+def move_thresholds(rng: np.random.Generator) -> Arguments:
+    """At rest exactly on what decides: fills, walls, terrain, a collider's surface, the end of a life."""
+    arguments = _example("fx_move", rng, 7 * 27 + 14)
+    dx = F32(0.125)
+    arguments["cell_size_m"] = dx
+    arguments["material_in"][k.MATERIAL_PARTICLE_VOLUME] = dx * dx * dx  # a node's mass is its fill
+    arguments["effect_params_in"][k.EFFECT_PARAM_TURBULENCE] = 0
+    arguments["force_in"][:] = 0
+    blocks = arguments["slot_in"]
+    blocks[blocks >= 0] = np.flip(blocks[blocks >= 0])  # slot 0 lies where particles are
+    node = arguments["node_in"]
+    fills = np.array([0, 0.05, 0.06, 0.5, 0.51, 0.9, 0.91], F32)
+    node[:, :, 3] = fills[rng.integers(0, 7, node.shape[:2])]
+    arguments["terrain_geometry_in"] = np.array([0, 0, 4, k.TERRAIN_STICK], F32)
+    arguments["terrain_in"] = np.full((2, 2), 1.125, F32)
+    arguments["collider_in"][0, 0] = k.COLLIDER_SPHERE
+    arguments["collider_in"][0, k.COLLIDER_A : k.COLLIDER_B + 1] = 2, 2, 3, 0.25
+    position, velocity = arguments["effect_position_inout"], arguments["effect_velocity_inout"]
+    position[:, :3] = rng.integers(10, 29, position[:, :3].shape) * dx
+    position[:14, :3] = 3
+    low, high = 3.5 * dx, 28.5 * dx
+    position[:9, :3] = [
+        (low, 3, 3), (3, low, 3), (3, 3, low), (high, 3, 3), (3, high, 3), (3, 3, high),
+        (3, 3, 1.125), (2, 2, 3.25), (2, 2.25, 3),
+    ]  # fmt: skip
+    velocity[:, :3], velocity[:, 3] = 0, 1
+    velocity[9:12, 3] = arguments["frame_dt_s"] / F32(4) * np.arange(1, 4, dtype=F32)
+    arguments["effect_kind_inout"][:14] = k.EFFECT_SPRAY
+    return arguments
+
+
+def move_leaving(rng: np.random.Generator) -> Arguments:
+    """Gravity to the side, through the walls of the box, over terrain."""
+    arguments = move_solids(rng)
+    arguments["force_in"][k.FORCE_GRAVITY_X : k.FORCE_GRAVITY_Z + 1] = -60, 45, 30
+    arguments["force_in"][k.VORTEX_ON] = 0
+    arguments["collider_in"][:] = 0
+    arguments["terrain_in"] -= F32(1)
+    return arguments
+
+
 # --- fx_birth_count, fx_birth -------------------------------------------------------------------
 
 
@@ -185,6 +226,15 @@ def count_ramps(rng: np.random.Generator) -> Arguments:
     return arguments
 
 
+def count_slopes(rng: np.random.Generator) -> Arguments:
+    """Speeds and strain rates between their thresholds."""
+    arguments = count_many(rng)
+    params = arguments["effect_params_in"]
+    params[[k.EFFECT_PARAM_SPEED_LOW, k.EFFECT_PARAM_SPEED_HIGH]] = 0.5, 8
+    params[[k.EFFECT_PARAM_STRAIN_LOW, k.EFFECT_PARAM_STRAIN_HIGH]] = 3, 30
+    return arguments
+
+
 def count_edges(rng: np.random.Generator) -> Arguments:
     arguments = count_many(rng)
     arguments["position_in"][:, :3] = rng.uniform(-0.2, 3.4, (300, 3))
@@ -200,6 +250,7 @@ COUNTS: dict[str, Maker] = {
     "many": count_many,
     "water": count_water,
     "ramps": count_ramps,
+    "slopes": count_slopes,
     "edges": count_edges,
 }
 
@@ -272,6 +323,8 @@ CASES: dict[str, dict[str, Maker]] = {
         "vortex and solids": move_solids,
         "still": move_still,
         "dry": move_dry,
+        "thresholds": move_thresholds,
+        "leaving": move_leaving,
     },
     "fx_birth_count": COUNTS,
     "fx_birth": {
@@ -285,6 +338,7 @@ CASES: dict[str, dict[str, Maker]] = {
         "one place": _birth("many", 4, 1),
         "seven places": _birth("plain", 0, 7),
         "most fit": _birth("many", 2, 3000),
+        "less room than survivors": _birth("slopes", 2000, 900),
     },
     "fx_scan": {
         "nothing": lambda rng: scan(rng, 0, 0, 10),

@@ -135,15 +135,64 @@ def fluid(rng: np.random.Generator) -> Arguments:
     return state
 
 
+def melt(rng: np.random.Generator) -> Arguments:
+    """Very many slow particles of every viscosity: a rounding that is off shows in few of them."""
+    state = make_heat_state(rng, 27**3)
+    state["velocity_in"] *= F32(0.1)
+    state["temperature_in"] = rng.uniform(1200, 1500, state["temperature_in"].shape).astype(F32)
+    state["material_in"][k.MATERIAL_VISCOSITY_MAX] = 1e6
+    return state
+
+
+def unregularised(rng: np.random.Generator) -> Arguments:
+    """A yield stress that Papanastasiou's exponent of 0 switches off."""
+    state = _state(rng)
+    state["material_in"][k.MATERIAL_PAPANASTASIOU] = 0
+    return state
+
+
+def faint(rng: np.random.Generator) -> Arguments:
+    """A yield stress and an exponent below 1, strain rates down to rest."""
+    state = _state(rng)
+    state["material_in"][[k.MATERIAL_YIELD_STRESS, k.MATERIAL_PAPANASTASIOU]] = 0.5
+    state["velocity_in"] *= rng.integers(0, 3, state["velocity_in"].shape[0]).astype(F32)[:, None] * F32(1e-3)
+    return state
+
+
+def full(rng: np.random.Generator) -> Arguments:
+    """Nodes that hold more than a full lattice."""
+    state = _state(rng)
+    for name in ("heat_node_in", "heat_node_inout"):
+        state[name][..., 1] = rng.uniform(0.6, 1.6, state[name].shape[:2])
+    return state
+
+
+def walls(rng: np.random.Generator) -> Arguments:
+    """The domain's high walls in x and y close to the lava, and a block of air that particles reach into."""
+    state = _state(rng)
+    blocks_z = state["blocks_z"]
+    state["blocks_x"] = 3
+    state["position_in"][:, 1] += 4 * state["cell_size_m"]
+    state["block_id_in"] = state["block_id_in"] + np.int32(blocks_z)
+    state["slot_in"][:] = -1
+    state["slot_in"][state["block_id_in"]] = np.arange(state["block_id_in"].size)
+    occupied = np.diff(state["cell_start_in"][::64]) > 0
+    state["slot_in"][state["block_id_in"][~occupied][::2]] = -1
+    return state
+
+
 STATES: dict[str, Maker] = {
-    maker.__name__: maker for maker in (plain, none, one, one_cell, corners, covered, cold, hot, fluid)
-}
+    maker.__name__: maker
+    for maker in (
+        plain, none, one, one_cell, corners, covered, cold, hot, fluid, melt, unregularised, faint, full, walls,
+    )
+}  # fmt: skip
 USED = {
     "mpm_heat_p2g": ("plain", "none", "one", "one_cell", "corners", "cold", "hot"),
     "mpm_heat_grid": ("plain", "none", "corners", "cold", "hot"),
-    "mpm_heat_conduct": ("plain", "none", "corners", "cold", "hot"),
-    "mpm_heat_g2p": ("plain", "none", "one", "one_cell", "corners", "covered", "cold", "hot"),
-    "mpm_rheology": ("plain", "none", "one", "cold", "hot", "fluid"),
+    "mpm_heat_conduct": ("plain", "none", "corners", "full", "cold", "hot"),
+    "mpm_heat_g2p": ("plain", "none", "one", "one_cell", "corners", "covered", "full", "walls", "cold", "hot"),
+    "mpm_rheology": ("plain", "none", "one", "cold", "hot", "fluid", "melt", "unregularised", "faint"),
 }
 
 
