@@ -1,0 +1,80 @@
+"""Real sleeping workers beside the event simulation: the same order of tasks, and nothing left running."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.errors import Unavailable
+from bench.project import dispatch_trial
+from bench.project.cluster import ClusterSample
+from bench.project.dispatch_trial import POOL, Scheduler, calibrate, chain_priority, measure_s, predict_s, trials
+from bench.project.events import simulate
+from tests.test_project_events import chain, independent
+
+
+def test_workers_sleep_side_by_side_and_a_chain_waits() -> None:
+    side_s, chain_s = measure_s([independent([0.1] * 6), chain([0.02] * 10)], 6)
+    assert side_s >= 0.1 and chain_s >= 0.2
+
+
+def test_what_goes_first_is_what_the_event_simulation_takes_first() -> None:
+    tasks = chain([3.0, 1.0, 2.0])
+    assert chain_priority(tasks).tolist() == [6.0, 3.0, 2.0]
+    outcome = simulate(tasks, ClusterSample(gpu_count=2), priority=chain_priority(tasks))
+    assert outcome.makespan_s == simulate(tasks, ClusterSample(gpu_count=2)).makespan_s
+
+
+def test_costs_of_the_scheduler_are_in_what_is_foretold() -> None:
+    scheduler = Scheduler(dispatch_s=0.5, latency_s=0.25)
+    assert predict_s(chain([1.0, 1.0]), 3, scheduler) == 3.5
+    assert predict_s(independent([0.0] * 10), 100, scheduler) == 5.25
+
+
+def test_a_short_trial() -> None:
+    scheduler = calibrate(4)
+    assert scheduler.dispatch_s > 0.0 and scheduler.latency_s >= 0.0
+    found = trials([1.0, 2.0, 1.5, 0.5], scheduler, case_s=0.2)
+    assert [(trial.case, trial.workers) for trial in found] == [case[:2] for case in dispatch_trial.CASES]
+    for trial in found:
+        assert trial.measured_s >= max(trial.linear_s, trial.longest_s) * 0.999
+        assert trial.predicted_s >= max(trial.linear_s, trial.longest_s) * 0.999
+        assert len(trial.blind_s) == dispatch_trial.REPLICATES and np.isfinite(trial.error)
+
+
+def test_no_worker_outlives_the_pool() -> None:
+    pool = subprocess.Popen([sys.executable, "-I", "-S", str(POOL), "3"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert pool.stdin is not None and pool.stdout is not None
+    pool.stdin.write(b'{"first": [0, 1], "edges": [[]], "needs": [0], "priority": [0.0], "duration_s": [0.0]}\n')
+    pool.stdin.flush()
+    assert float(pool.stdout.readline()) > 0.0
+    children = Path(f"/proc/{pool.pid}/task/{pool.pid}/children")
+    workers = [int(word) for word in children.read_text().split()] if children.exists() else []
+    pool.kill()
+    pool.communicate()
+    for worker in workers:
+        for _ in range(500):
+            if not _runs(worker):
+                break
+            os.sched_yield()
+            subprocess.run(["sleep", "0.01"], check=True)
+        assert not _runs(worker)
+
+
+def _runs(process: int) -> bool:
+    """Neither gone nor waiting for its parent to take note."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except OSError:
+        return False
+
+
+def test_a_pool_that_cannot_start_is_said_plainly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(dispatch_trial, "POOL", tmp_path / "nothing.py")
+    with pytest.raises(Unavailable, match="could not run 2 workers"):
+        measure_s([independent([0.0])], 2)
