@@ -29,7 +29,7 @@ __device__ __forceinline__ AxisRanges axis_ranges(
   return out;
 }
 
-extern "C" __global__ void __launch_bounds__(256) surf_bricks(
+extern "C" __global__ void __launch_bounds__(256, 4) surf_bricks(
     long long cells_x, long long cells_y, long long cells_z, Array<const int> grid_in, Array<const int> walls_in,
     Array<const float> picture_in, Array<const int> start_in, Array<int> class_out) {
   int gx = load(grid_in, 0), gy = load(grid_in, 1), gz = load(grid_in, 2);

@@ -21,14 +21,14 @@ struct Node {
   }
 };
 
-// Which particles a patch asks for: bounds (m) of its nodes, and of all the brick's along z.
+// Which particles a patch asks for: bounds (m) of its nodes, and of all the brick's along z. One a warp, in shared
+// memory: every lane has the same.
 struct Finder {
   PatchBox box;
   float far, far_square;
   float z_low, z_high;
-  Array<const float> binned;
 
-  __device__ __forceinline__ bool find(int p, float4& row) const {
+  __device__ __forceinline__ bool find(Array<const float> binned, int p, float4& row) const {
     row = load4(binned, 4 * (long long)p);
     return !(row.z + far < z_low || row.z - far > z_high) && reaches(box, row, far_square);
   }
@@ -36,13 +36,13 @@ struct Finder {
 
 template <bool HEAT>
 struct LiquidSums {
-  Finder finder;
+  const Finder& finder;
   Node node;
-  Array<const float> heat;
+  Array<const float> binned, heat;
   float weight, x, y, z, extra;
 
   __device__ __forceinline__ bool stage(int p, float4& row, float& particle_heat) const {
-    if (!finder.find(p, row)) return false;
+    if (!finder.find(binned, p, row)) return false;
     if (HEAT) particle_heat = load(heat, p);
     return true;
   }
@@ -58,12 +58,13 @@ struct LiquidSums {
 };
 
 struct FoamSums {
-  Finder finder;
+  const Finder& finder;
   Node node;
+  Array<const float> binned;
   float extra;
 
   __device__ __forceinline__ bool stage(int p, float4& row, float& amount) const {
-    if (!finder.find(p, row)) return false;
+    if (!finder.find(binned, p, row)) return false;
     amount = FOUR * row.w * row.w / node.square;
     return true;
   }
@@ -103,15 +104,17 @@ __device__ __forceinline__ CellRange cells_around(float x, float inverse_cell, l
       cell - 1 > domain.first ? cell - 1 : domain.first, cell + 1 < domain.last ? cell + 1 : domain.last};
 }
 
-extern "C" __global__ void __launch_bounds__(256) surf_field(
+extern "C" __global__ void __launch_bounds__(256, 2) surf_field(
     Array<const int> counts_in, long long cells_x, long long cells_y, long long cells_z, Array<const int> grid_in,
     Array<const int> walls_in, Array<const float> picture_in, Array<const float> terrain_geometry_in,
     Array<const float> terrain_in, Array<const int> entry_in, Array<const int> start_in, Array<const float> binned_in,
     Array<const float> binned_heat_in, Array<const int> foam_start_in, Array<const float> foam_in,
     Array<float> value_out) {
   __shared__ PatchQueue queues[PATCH_WARPS];
+  __shared__ Finder finders[PATCH_WARPS];
   int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
   PatchQueue& queue = queues[warp];
+  Finder& finder = finders[warp];
   int gy = load(grid_in, 1), gz = load(grid_in, 2);
   float voxel = load(picture_in, PICTURE_VOXEL), reach = load(picture_in, PICTURE_REACH);
   float radius = load(picture_in, PICTURE_RADIUS), inverse_cell = ONE / load(picture_in, PICTURE_CELL);
@@ -158,8 +161,7 @@ extern "C" __global__ void __launch_bounds__(256) surf_field(
     }
     PatchBox box = patch_box(node_x, node_y, node_z);
     // Sum over the liquid's particles, then over the foam's
-    LiquidSums<true> sums;
-    sums.weight = sums.x = sums.y = sums.z = sums.extra = ZERO;
+    float weight = ZERO, sum_x = ZERO, sum_y = ZERO, sum_z = ZERO, extra = ZERO;
     for (int second = 0; second < (with_foam ? 2 : 1); ++second) {
       float radius_of_sum = second ? load(picture_in, PICTURE_FOAM_REACH) : reach;
       float far = radius_of_sum * SLACK, patch_far = radius_of_sum * PATCH_SLACK;
@@ -171,34 +173,34 @@ extern "C" __global__ void __launch_bounds__(256) surf_field(
       k = narrowed(k, box.z0, box.z1, patch_far, inverse_cell, cells_z);
       float square = radius_of_sum * radius_of_sum;
       Node node{node_x, node_y, node_z, square, -ONE / square};
-      Finder finder{box, far, patch_far * patch_far, z_low, z_high, second ? foam_in : binned_in};
+      if (lane == 0) finder = Finder{box, far, patch_far * patch_far, z_low, z_high};
+      __syncwarp();
       if (second) {
-        FoamSums foam{finder, node, ZERO};
+        FoamSums foam{finder, node, foam_in, ZERO};
         add_cells(foam, i, j, k, cells_y, cells_z, foam_start_in, queue);
-        sums.extra = foam.extra;
+        extra = foam.extra;
       } else if (with_heat) {
-        sums = LiquidSums<true>{finder, node, binned_heat_in, ZERO, ZERO, ZERO, ZERO, ZERO};
-        add_cells(sums, i, j, k, cells_y, cells_z, start_in, queue);
+        LiquidSums<true> lava{finder, node, binned_in, binned_heat_in, ZERO, ZERO, ZERO, ZERO, ZERO};
+        add_cells(lava, i, j, k, cells_y, cells_z, start_in, queue);
+        weight = lava.weight, sum_x = lava.x, sum_y = lava.y, sum_z = lava.z, extra = lava.extra;
       } else {
-        LiquidSums<false> water{finder, node, binned_heat_in, ZERO, ZERO, ZERO, ZERO, ZERO};
+        LiquidSums<false> water{finder, node, binned_in, binned_heat_in, ZERO, ZERO, ZERO, ZERO, ZERO};
         add_cells(water, i, j, k, cells_y, cells_z, start_in, queue);
-        sums.weight = water.weight;
-        sums.x = water.x;
-        sums.y = water.y;
-        sums.z = water.z;
+        weight = water.weight, sum_x = water.x, sum_y = water.y, sum_z = water.z;
       }
+      __syncwarp();
     }
     if (lane >= 27) continue;
     // Turn sums into distances
-    float phi = reach - radius, extra = sums.extra;
-    if (sums.weight > ZERO) {
+    float phi = reach - radius;
+    if (weight > ZERO) {
       float off_ground = lean((node_z - ground) * normal.z, reach);
-      float x = sums.x / sums.weight + wall_lean(node_x, 0, reach, walls_in, picture_in) + off_ground * normal.x;
-      float y = sums.y / sums.weight + wall_lean(node_y, 1, reach, walls_in, picture_in) + off_ground * normal.y;
-      float z = sums.z / sums.weight + off_ground * normal.z;
+      float x = sum_x / weight + wall_lean(node_x, 0, reach, walls_in, picture_in) + off_ground * normal.x;
+      float y = sum_y / weight + wall_lean(node_y, 1, reach, walls_in, picture_in) + off_ground * normal.y;
+      float z = sum_z / weight + off_ground * normal.z;
       z += wall_lean(node_z, 2, reach, walls_in, picture_in);
       phi = sqrtf(x * x + y * y + z * z) - radius;
-      if (with_heat) extra = extra / sums.weight;
+      if (with_heat) extra = extra / weight;
     }
     if (!with_heat && extra > ONE) extra = ONE;
     CellRange i = domain_cells(0, cells_x, walls_in, inverse_cell, picture_in);
