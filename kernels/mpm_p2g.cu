@@ -5,6 +5,7 @@
 // A block of threads takes an active block. In rounds of up to sixteen base cells: first a thread prepares a particle,
 // then twelve threads sum a cell, one for each of three nodes along z and four channels; a thread's nine sums, over x
 // and y, stay in registers. Rounded to fixed point they join the arena in shared memory, which is written out once.
+// A warp waits for the fullest of its three or four cells: so cells take their threads in order of their number.
 
 constexpr int THREADS = 192;
 constexpr int CELLS = 16;        // base cells of a round: THREADS / 12
@@ -80,6 +81,15 @@ __device__ __forceinline__ void prepare(
   put4(field + 12, MASS_SCALE, ZERO, ZERO, ZERO);
 }
 
+// The cells of a round, fullest first. A whole warp calls it.
+__device__ __forceinline__ void rank_cells(int cell, int end_cell, const int* first_of, int* turn) {
+  int lane = threadIdx.x & 31, c = cell + lane;
+  int number = c < end_cell ? first_of[c + 1] - first_of[c] : 0;
+  int mine = number * CELLS + lane, rank = 0;
+  for (int other = 0; other < CELLS; ++other) rank += __shfl_sync(0xFFFFFFFFu, mine, other) > mine ? 1 : 0;
+  if (lane < CELLS) turn[rank] = c;
+}
+
 // Sum particles low <= i < high of a round at node k of nine rows, for one channel; add to the arena from `node` on.
 __device__ __forceinline__ void scatter(int low, int high, int k, int channel, const float* field, int* node) {
   float below = (float)(k - 1);
@@ -129,6 +139,7 @@ extern "C" __global__ void __launch_bounds__(192, 5) mpm_p2g(
   __shared__ float4 field_words[ROUND * WORDS / 4];
   __shared__ int4 arena_words[ARENA_WORDS / 4];
   __shared__ int first_of[BLOCK_NODES + 1];
+  __shared__ int turn[CELLS];
   float* field = reinterpret_cast<float*>(field_words);
   int* arena = reinterpret_cast<int*>(arena_words);
   Scales scales;
@@ -141,9 +152,7 @@ extern "C" __global__ void __launch_bounds__(192, 5) mpm_p2g(
   scales.viscosity = material_in[MATERIAL_VISCOSITY];
   scales.per_particle = viscosity_in.shape0 > 1;
   scales.viscous = scales.per_particle || scales.viscosity != ZERO;
-  // A thread's cell in a round, neighbours along y first, so that a warp's cells reach different rows
   int group = threadIdx.x / 12, word = threadIdx.x % 12;
-  int offset = (group & 3) * 4 + (group >> 2);
   int blocks = counts_in[COUNT_BLOCKS];
   for (int s = blockIdx.x; s < blocks; s += gridDim.x) {
     int begin = cell_start_in[(long long)s * BLOCK_NODES], end = cell_start_in[(long long)(s + 1) * BLOCK_NODES];
@@ -155,16 +164,17 @@ extern "C" __global__ void __launch_bounds__(192, 5) mpm_p2g(
     __syncthreads();
     int cell = 0;
     while (cell < BLOCK_NODES) {
-      int first = first_of[cell], end_cell = cell + 1;
-      while (end_cell < BLOCK_NODES && end_cell < cell + CELLS && first_of[end_cell + 1] - first <= ROUND) ++end_cell;
+      int first = first_of[cell], end_cell = cell + CELLS < BLOCK_NODES ? cell + CELLS : BLOCK_NODES;
+      while (first_of[end_cell] - first > ROUND) --end_cell;
       int count = first_of[end_cell] - first;
       if (count > 0) {
+        if (threadIdx.x >= THREADS - 32) rank_cells(cell, end_cell, first_of, turn);
         for (int i = threadIdx.x; i < count; i += THREADS) {
           int p = order_in[(long long)begin + first + i];
           prepare(p, scales, position_in, velocity_in, viscosity_in, field + i * WORDS);
         }
         __syncthreads();
-        int c = cell + offset;
+        int c = turn[group];
         if (c < end_cell && first_of[c] < first_of[c + 1]) {
           int node = ((c >> 4) * 36 + ((c >> 2) & 3) * 6 + (c & 3)) * 4;
           scatter(first_of[c] - first, first_of[c + 1] - first, word >> 2, word & 3, field, arena + node + word);

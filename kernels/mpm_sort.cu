@@ -4,12 +4,12 @@
 //
 // Tables are worked through in chunks, as many as there is room for in scratch; a chunk's first number is the sum of
 // what all chunks before it hold. cell_start_out holds in turn: counts, ends, starts. Particles come to their cell's
-// places in any order; the last pass ranks each cell's few.
+// places in any order, but not far from the right one; the last pass puts each cell's few in order.
 // scratch_inout: HEAD_BLOCKS, HEAD_LARGEST; from DEVICE_HEAD on sums by chunk of the block table, then of the cells.
 
 constexpr int THREADS = 256;
 constexpr int TILE = 4 * THREADS;   // elements that a block of threads scans at a time
-constexpr int LIST = 2048;          // particles that are ranked at a time
+constexpr int LIST = 1536;          // particles that are put in order at a time
 constexpr int HEAD_BLOCKS = 0, HEAD_LARGEST = 1;
 constexpr int BLOCK_SUMS = DEVICE_HEAD, CELL_SUMS = DEVICE_HEAD + DEVICE_CHUNKS;
 
@@ -30,7 +30,7 @@ __device__ __forceinline__ int sum_of_block(int value, int* share) {
   return total;
 }
 
-// Sum over the threads before this one; `total` becomes the sum over all.
+// Sum over the threads before this one; `total` becomes the sum over all. `share` has a word for each warp.
 __device__ __forceinline__ int sum_before(int value, int* share, int& total) {
   int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
   int sum = value;
@@ -42,7 +42,7 @@ __device__ __forceinline__ int sum_before(int value, int* share, int& total) {
   __syncthreads();
   int before = 0;
   total = 0;
-  for (int w = 0; w < THREADS / 32; ++w) {
+  for (int w = 0; w < (int)blockDim.x / 32; ++w) {
     if (w == warp) before = total;
     total += share[w];
   }
@@ -242,16 +242,17 @@ extern "C" __global__ void __launch_bounds__(256) mpm_sort_scan(
   }
 }
 
-// Put particles into their cells, from the ends down: ends become starts.
+// Put particles into their cells, from the ends down: ends become starts. Warps that most likely come first take the
+// last particles, so that a cell's runs stand nearly in order.
 extern "C" __global__ void __launch_bounds__(256) mpm_sort_place(
     long long blocks_x, long long blocks_y, long long blocks_z, Array<int> counts_inout, Array<const int> key_in,
     Array<int> scratch_inout, Array<int> order_out, Array<int> block_id_out, Array<int> slot_out,
     Array<int> cell_start_out) {
-  long long particles = scratch_inout[HEAD_BLOCKS] > 0 ? counts_inout[COUNT_PARTICLES] : 0;
-  long long stride = (long long)gridDim.x * blockDim.x;
-  for (long long base = blockIdx.x * (long long)blockDim.x; base < particles; base += stride) {
-    long long p = base + threadIdx.x;
-    int lane = threadIdx.x & 31;
+  int particles = scratch_inout[HEAD_BLOCKS] > 0 ? counts_inout[COUNT_PARTICLES] : 0;
+  int tiles = (int)(((long long)particles + THREADS - 1) / THREADS);
+  int lane = threadIdx.x & 31, in_tile = THREADS - 32 - (threadIdx.x - lane) + lane;
+  for (int tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
+    long long p = (long long)(tiles - 1 - tile) * THREADS + in_tile;
     int key = p < particles ? key_in[p] : -1;
     int2 run = run_of(key);
     int place = 0;
@@ -266,7 +267,7 @@ extern "C" __global__ void __launch_bounds__(256) mpm_sort_place(
 // Put one cell, too large for shared memory, in order: go through all particles. Happens only in a run that fails.
 __device__ __forceinline__ void collect(
     int key, int place, long long particles, Array<const int> key_in, Array<int> order_out, int* share) {
-  for (long long base = 0; base < particles; base += THREADS) {
+  for (long long base = 0; base < particles; base += blockDim.x) {
     long long p = base + threadIdx.x;
     int mine = p < particles && key_in[p] == key ? 1 : 0;
     int number;
@@ -276,41 +277,48 @@ __device__ __forceinline__ void collect(
   }
 }
 
-// Put each cell's particles in ascending order: a particle's rank is the number of smaller ones. Eight threads a cell.
-extern "C" __global__ void __launch_bounds__(256) mpm_sort_order(
+// Put each cell's particles in ascending order: they nearly are, so insert one after the other. A thread takes a cell.
+extern "C" __global__ void __launch_bounds__(64) mpm_sort_order(
     long long blocks_x, long long blocks_y, long long blocks_z, Array<int> counts_inout, Array<const int> key_in,
     Array<int> scratch_inout, Array<int> order_out, Array<int> block_id_out, Array<int> slot_out,
     Array<int> cell_start_out) {
   __shared__ int list[LIST];
   __shared__ int first_of[BLOCK_NODES + 1];
-  __shared__ int share[THREADS / 32];
+  __shared__ int share[2];
   int blocks = scratch_inout[HEAD_BLOCKS];
   for (int s = blockIdx.x; s < blocks; s += gridDim.x) {
     __syncthreads();
-    for (int cell = threadIdx.x; cell <= BLOCK_NODES; cell += THREADS) {
+    for (int cell = threadIdx.x; cell <= BLOCK_NODES; cell += blockDim.x) {
       first_of[cell] = cell_start_out[(long long)s * BLOCK_NODES + cell];
     }
     __syncthreads();
     int cell = 0;
     while (cell < BLOCK_NODES) {
       // As many whole cells as the list holds
-      int begin = first_of[cell], end_cell = cell + 1;
-      while (end_cell < BLOCK_NODES && first_of[end_cell + 1] - begin <= LIST) ++end_cell;
+      int begin = first_of[cell], end_cell = BLOCK_NODES;
+      while (end_cell > cell + 1 && first_of[end_cell] - begin > LIST) --end_cell;
       int count = first_of[end_cell] - begin;
       if (count > LIST) {
         collect(
             block_id_out[s] * BLOCK_NODES + cell, begin, counts_inout[COUNT_PARTICLES], key_in, order_out, share);
       } else if (count > 0) {
-        for (int i = threadIdx.x; i < count; i += THREADS) list[i] = order_out[begin + i];
+#pragma unroll 4
+        for (int i = threadIdx.x; i < count; i += 64) list[i] = order_out[begin + i];
         __syncthreads();
-        for (int c = cell + (threadIdx.x >> 3); c < end_cell; c += THREADS / 8) {
+        int c = cell + threadIdx.x;
+        if (c < end_cell) {
           int low = first_of[c] - begin, high = first_of[c + 1] - begin;
-          for (int i = low + (threadIdx.x & 7); i < high; i += 8) {
-            int p = list[i], rank = low;
-            for (int other = low; other < high; ++other) rank += list[other] < p ? 1 : 0;
-            order_out[begin + rank] = p;
+#pragma unroll 1
+          for (int i = low + 1; i < high; ++i) {
+            int p = list[i], at = i;
+#pragma unroll 1
+            for (; at > low && list[at - 1] > p; --at) list[at] = list[at - 1];
+            list[at] = p;
           }
         }
+        __syncthreads();
+#pragma unroll 4
+        for (int i = threadIdx.x; i < count; i += 64) order_out[begin + i] = list[i];
         __syncthreads();
       }
       cell = end_cell;

@@ -274,6 +274,6 @@ KERNEL = Kernel(
         Pass("mpm_sort_sum"),
         Pass("mpm_sort_scan"),
         Pass("mpm_sort_place"),
-        Pass("mpm_sort_order"),
+        Pass("mpm_sort_order", threads=64, blocks_per_sm=24),
     ),
 )
