@@ -90,7 +90,7 @@ def corners(rng: np.random.Generator) -> Arguments:
 def covered(rng: np.random.Generator) -> Arguments:
     """Terrain that rises into the lava, a sphere in it, a sphere above it, and one row of no collider."""
     state = _state(rng)
-    state["terrain_geometry_in"] = np.array([0.3, 0.3, 0.2, k.TERRAIN_SLIP], F32)
+    state["terrain_geometry_in"] = np.array([0.3, 0.3, 0.2, k.TERRAIN_STICK], F32)
     state["terrain_in"] = rng.uniform(0.3, 0.7, (4, 5)).astype(F32)
     colliders = np.zeros((3, k.COLLIDER_WORDS), F32)
     colliders[0, 0], colliders[2, 0] = k.COLLIDER_SPHERE, k.COLLIDER_BOX
@@ -176,6 +176,13 @@ def walls(rng: np.random.Generator) -> Arguments:
     state["block_id_in"] = state["block_id_in"] + np.int32(blocks_z)
     state["slot_in"][:] = -1
     state["slot_in"][state["block_id_in"]] = np.arange(state["block_id_in"].size)
+    # Lava ends at the walls, so that its surface looks at them
+    edges = [state[f"blocks_{axis}"] for axis in "xyz"]
+    i, j, _ = 4 * np.array(np.unravel_index(state["block_id_in"], edges))
+    a, b, _ = np.unravel_index(np.arange(64), (4, 4, 4))
+    inside = (i[:, None] + a < 7) & (j[:, None] + b < 11)
+    fill = state["heat_node_in"][: inside.shape[0], :, 1]
+    fill[:] = F32(0.4) * fill + F32(0.5) * inside
     occupied = np.diff(state["cell_start_in"][::64]) > 0
     state["slot_in"][state["block_id_in"][~occupied][::2]] = -1
     return state
