@@ -31,7 +31,7 @@ struct FogSums {
   }
 };
 
-extern "C" __global__ void __launch_bounds__(256) fog_field(
+extern "C" __global__ void __launch_bounds__(256, 2) fog_field(
     Array<const int> counts_in, long long cells_x, long long cells_y, long long cells_z, Array<const int> grid_in,
     Array<const float> picture_in, Array<const int> entry_in, Array<const int> start_in, Array<const float> binned_in,
     Array<const float> binned_heat_in, Array<float> value_out) {
