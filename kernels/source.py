@@ -153,6 +153,8 @@ def _pasted(text: str, label: str, module: str | None, done: set[str], seen: dic
         at = match.end()
     if re.search(r"^\s*#\s*include", text[at:], re.MULTILINE):
         raise SourceError(f'{label}: only #include "name.cuh" lines can be pasted')
+    if _COMMENT.sub("", _INCLUDE.sub("", text[:at])).strip():
+        raise SourceError(f"{label}: the #include lines come first")
     modules = ([module] if module else []) if module != "common" else ["constants", "common"]
     for name in modules:
         parts.append(_declared(name, seen))
