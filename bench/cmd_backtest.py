@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from pathlib import Path
 
 import click
@@ -16,7 +15,9 @@ from bench.tables import console, plain
 
 
 @click.command("backtest")
-@click.option("--measure", type=click.Choice([*KINDS, "worker"]), default=None, help="Make the records of a series.")
+@click.option(
+    "--measure", type=click.Choice([*KINDS, "worker", "dispatch"]), default=None, help="Make the records of a series."
+)
 @click.option("--shot", "only", multiple=True, metavar="SHOT", help="Measure this shot alone; may be given again.")
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes that measure at the same time.")
 @click.option("--results", type=click.Path(path_type=Path), default=None, help="Folder of the records.")
@@ -35,6 +36,11 @@ def command(measure: str | None, only: tuple[str, ...], workers: int, results: P
         for part in tables(found):
             out.print(part, soft_wrap=True)
         return
+    if measure == "dispatch":
+        from bench.project.dispatch_file import measure_dispatch
+
+        console().print(f"trial    {plain(measure_dispatch(results))}", soft_wrap=True)
+        return
     shots = [load_shot(name) for name in only or shot_names()]
     make_folder(results)
     if measure == "workers":
@@ -51,4 +57,4 @@ def command(measure: str | None, only: tuple[str, ...], workers: int, results: P
         compile_ahead(progress)
         kind, threads = ("workers", 1) if measure == "worker" else (measure, None)
         path = measure_series(kind, shots, results, MAKERS, progress, threads=threads, workers=workers)
-    partial(console().print, soft_wrap=True)(f"record   {plain(path)}")
+    console().print(f"record   {plain(path)}", soft_wrap=True)

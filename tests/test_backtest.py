@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from bench.project.backtest_cases import (
     size_cases,
     worker_cases,
 )
+from bench.project.dispatch_file import dispatch_cases, read_trial
+from bench.project.dispatch_trial import Trial
 from bench.project.evidence import points_of
 from bench.project.series import KINDS, LADDER, cases_of, resized
 from bench.record import STAGES
@@ -130,3 +133,44 @@ def test_a_series_is_made_of_the_shipped_shot() -> None:
         identities = {(one.shot_name, one.size, one.frame) for one in cases_of(kind, [shot])}
         assert len(identities) == len(cases_of(kind, [shot]))
     assert math.prod(LADDER[-1][1:]) > 100 * 8 * 100
+
+
+def trial(**changes: object) -> Trial:
+    numbers = {"work_s": 80.0, "longest_s": 2.0, "mean_s": 1.0, "predicted_s": 10.1, "measured_s": 10.0}
+    return Trial(
+        **{"case": "tasks", "workers": 8, "task_count": 80, "blind_s": (9.0, 10.0, 11.0), **numbers, **changes}
+    )  # type: ignore[arg-type]
+
+
+def write_trial(path: Path, found: Trial, **changes: object) -> Path:
+    document = {"kind": "dispatch trial", "schema": 1, "trials": [vars(found)], **changes}
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return path
+
+
+def test_a_trial_of_the_scheduler_is_read_and_scored(tmp_path: Path) -> None:
+    (read,) = read_trial(write_trial(tmp_path / "dispatch_1.json", trial()))
+    assert read == trial()
+    told, blind = dispatch_cases([read])
+    assert told.error == pytest.approx(0.01) and told.covered is None
+    assert blind.covered and blind.linear_error == 0.0 and blind.farm_error == pytest.approx(0.0125)
+
+
+@pytest.mark.parametrize(
+    ("found", "changes"),
+    [
+        (trial(measured_s=-1.0), {}),
+        (trial(blind_s=()), {}),
+        (trial(case="x\x1b[0m"), {}),
+        (trial(workers="many"), {}),
+        (trial(), {"schema": 2}),
+        (trial(), {"trials": []}),
+        (trial(), {"trials": ["x"]}),
+    ],
+)
+def test_a_bad_trial_is_one_line(found: Trial, changes: dict[str, object], tmp_path: Path) -> None:
+    folder = tmp_path / "series" / "machine"
+    folder.mkdir(parents=True)
+    write_trial(folder / "dispatch_1.json", found, **changes)
+    result = CliRunner().invoke(main, ["backtest", "--results", str(tmp_path)])
+    assert result.exit_code == 2 and result.stderr.count("\n") == 1 and "dispatch_1.json" in result.stderr

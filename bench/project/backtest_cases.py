@@ -34,8 +34,8 @@ class Case:
     row: str
     label: str
     predicted_s: float
-    low_s: float  # 80 % interval
-    high_s: float
+    low_s: float | None  # 80 % interval; None where the prediction has none
+    high_s: float | None
     measured_s: float
     linear_s: float  # in proportion to the work
     farm_s: float | None = None  # (pending x mean + slowest) / running; None where there are no tasks to count
@@ -53,7 +53,9 @@ class Case:
         return None if self.farm_s is None else self.farm_s / self.measured_s - 1.0
 
     @property
-    def covered(self) -> bool:
+    def covered(self) -> bool | None:
+        if self.low_s is None or self.high_s is None:
+            return None
         return self.low_s <= self.measured_s <= self.high_s
 
 
