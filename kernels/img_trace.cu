@@ -6,13 +6,10 @@
 // path as soon as one has ended; then the first lane of a pixel adds the chunks' sums to the film, in sample order.
 // Work counters are summed over the warp once, at the end, into one row of work_inout.
 
-constexpr int TRACE_THREADS = 128;
 constexpr unsigned ALL_LANES = 0xffffffffu;
 
-// The sums of one chunk, in the order of a film pixel's words.
-struct Sums {
-  float word[FILM_WORDS];
-};
+constexpr int HELD_SUMS = HELD_PATH_WORDS;  // of a chunk's samples, in the order of a film pixel's words
+constexpr int HELD_WORDS = HELD_SUMS + FILM_WORDS;
 
 struct Picture {
   int width, height;
@@ -33,70 +30,61 @@ __device__ __forceinline__ float3 camera_direction(const Words& camera_in, const
 }
 
 // One chunk of a pixel: `count` samples from number n of this launch. One loop over segments, not over paths.
-__device__ __forceinline__ Sums trace_pixel(int x, int y, const Picture& picture, long long n, int count,
+__device__ __forceinline__ void trace_pixel(int x, int y, const Picture& picture, long long n, int count,
                                             Depths limits, const Words& camera_in, const Words& sky_in,
-                                            const Words& glow_lut_in, const Scene& scene, Work& work) {
-  Sums sums = {};
+                                            const Words& glow_lut_in, const Scene& scene, const Held& held,
+                                            const Work& work) {
+  for (int n = 0; n < FILM_WORDS; ++n) held[HELD_SUMS + n] = ZERO;
   float3 origin = make_float3(camera_in[CAMERA_ORIGIN], camera_in[CAMERA_ORIGIN + 1], camera_in[CAMERA_ORIGIN + 2]);
   float sign = camera_sign(scene, origin);
   Draws draws{(unsigned)(y * picture.width + x), (unsigned)(picture.sample_start + n), 0u, picture.seed};
-  Path path = path_start(origin, origin, sign);
+  Path path{Ray{origin, origin, sign, ZERO}, 0, 0, true};
   bool started = false;
   while (count > 0) {
     if (!started) {
       draws.dim = 0u;
       float4 number = draw(draws);
-      path = path_start(origin, camera_direction(camera_in, picture, x, y, number.x, number.y), sign);
-      work.count[WORK_PATHS] += 1;
+      path = path_start(origin, camera_direction(camera_in, picture, x, y, number.x, number.y), sign, held);
+      work[WORK_PATHS] += 1;
       started = true;
     }
-    if (trace_path(path, limits, sky_in, glow_lut_in, scene, draws, work)) continue;
-    sums.word[FILM_SUM] = sums.word[FILM_SUM] + path.light.x;
-    sums.word[FILM_SUM + 1] = sums.word[FILM_SUM + 1] + path.light.y;
-    sums.word[FILM_SUM + 2] = sums.word[FILM_SUM + 2] + path.light.z;
-    sums.word[FILM_SQUARE] = sums.word[FILM_SQUARE] + path.light.x * path.light.x;
-    sums.word[FILM_SQUARE + 1] = sums.word[FILM_SQUARE + 1] + path.light.y * path.light.y;
-    sums.word[FILM_SQUARE + 2] = sums.word[FILM_SQUARE + 2] + path.light.z * path.light.z;
-    sums.word[FILM_ALPHA] = sums.word[FILM_ALPHA] + path.alpha;
-    sums.word[FILM_DEPTH] = sums.word[FILM_DEPTH] + path.first;
+    if (trace_path(path, limits, sky_in, glow_lut_in, scene, draws, held, work)) continue;
+    for (int c = 0; c < 3; ++c) {
+      float light = held[HELD_LIGHT + c];
+      held[HELD_SUMS + FILM_SUM + c] = held[HELD_SUMS + FILM_SUM + c] + light;
+      held[HELD_SUMS + FILM_SQUARE + c] = held[HELD_SUMS + FILM_SQUARE + c] + light * light;
+    }
+    held[HELD_SUMS + FILM_ALPHA] = held[HELD_SUMS + FILM_ALPHA] + held[HELD_ALPHA];
+    held[HELD_SUMS + FILM_DEPTH] = held[HELD_SUMS + FILM_DEPTH] + held[HELD_FIRST];
     started = false;
     draws.sample += 1u;
     count -= 1;
   }
-  return sums;
 }
 
-// Add the sums of `chunks` neighbouring lanes to the pixel of the first of them, lane by lane.
-__device__ __forceinline__ void add_chunks(const Sums& sums, int lane, int chunks, int used, bool inside,
-                                           long long pixel, Array<float> film_inout) {
-  int first = lane & ~(chunks - 1);
-  bool adds = inside && lane == first;
-  float4 a = make_float4(ZERO, ZERO, ZERO, ZERO), b = a;
-  if (adds) {
-    a = load4(film_inout, pixel * FILM_WORDS);
-    b = load4(film_inout, pixel * FILM_WORDS + 4);
-  }
+// Add the sums of `used` chunks, in columns side by side from `held` on, to a pixel, chunk by chunk.
+__device__ __forceinline__ void add_chunks(const Held& held, int used, long long pixel, Array<float> film_inout) {
+  float4 a = load4(film_inout, pixel * FILM_WORDS), b = load4(film_inout, pixel * FILM_WORDS + 4);
   for (int c = 0; c < used; ++c) {
-    a.x = a.x + __shfl_sync(ALL_LANES, sums.word[0], first + c);
-    a.y = a.y + __shfl_sync(ALL_LANES, sums.word[1], first + c);
-    a.z = a.z + __shfl_sync(ALL_LANES, sums.word[2], first + c);
-    a.w = a.w + __shfl_sync(ALL_LANES, sums.word[3], first + c);
-    b.x = b.x + __shfl_sync(ALL_LANES, sums.word[4], first + c);
-    b.y = b.y + __shfl_sync(ALL_LANES, sums.word[5], first + c);
-    b.z = b.z + __shfl_sync(ALL_LANES, sums.word[6], first + c);
-    b.w = b.w + __shfl_sync(ALL_LANES, sums.word[7], first + c);
+    Held sums{held.word + HELD_SUMS * TRACE_THREADS + c};
+    a.x = a.x + sums[0];
+    a.y = a.y + sums[1];
+    a.z = a.z + sums[2];
+    a.w = a.w + sums[3];
+    b.x = b.x + sums[4];
+    b.y = b.y + sums[5];
+    b.z = b.z + sums[6];
+    b.w = b.w + sums[7];
   }
-  if (adds) {
-    store4(film_inout, pixel * FILM_WORDS, a);
-    store4(film_inout, pixel * FILM_WORDS + 4, b);
-  }
+  store4(film_inout, pixel * FILM_WORDS, a);
+  store4(film_inout, pixel * FILM_WORDS + 4, b);
 }
 
 // Add the counters of a warp's threads to one row.
 __device__ __forceinline__ void add_work(const Work& work, int lane, long long row, Array<long long> work_inout) {
 #pragma unroll
   for (int n = 0; n < WORK_WORDS; ++n) {
-    unsigned long long sum = work.count[n];
+    unsigned long long sum = work[n];
     for (int step = 16; step > 0; step >>= 1) sum += __shfl_xor_sync(ALL_LANES, sum, step);
     if (lane == 0 && sum > 0) {
       atomicAdd(reinterpret_cast<unsigned long long*>(&work_inout[row * WORK_WORDS + n]), sum);
@@ -116,7 +104,11 @@ extern "C" __global__ void __launch_bounds__(TRACE_THREADS, 4)
               fog_value_in,   fog_majorant_in, terrain_in,      terrain_geometry_in, collider_in};
   Picture picture{film_inout.shape1, (int)film_inout.shape0, sample_start, (unsigned)seed};
   Depths limits{(int)max_depth, (int)roulette_depth};
-  Work work = {};
+  __shared__ float held_words[HELD_WORDS * TRACE_THREADS];
+  __shared__ unsigned work_words[WORK_WORDS * TRACE_THREADS];
+  Held held{held_words + threadIdx.x};
+  Work work{work_words + threadIdx.x};
+  for (int n = 0; n < WORK_WORDS; ++n) work[n] = 0u;
   int lane = threadIdx.x & 31;
   // Chunks of a pixel side by side, and the pixels' rectangle of a warp
   long long total = (sample_count + SAMPLE_CHUNK - 1) / SAMPLE_CHUNK;
@@ -142,11 +134,12 @@ extern "C" __global__ void __launch_bounds__(TRACE_THREADS, 4)
       long long n = (first + chunk) * SAMPLE_CHUNK;
       long long left = inside ? sample_count - n : 0;
       int count = left > SAMPLE_CHUNK ? SAMPLE_CHUNK : (int)left;
-      Sums sums = trace_pixel(x, y, picture, n, count, limits, Words{camera_in}, Words{sky_in}, Words{glow_lut_in},
-                              scene, work);
+      trace_pixel(x, y, picture, n, count, limits, Words{camera_in}, Words{sky_in}, Words{glow_lut_in}, scene, held,
+                  work);
       __syncwarp();
       int used = total - first < chunks ? (int)(total - first) : chunks;
-      add_chunks(sums, lane, chunks, used, inside, (long long)y * picture.width + x, film_inout);
+      if (inside && chunk == 0) add_chunks(held, used, (long long)y * picture.width + x, film_inout);
+      __syncwarp();
     }
   }
   add_work(work, lane, warp % work_inout.shape0, work_inout);

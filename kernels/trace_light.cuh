@@ -1,5 +1,6 @@
 #include "trace_liquid.cuh"
 #include "trace_shade.cuh"
+#include "trace_state.cuh"
 #include "trace_surface.cuh"
 #include "trace_volume.cuh"
 // Mirror walls, absorption, one segment of a ray, and the sun's light at a point: the CUDA side of trace_light.py.
@@ -15,22 +16,6 @@ struct Scene {
   Array<const float> fog_value, fog_majorant, terrain, terrain_geometry, collider;
 };
 
-// Key of a path's random numbers; dim counts its draws.
-struct Draws {
-  unsigned pixel, sample, dim, seed;
-};
-
-// Work counters of one thread, in the order of WORK_*.
-struct Work {
-  unsigned count[WORK_WORDS];
-};
-
-struct Ray {
-  float3 o, d;
-  float sign;  // +1 in air, -1 in liquid
-  int folds;   // mirrorings so far
-};
-
 struct Mirror {
   float t;
   int axis;  // 0 x, 1 y, -1 none
@@ -43,16 +28,6 @@ struct Segment {
   bool on_surface, collided, beyond;
   float weight, u, v;  // of the fog
 };
-
-__device__ __forceinline__ float4 draw(Draws& draws) {
-  float4 number = random4(draws.pixel, draws.sample, draws.dim, draws.seed);
-  draws.dim += U1;
-  return number;
-}
-
-__device__ __forceinline__ float3 along(const Ray& ray, float t) {
-  return make_float3(ray.o.x + ray.d.x * t, ray.o.y + ray.d.y * t, ray.o.z + ray.d.z * t);
-}
 
 // The nearest mirror wall ahead; none where nothing but sky is mirrored.
 __device__ __forceinline__ Mirror mirror_hit(float3 o, float3 d, const Words& look_in, const Words& trace_in) {
@@ -92,12 +67,12 @@ __device__ __forceinline__ float foam_cover(float value, const Words& look_in) {
 
 // Find what ends a segment. A ray to the sun stops looking at the first thing that blocks it.
 __device__ __forceinline__ Segment trace_segment(const Scene& scene, const Ray& ray, bool to_sun, Draws& draws,
-                                                 Work& work) {
+                                                 const Work& work) {
   Segment end{FAR, -1, SOLID_NONE, 0, false, false, false, ONE, ZERO, ZERO};
   const Words& look_in = scene.look_in;
   const Words& trace_in = scene.trace_in;
-  work.count[WORK_SEGMENTS] += 1;
-  end.beyond = (float)ray.folds > look_in[LOOK_MIRROR_FOLDS];
+  work[WORK_SEGMENTS] += 1;
+  end.beyond = ray.folds > look_in[LOOK_MIRROR_FOLDS];
   if (!end.beyond) {
     Mirror mirror = mirror_hit(ray.o, ray.d, look_in, trace_in);
     end.t_end = mirror.t;
@@ -109,8 +84,8 @@ __device__ __forceinline__ Segment trace_segment(const Scene& scene, const Ray& 
   if (end.beyond || (to_sun && end.kind != SOLID_NONE)) return end;
   if (trace_in[TRACE_HAS_SURFACE] > ZERO) {
     SurfaceHit hit = surface_hit(ray.o, ray.d, end.t_end, ray.sign, trace_in, scene.grid_in, scene.table, scene.value);
-    work.count[WORK_SURFACE_BRICKS] += hit.bricks;
-    work.count[WORK_SURFACE_LOOKUPS] += hit.lookups;
+    work[WORK_SURFACE_BRICKS] += hit.bricks;
+    work[WORK_SURFACE_LOOKUPS] += hit.lookups;
     end.broken = hit.broken;
     if (hit.t >= ZERO) {
       end.on_surface = true;
@@ -133,8 +108,8 @@ __device__ __forceinline__ Segment trace_segment(const Scene& scene, const Ray& 
         fog_walk(ray.o, ray.d, end.t_end, to_sun, look_in[LOOK_FOG_GAIN], trace_in, scene.grid_in, scene.fog_table,
                  scene.fog_value, scene.fog_majorant, draws.pixel, draws.sample, draws.dim, draws.seed);
     draws.dim = walk.dim;
-    work.count[WORK_FOG_BRICKS] += walk.bricks;
-    work.count[WORK_COLLISIONS] += walk.collisions;
+    work[WORK_FOG_BRICKS] += walk.bricks;
+    work[WORK_COLLISIONS] += walk.collisions;
     end.weight = walk.weight;
     end.u = walk.u;
     end.v = walk.v;
@@ -148,18 +123,18 @@ __device__ __forceinline__ Segment trace_segment(const Scene& scene, const Ray& 
   return end;
 }
 
-// One segment of sun_transmittance: what it leaves of the light, and where the ray goes on. False when that is known;
-// n and heat are those of the liquid at p, the segment's end.
+// One segment of sun_transmittance: what it leaves of the light, three words from `slot` on, and where the ray goes on.
+// False when that is known; n and heat are those of the liquid at p, the segment's end.
 __device__ __forceinline__ bool sun_transmittance(const Scene& scene, const Segment& end, float3 p, float3 n,
-                                                  float heat, Ray& ray, float3& light) {
-  const float3 none = make_float3(ZERO, ZERO, ZERO);
+                                                  float heat, Ray& ray, const Held& held, int slot) {
   const Words& look_in = scene.look_in;
   bool lava = end.on_surface && (int)look_in[LOOK_LIQUID] != LIQUID_WATER;
   if (end.kind != SOLID_NONE || lava) {
-    light = none;
+    hold3(held, slot, ZERO, ZERO, ZERO);
     return false;
   }
   if (end.beyond) return false;
+  float3 light = held3(held, slot);
   if (ray.sign < ZERO) {
     float3 share = absorb(end.t_end, look_in);
     light = make_float3(light.x * share.x, light.y * share.y, light.z * share.z);
@@ -167,9 +142,10 @@ __device__ __forceinline__ bool sun_transmittance(const Scene& scene, const Segm
     light = make_float3(light.x * end.weight, light.y * end.weight, light.z * end.weight);
   }
   if (light.x + light.y + light.z <= ZERO) {
-    light = none;
+    hold3(held, slot, ZERO, ZERO, ZERO);
     return false;
   }
+  bool on = true;
   if (end.on_surface) {
     // Go straight on through the water's surface
     ray.o = p;
@@ -183,17 +159,17 @@ __device__ __forceinline__ bool sun_transmittance(const Scene& scene, const Segm
     }
     ray.o = along(ray, OFFSET * scene.trace_in[TRACE_VOXEL]);
     ray.sign = -ray.sign;
-    return true;
-  }
-  if (end.axis >= 0) {
+  } else if (end.axis >= 0) {
     ray.o = p;
     if (end.axis == 0) {
       ray.d.x = -ray.d.x;
     } else {
       ray.d.y = -ray.d.y;
     }
-    ray.folds += 1;
-    return true;
+    ray.folds = ray.folds + ONE;
+  } else {
+    on = false;
   }
-  return false;
+  hold3(held, slot, light);
+  return on;
 }

@@ -53,11 +53,6 @@ __device__ __forceinline__ float3 around(float3 n, float sine, float cosine, flo
                    t.z * c + u.z * s + n.z * cosine);
 }
 
-// Direction with density cos / pi in the hemisphere of n.
-__device__ __forceinline__ float3 sample_cosine(float3 n, float u, float v) {
-  return around(n, sqrtf(u), sqrtf(ONE - u), TWO_PI * v);
-}
-
 // Direction uniform in the cone about a.
 __device__ __forceinline__ float3 sample_cone(float3 a, float cosine_min, float u, float v) {
   float drop = u * (ONE - cosine_min);
@@ -79,13 +74,6 @@ __device__ __forceinline__ float phase_cosine(float g, float u) {
   if (cosine > ONE) cosine = ONE;
   if (cosine < -ONE) cosine = -ONE;
   return cosine;
-}
-
-// New travel direction after a scattering.
-__device__ __forceinline__ float3 sample_phase(float3 d, float g, float u, float v) {
-  float cosine = phase_cosine(g, u);
-  float sine = sqrtf(ONE - cosine * cosine);
-  return around(d, sine, cosine, TWO_PI * v);
 }
 
 // Reflectance of unpolarised light and cosine inside; eta = index beyond / index before; 1 at total reflection.

@@ -78,10 +78,16 @@ __device__ __forceinline__ LavaLook lava_look(float3 p, float3 n, float heat, co
   if (scale <= ZERO) return LavaLook{n, heat, ONE};
   float inverse = ONE / scale;
   // Warp the plates so that they look torn, not grown on a lattice
-  Noise w = fractal(p.x * inverse * HALF, p.y * inverse * HALF, p.z * inverse * HALF, 2, false);
+  float x = p.x * inverse * HALF, y = p.y * inverse * HALF, z = p.z * inverse * HALF;
   const float warp = 0.35f;
-  float x = p.x * inverse + warp * w.x, y = p.y * inverse + warp * w.y, z = p.z * inverse + warp * w.z;
-  Noise plates = fractal(x, y, z, OCTAVES, true);
+  Noise plates;
+#pragma unroll 1
+  for (int pass = 0; pass < 2; ++pass) {
+    plates = fractal(x, y, z, pass == 0 ? 2 : OCTAVES, pass != 0);
+    x = p.x * inverse + warp * plates.x;
+    y = p.y * inverse + warp * plates.y;
+    z = p.z * inverse + warp * plates.z;
+  }
   // plates is high on the crests of the ridges: those are the cracks
   float crust = (0.75f - plates.value) * 1.1f;
   if (crust < ZERO) crust = ZERO;
@@ -117,22 +123,24 @@ __device__ __forceinline__ TerrainLook terrain_look(float3 p, float3 n, const Wo
   return TerrainLook{n, make_float3(albedo.x * light, albedo.y * light, albedo.z * light)};
 }
 
-// Normal of water with small waves that noise makes, drifting with time.
-__device__ __forceinline__ float3 ripple_normal(float3 p, float3 n, float slope, float wavelength, float time_s) {
-  float inverse = ONE / wavelength;
-  float drift = time_s * 0.35f;
-  Noise noise = fractal(p.x * inverse + drift, p.y * inverse, p.z * inverse - drift, 3, false);
-  return tilt(n, noise.x, noise.y, noise.z, slope);
+// Noise of the small waves at a point of water, or of the water plane outside, drifting with time.
+__device__ __forceinline__ Noise ripples(float3 p, bool plane, const Words& look_in) {
+  float inverse = ONE / look_in[plane ? LOOK_PLANE_SCALE : LOOK_RIPPLE_SCALE];
+  float drift = look_in[LOOK_TIME] * 0.35f;
+  float z = plane ? drift : p.z * inverse - drift;
+  return fractal(p.x * inverse + drift, p.y * inverse, z, plane ? OCTAVES : 3, false);
+}
+
+// Normal of water with small waves that noise makes.
+__device__ __forceinline__ float3 ripple_normal(float3 n, const Noise& noise, const Words& look_in) {
+  return tilt(n, noise.x, noise.y, noise.z, look_in[LOOK_RIPPLE]);
 }
 
 // Normal of the water plane outside: ripples whose short waves fade with distance (m).
-__device__ __forceinline__ float3 plane_normal(float px, float py, float distance, const Words& look_in) {
-  float wavelength = look_in[LOOK_PLANE_SCALE];
-  float inverse = ONE / wavelength;
+__device__ __forceinline__ float3 plane_normal(const Noise& noise, float distance, const Words& look_in) {
+  float inverse = ONE / look_in[LOOK_PLANE_SCALE];
   float far = distance * inverse * 0.004f;
   float slope = look_in[LOOK_PLANE_RIPPLE] / (ONE + far);
-  float drift = look_in[LOOK_TIME] * 0.35f;
-  Noise noise = fractal(px * inverse + drift, py * inverse, drift, OCTAVES, false);
   float gx = noise.x, gy = noise.y;
   float length = sqrtf(gx * gx + gy * gy);
   const float limit = THREE;  // a slope that a wave can have

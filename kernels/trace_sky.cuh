@@ -1,12 +1,6 @@
 #include "trace_math.cuh"
 // Radiance of the sky and of glowing matter: the CUDA side of trace_sky.py.
 
-// Share and light of the air before a far point.
-struct Haze {
-  float share;
-  float3 light;
-};
-
 __device__ __forceinline__ float3 words3(const Words& words, int slot) {
   return make_float3(words[slot], words[slot + 1], words[slot + 2]);
 }
@@ -85,8 +79,7 @@ __device__ __forceinline__ float3 glow(float temperature, const Words& look_in, 
   return towards(words3(glow_lut_in, i * 3), glow_lut_in, (i + 1) * 3, f);
 }
 
-// How much of a far point air hides, and the air's own light in that direction.
-__device__ __forceinline__ Haze haze(float distance, float3 d, const Words& sky_in, const Words& look_in) {
-  float share = ONE - exp_f32(-distance / look_in[LOOK_HAZE]);
-  return Haze{share, sky_radiance(make_float3(d.x, d.y, ZERO), sky_in, look_in)};
+// How much of a far point air hides; the air's own light is the sky's at the horizon.
+__device__ __forceinline__ float haze(float distance, const Words& look_in) {
+  return ONE - exp_f32(-distance / look_in[LOOK_HAZE]);
 }

@@ -118,9 +118,16 @@ __device__ __forceinline__ float3 solid_normal(int kind, float3 p, float h, Arra
     return normalise(-gx, -gy, s + s);
   }
   if (kind == SOLID_COLLIDER) {
-    float gx = visible_distance(collider_in, p.x + h, p.y, p.z) - visible_distance(collider_in, p.x - h, p.y, p.z);
-    float gy = visible_distance(collider_in, p.x, p.y + h, p.z) - visible_distance(collider_in, p.x, p.y - h, p.z);
-    float gz = visible_distance(collider_in, p.x, p.y, p.z + h) - visible_distance(collider_in, p.x, p.y, p.z - h);
+    float gx = ZERO, gy = ZERO, gz = ZERO;
+#pragma unroll 1
+    for (int axis = 0; axis < 3; ++axis) {
+      float hx = axis == 0 ? h : ZERO, hy = axis == 1 ? h : ZERO, hz = axis == 2 ? h : ZERO;
+      float g = visible_distance(collider_in, p.x + hx, p.y + hy, p.z + hz) -
+                visible_distance(collider_in, p.x - hx, p.y - hy, p.z - hz);
+      if (axis == 0) gx = g;
+      if (axis == 1) gy = g;
+      if (axis == 2) gz = g;
+    }
     float inverse = ONE / h;
     return normalise(gx * inverse, gy * inverse, gz * inverse);
   }
