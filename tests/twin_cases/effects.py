@@ -214,9 +214,12 @@ def count_water(rng: np.random.Generator) -> Arguments:
 
 
 def count_ramps(rng: np.random.Generator) -> Arguments:
-    """Thresholds that coincide, speeds and strain rates on them, and denormal ones."""
+    """Thresholds that coincide, speeds, strain rates, fills and temperatures on them, and denormal ones."""
     arguments = count_many(rng)
     params = arguments["effect_params_in"]
+    params[k.EFFECT_PARAM_SURFACE_FRACTION] = 0
+    arguments["position_in"][:, 2] += 1  # above the liquid, or in it
+    arguments["temperature_in"][::2] = params[k.EFFECT_PARAM_EMBER_TEMPERATURE]
     params[[k.EFFECT_PARAM_SPEED_LOW, k.EFFECT_PARAM_SPEED_HIGH]] = 2
     params[[k.EFFECT_PARAM_STRAIN_LOW, k.EFFECT_PARAM_STRAIN_HIGH]] = 0, DENORMAL
     velocity = arguments["velocity_in"]
