@@ -23,7 +23,8 @@ from bench.errors import EXIT_BAD_INPUT, ShotmarkError
 EXIT_INTERRUPTED = 130  # as a shell reports a process that Ctrl-C ended
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 HERE = Path(__file__).parent
-ORDER = ("run", "render", "verify", "compare", "project", "shots", "devices", "kernels", "peers")  # of the help text
+# Of the help text
+ORDER = ("run", "render", "verify", "certify", "compare", "project", "shots", "devices", "kernels", "peers")
 
 
 def disk_line(error: OSError) -> str:

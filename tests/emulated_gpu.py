@@ -1,4 +1,4 @@
-"""The GPU's back-end with the emulator for a device: its arguments, graphs and passes carry the real text of kernels."""
+"""The GPU's back-end with the emulator for a device: arguments, graphs and passes carry the kernels' real text."""
 
 from __future__ import annotations
 
@@ -16,9 +16,24 @@ from tests.fake_cupy import FakeCupy, FakeGpu
 MULTIPROCESSORS = 2
 
 
-def emulated_gpu(cache: Path, seed: int = 0, **options: Any) -> CupyBackend:
+class NoClock:
+    """In place of a multiprocessor's clock, which an emulator has not."""
+
+    def reset(self) -> None: ...
+    def begin(self) -> None: ...
+    def end(self) -> None: ...
+    def hertz(self) -> None: ...
+
+
+class EmulatedGpu(CupyBackend):
     """A CupyBackend whose launches run in the emulator."""
-    return CupyBackend(0, emulated_cupy(seed, **options), cache)
+
+    def sm_clock(self) -> Any:
+        return NoClock()
+
+
+def emulated_gpu(cache: Path, seed: int = 0, **options: Any) -> EmulatedGpu:
+    return EmulatedGpu(0, emulated_cupy(seed, **options), cache)
 
 
 def emulated_cupy(seed: int = 0, **options: Any) -> FakeCupy:

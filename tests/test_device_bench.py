@@ -22,19 +22,10 @@ SORT, KEY = (all_kernels()[name] for name in ("mpm_sort", "mpm_key"))
 
 
 @pytest.fixture
-def gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    # A multiprocessor's clock has no place in the emulator
+def gpu(tmp_path: Path) -> Any:
     device = emulated_gpu(tmp_path, launch_s=1.0)
-    monkeypatch.setattr(type(device), "sm_clock", lambda self: NoClock())
     device.l2_bytes = 2**16
     return device
-
-
-class NoClock:
-    def reset(self) -> None: ...
-    def begin(self) -> None: ...
-    def end(self) -> None: ...
-    def hertz(self) -> None: ...
 
 
 def test_twins_are_proved_at_several_sizes(gpu: Any) -> None:

@@ -1,0 +1,368 @@
+"""All that a machine can prove in the time given: twins, shots, roofs, kernels, a large block of water, energy.
+
+Parts follow each other by worth; one that fails does not end the others, and one for which no time is left is named as
+left out. On a CPU "twins" are one thread against many; on a GPU they are the CUDA texts against the CPU, bit for bit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import sanitize, units
+from bench.backend import Backend
+from bench.certificate import FAILED, LEFT_OUT, NOTED, PASSED, Certificate, Finding
+from bench.errors import BudgetSpent, ShotmarkError
+from bench.plugin import measure_into
+from bench.prepare import prepare
+from bench.progress import Silent
+from bench.stats import median
+from kernels import all_kernels
+from kernels.kernel import Kernel
+
+LEAST_S = 0.5  # of the budget, for a part to begin
+FRAME = 3  # of a shot, as ``run`` measures it
+WATER_PARTICLE_BYTES = 320  # of a block of water, everything included, and more than that
+SCENE_MARGIN = 1.5  # over the time that a larger scene's building is forecast to take
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How large everything may be; tests make it tiny."""
+
+    twin_sizes: tuple[int, ...] = (17, 300, 2000)
+    kernel_size: int | None = None  # None: larger than cache
+    kernels: tuple[str, ...] = ()  # none: every one
+    shots: tuple[str, ...] = ()  # none: all that ship
+    sizes: tuple[str, ...] = ("S", "M", "L", "XL")
+    cpu_sizes: tuple[str, ...] = ("S", "M")  # where the CPU is measured beside a GPU
+    rounds: int = 5
+    frame: int = FRAME
+    water_cells: tuple[int, int] = (40, 128)  # edge of the block of water on a CPU, on a GPU: 8 particles a cell
+    water_rounds: int = 5
+    energy_s: float = 4.0
+    roofs: dict[str, Any] = dataclasses.field(default_factory=dict)  # arguments of measure_device_roofs
+
+
+class Certifier:
+    """One machine, one back-end, one budget."""
+
+    def __init__(
+        self, backend: Backend, cpu: Backend, certificate: Certificate, results: Path, limits: Limits | None = None
+    ) -> None:
+        self.backend: Any = backend
+        self.cpu = cpu
+        self.certificate = certificate
+        self.results = results
+        self.limits = limits or Limits()
+        self.roofs: Any = None
+        self.on_gpu = backend.threads is None
+        self._spent_s: dict[tuple[str, str], float] = {}  # shot, size -> what its measurement took
+        self._scene_s: dict[tuple[str, str], float] = {}
+
+    def run(self, tell: Callable[[str], None] = lambda text: None) -> Certificate:
+        """Do every part that the budget holds; the record is written after each."""
+        known = all_kernels()
+        kernels = [known[name] for name in self.limits.kernels or known]
+        first, *others = self.limits.sizes
+        parts: list[tuple[str, float, Callable[[], Finding]]] = [
+            # name, share of the whole budget at the most, what to do
+            ("compile", 1.0, self.compile),
+            ("twins", 0.25, lambda: self.twins(kernels)),
+            (f"shots {first}", 0.5, lambda: self.shots(first)),
+            ("roofs", 0.2, self.measure_roofs),
+            ("kernels", 0.3, lambda: self.kernels(kernels)),
+            ("water", 0.25, self.water),
+            *((f"shots {size}", 0.5, lambda size=size: self.shots(size)) for size in others[:1]),
+            *((f"sanitizer {tool}", 0.1, lambda tool=tool: self.sanitizer(tool)) for tool in sanitize.TOOLS),
+            ("energy", 0.1, self.energy),
+            *((f"shots {size}", 0.5, lambda size=size: self.shots(size)) for size in others[1:]),
+            ("checks", 0.5, self.checks),
+        ]
+        for name, share, part in parts:
+            tell(name)
+            self._do(name, share, part)
+        self.certificate.complete = True
+        self.certificate.save()
+        return self.certificate
+
+    def _do(self, name: str, share: float, part: Callable[[], Finding]) -> None:
+        """One part, its errors as one line, and the record with it."""
+        certificate = self.certificate
+        start = time.perf_counter()
+        self._deadline = time.monotonic() + min(certificate.left_s, share * certificate.budget_s)
+        if certificate.left_s < LEAST_S:
+            found = Finding(LEFT_OUT, "no time left")
+        else:
+            try:
+                found = part()
+            except BudgetSpent:
+                found = Finding(LEFT_OUT, "no time left")
+            except OSError:
+                raise  # the record cannot be written: nothing later could be
+            except (Exception, MemoryError) as error:  # a part that breaks is a finding, not the end
+                text = str(error) if isinstance(error, ShotmarkError) else f"{type(error).__name__}: {error}"
+                found = Finding(FAILED, " ".join(text.split())[:300])
+        certificate.parts[name] = found
+        certificate.seconds[name] = time.perf_counter() - start
+        certificate.save()
+
+    @property
+    def _late(self) -> bool:
+        return time.monotonic() >= self._deadline
+
+    # --- Parts --------------------------------------------------------------------------------------
+    def compile(self) -> Finding:
+        """Machine code for everything: the device's, and the CPU's that it is held against."""
+        made = prepare([self.cpu, self.backend] if self.on_gpu else [self.backend], Silent())
+        text = f"{made.kernel_count} texts compiled" if made.kernel_count else "everything was on disk"
+        return Finding(NOTED, text, {"compiled_count": made.kernel_count, "wall_s": made.wall_s})
+
+    def twins(self, kernels: Sequence[Kernel]) -> Finding:
+        """Every kernel's example at several sizes: equal bits on both sides."""
+        wrong: dict[str, str] = {}
+        sizes: dict[str, list[int]] = {kernel.name: [] for kernel in kernels}
+        for size in self.limits.twin_sizes:
+            for kernel in kernels:
+                if self._late:
+                    break
+                found = self._disagreement(kernel, size)
+                sizes[kernel.name].append(size)
+                if found:
+                    wrong.setdefault(kernel.name, found)
+        done = sum(1 for tried in sizes.values() if tried)
+        data = {"sizes": sizes, "wrong": wrong}
+        what = "CPU = GPU" if self.on_gpu else "one thread = many"
+        if wrong:
+            name, line = next(iter(wrong.items()))
+            return Finding(FAILED, f"{len(wrong)} of {done} kernels differ; {name}: {line}", data)
+        if done < len(kernels):
+            return Finding(LEFT_OUT, f"{what} for {done} of {len(kernels)} kernels, then no time was left", data)
+        most = max(len(tried) for tried in sizes.values())
+        return Finding(PASSED, f"{what} to the last bit: {done} kernels, up to {most} sizes each", data)
+
+    def _disagreement(self, kernel: Kernel, size: int) -> str | None:
+        from bench.device_bench import prove
+        from bench.kernel_bench import disagreement, make_example
+
+        threads = self.cpu.threads or 1
+        if self.on_gpu:
+            return "; ".join(prove(kernel, self.backend, (size,), threads)) or None
+        return disagreement(kernel, make_example(kernel, size), threads)
+
+    def shots(self, size: str) -> Finding:
+        """Shots at one size: golden or repeated bits, then all three times; the CPU beside a GPU where it is small."""
+        from bench.cmd_run import make_cases
+        from bench.pipeline import MAKERS, check_memory
+        from bench.shot import load_shot, shot_names
+
+        done, lines, unfit = 0, [], 0
+        shots = [load_shot(name) for name in self.limits.shots or shot_names()]
+        for shot in shots:
+            backends = [self.backend]
+            if self.on_gpu and size in self.limits.cpu_sizes:
+                backends.insert(0, self.cpu)
+            try:
+                check_memory(shot, size, self.backend)
+            except ShotmarkError as error:
+                lines.append(str(error))
+                unfit += 1
+                continue
+            left_s = self._deadline - time.monotonic()
+            backends = [one for one in backends if self._forecast_s(shot, size, one) < left_s]
+            if not backends:
+                lines.append(f"{shot.name}: it would take longer than the time left")
+                unfit += 1
+                continue
+            start = time.monotonic()
+            plugin = measure_into(
+                self.certificate.slot,
+                make_cases([shot], size, min(self.limits.frame, shot.frames), self.limits.rounds),
+                backends,
+                dataclasses.replace(MAKERS, build_scene=self._timed_build(MAKERS.build_scene)),
+                self.results,
+                self.certificate.run,
+                deadline=self._deadline,
+                more={"certificate": self.certificate.document()},
+                kept=self.certificate.rows(),
+            )
+            self._spent_s[shot.name, size] = time.monotonic() - start
+            for meter in plugin.meters.values():
+                if meter.result.rejected:
+                    return Finding(FAILED, f"{meter.identity}: {meter.result.rejected}")
+            unfit += bool(plugin.left_out)
+            lines += [f"{identity}: no time left" for identity in plugin.left_out]
+            lines += [_shot_line(meter) for meter in plugin.meters.values() if meter.result.rounds]
+            if len({meter.result.first.state_sha256 for meter in plugin.meters.values() if meter.result.first}) > 1:
+                return Finding(FAILED, f"{shot.name}: the states of {' and '.join(plugin.meters)} differ")
+            done += not plugin.left_out
+        verdict = PASSED if done and not unfit else LEFT_OUT
+        return Finding(verdict, f"{done} of {len(shots)} shots proved and timed", {"lines": lines})
+
+    def _timed_build(self, build: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+        def timed(shot: Any, size: str) -> Any:
+            start = time.monotonic()
+            scene = build(shot, size)
+            self._scene_s[shot.name, size] = time.monotonic() - start
+            return scene
+
+        return timed
+
+    def _forecast_s(self, shot: Any, size: str, backend: Backend) -> float:
+        """A guess from the smallest size: what cannot be stopped is a scene on the host; on a CPU a whole frame."""
+        from bench.estimate import estimate
+
+        first = self.limits.sizes[0]
+        if size == first or (shot.name, first) not in self._scene_s:
+            return 0.0
+        small, large = estimate(shot, first), estimate(shot, size)
+        particles = large.particle_count / max(1, small.particle_count)
+        scene_s = SCENE_MARGIN * particles * self._scene_s[shot.name, first]
+        if backend.threads is None:
+            return scene_s
+        steps = particles * large.substeps_per_frame / small.substeps_per_frame
+        return scene_s + max(steps, large.sample_count / small.sample_count) * self._spent_s[shot.name, first]
+
+    def measure_roofs(self) -> Finding:
+        if self.on_gpu:
+            from bench.device_roofs import measure_device_roofs
+
+            self.roofs = measure_device_roofs(self.backend, **self.limits.roofs)
+            data = self.roofs.document()
+        else:
+            from bench.cmd_kernels import roofs_document
+            from bench.roofs import measure_roofs
+
+            self.roofs = measure_roofs(self.cpu.threads or 1)
+            data = roofs_document(self.roofs)
+        line = f"copy {units.count(self.roofs.copy_bytes_per_s)}B/s, {units.count(self.roofs.fma_flop_per_s)}flop/s"
+        return Finding(NOTED, line, data)
+
+    def kernels(self, kernels: Sequence[Kernel]) -> Finding:
+        """Every kernel alone, proved, timed, and held against the roofs."""
+        from bench.device_bench import measure_on_device
+        from bench.kernel_bench import document, measure_kernel
+
+        if self.roofs is None:
+            return Finding(LEFT_OUT, "the roofs were not measured")
+        rows = []
+        threads, size = self.cpu.threads or 1, self.limits.kernel_size
+        for kernel in kernels:
+            if self._late:
+                break
+            if self.on_gpu:
+                found = measure_on_device(kernel, self.backend, threads, size)
+            else:
+                found = measure_kernel(kernel, threads, self.roofs.llc_bytes, size)
+            rows.append(document(found, self.roofs))
+        wrong = [f"{row['kernel']}: {row['problem']}" for row in rows if row["problem"]]
+        if wrong:
+            return Finding(FAILED, "; ".join(wrong)[:300], rows)
+        verdict = PASSED if len(rows) == len(kernels) else LEFT_OUT
+        return Finding(verdict, f"{len(rows)} of {len(kernels)} kernels timed, none above a roof", rows)
+
+    def water(self) -> Finding:
+        """Particle-substeps a second of a block of water, 8 particles a cell."""
+        from bench.kernel_scaling import water_block
+        from bench.simulate import Simulation
+
+        cells = self.limits.water_cells[self.on_gpu]
+        while self.on_gpu and 8 * cells**3 * WATER_PARTICLE_BYTES > self.backend.free_bytes():
+            cells //= 2
+        simulation = Simulation(water_block(cells), self.backend)
+        simulation.advance_frame()
+        samples_s: list[float] = []
+        work = None
+        for _ in range(self.limits.water_rounds):
+            if self._late and samples_s:
+                break
+            before = self.backend.clock()
+            work = simulation.advance_frame()
+            samples_s.append(float(self.backend.clock() - before))
+        assert work is not None
+        rate = work.particle_substeps / (median(samples_s) or float("inf"))
+        data = {
+            "particle_count": work.particle_count,
+            "substeps": work.substeps,
+            "samples_s": samples_s,
+            "particle_substeps_per_s": rate,
+            "graphs": getattr(self.backend, "graph_problem", None) or "used" if self.on_gpu else None,
+        }
+        return Finding(NOTED, f"{units.rate(rate, 'particle-substeps')}, {units.count(work.particle_count)}", data)
+
+    def sanitizer(self, tool: str) -> Finding:
+        """compute-sanitizer on small examples of every kernel."""
+        if not self.on_gpu:
+            return Finding(LEFT_OUT, "it watches GPUs")
+        found = sanitize.run_tool(tool, self.backend.device, max(1.0, self._deadline - time.monotonic()))
+        verdict = {"clean": PASSED, "errors": FAILED, "failed": FAILED}.get(found.verdict, LEFT_OUT)
+        return Finding(verdict, found.line, dataclasses.asdict(found))
+
+    def energy(self) -> Finding:
+        """Joules of a frame, by the board's own counter: informative."""
+        from bench.energy import EnergyMeter
+
+        if not self.on_gpu:
+            return Finding(LEFT_OUT, "only a GPU's counter is read")
+        meter = EnergyMeter(self.backend.bus_id)
+        if meter.joules() is None:
+            return Finding(LEFT_OUT, "the driver shows no energy counter")
+        data = [self._frame_energy(shot, meter) for shot in self._loaded_shots() if not self._late]
+        known = [f"{row['shot']} {row['joules_per_frame']:.3g} J" for row in data if row["joules_per_frame"]]
+        return Finding(NOTED, f"a frame at {self.limits.sizes[0]}: {', '.join(known) or 'unknown'} (informative)", data)
+
+    def _loaded_shots(self) -> list[Any]:
+        from bench.shot import load_shot, shot_names
+
+        return [load_shot(name) for name in self.limits.shots or shot_names()]
+
+    def _frame_energy(self, shot: Any, meter: Any) -> dict[str, Any]:
+        """Frames one after another, with nothing between them, for long enough that the counter moves."""
+        from bench.pipeline import MAKERS
+
+        scene = MAKERS.build_scene(shot, self.limits.sizes[0])
+        simulation, renderer = MAKERS.simulation(scene, self.backend), MAKERS.renderer(scene, self.backend)
+        frames, start, before = 0, time.monotonic(), meter.joules()
+        while frames == 0 or (time.monotonic() - start < self.limits.energy_s and simulation.frame < shot.frames):
+            simulation.advance_frame()
+            renderer.surface(simulation)
+            renderer.trace(simulation.frame)
+            renderer.resolve()
+            frames += 1
+        self.backend.synchronize()
+        after, seconds = meter.joules(), time.monotonic() - start
+        joules = None if before is None or after is None else (after - before) / frames
+        return {"shot": shot.name, "frames": frames, "seconds": seconds, "joules_per_frame": joules}
+
+    def checks(self) -> Finding:
+        """Physics and tracer against closed forms."""
+        from bench.checks import CHECKS
+
+        rows = []
+        for check in CHECKS:
+            if self._late:
+                break
+            found = check(self.backend)
+            rows.append({**dataclasses.asdict(found), "passed": found.passed})
+        wrong = [str(row["name"]) for row in rows if not row["passed"]]
+        if wrong:
+            return Finding(FAILED, f"outside their limits: {', '.join(wrong)}", rows)
+        verdict = PASSED if len(rows) == len(CHECKS) else LEFT_OUT
+        return Finding(verdict, f"{len(rows)} of {len(CHECKS)} checks of physics and tracer passed", rows)
+
+
+def _shot_line(meter: Any) -> str:
+    """A shot's proof and its three times, in words."""
+    result, case = meter.result, meter.case
+    times = {stage: units.seconds(median(result.samples_s(stage))) for stage in ("kernels", "resident", "frame")}
+    proof = {"golden": "golden bits", "repeat": "the same bits every time"}[result.verified]
+    number = meter.backend.threads
+    threads = f" {number} thread{'s' if number != 1 else ''}" if number else ""
+    return (
+        f"{case.shot_name} {case.size} {meter.backend.name}{threads}: {proof}; kernels {times['kernels']}, frame on the"
+        f" device {times['resident']}, to disk {times['frame']}"
+    )

@@ -1,0 +1,33 @@
+"""Energy of one GPU as NVML counts it: informative, for the counter is refreshed slowly and covers the whole board.
+
+Not yet run on a GPU.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class EnergyMeter:
+    """Joules since the driver was loaded; None wherever they cannot be read."""
+
+    def __init__(self, bus_id: str, nvml: Any = None) -> None:
+        """``bus_id`` names the board (0000:01:00.0): the order of NVML is not that of CUDA."""
+        self._nvml, self._handle = nvml, None
+        try:
+            if self._nvml is None:
+                import pynvml
+
+                self._nvml = pynvml
+            self._nvml.nvmlInit()
+            self._handle = self._nvml.nvmlDeviceGetHandleByPciBusId(bus_id.encode())
+        except Exception:  # no library, no driver, no rights: NVML raises its own types for each
+            self._handle = None
+
+    def joules(self) -> float | None:
+        if self._handle is None:
+            return None
+        try:
+            return float(self._nvml.nvmlDeviceGetTotalEnergyConsumption(self._handle)) * 1e-3
+        except Exception:  # a board without the counter
+            return None

@@ -1,0 +1,90 @@
+"""NVIDIA's compute-sanitizer over every kernel on small examples, where it is installed.
+
+Each tool runs in a process of its own (``python -m bench.sanitize``), slowly and without CuPy's pool, so that an access
+outside an array is one outside an allocation. Not yet run on a GPU.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+TOOLS = ("memcheck", "racecheck", "initcheck")
+PROGRAM = "compute-sanitizer"
+FOUND_SOMETHING = 86  # exit code that the sanitizer is asked for
+SIZES = (24, 300)
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class ToolResult:
+    """What one tool said."""
+
+    tool: str
+    verdict: str  # "clean", "errors", "failed", "no time", "not installed"
+    line: str  # the first that says why
+    output: str = ""  # the end of what it printed
+
+
+def run_tool(
+    tool: str, device: int, timeout_s: float, names: Sequence[str] = (), child: Sequence[str] | None = None
+) -> ToolResult:
+    """Run one tool over the kernels; ``child`` replaces what it watches."""
+    program = shutil.which(PROGRAM)
+    if program is None:
+        return ToolResult(tool, "not installed", f"{PROGRAM} is not on the path")
+    watched = child or (sys.executable, "-m", "bench.sanitize", str(device), *names)
+    command = [program, "--tool", tool, "--error-exitcode", str(FOUND_SOMETHING), *watched]
+    try:
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout_s, cwd=CHECKOUT
+        )
+    except subprocess.TimeoutExpired:
+        return ToolResult(tool, "no time", f"not done after {timeout_s:.0f} s")
+    except OSError as error:
+        return ToolResult(tool, "failed", f"{program}: {error.strerror}")
+    tail = done.stdout[-4000:]
+    if done.returncode == 0:
+        return ToolResult(tool, "clean", _summary(done.stdout) or "no errors", tail)
+    verdict = "errors" if done.returncode == FOUND_SOMETHING else "failed"
+    return ToolResult(tool, verdict, _first(done.stdout) or f"exit code {done.returncode}", tail)
+
+
+def _summary(output: str) -> str:
+    lines = [line.strip("= ").strip() for line in output.splitlines() if "SUMMARY" in line]
+    return lines[-1][:200] if lines else ""
+
+
+def _first(output: str) -> str:
+    """The first line that tells of an error."""
+    for line in output.splitlines():
+        text = line.strip("= ").strip()
+        if text and not text.startswith("COMPUTE-SANITIZER") and ("rror" in text or "hazard" in text.lower()):
+            return text[:200]
+    return ""
+
+
+def main() -> None:
+    """What a tool watches: every kernel (or those named) once on small examples, on the device numbered first."""
+    import cupy
+
+    from bench.backend_cupy import CupyBackend
+    from bench.kernel_bench import make_example
+    from bench.twins import on_device
+    from kernels import all_kernels
+
+    cupy.cuda.set_allocator(None)
+    device, *names = sys.argv[1:]
+    backend, known = CupyBackend(int(device)), all_kernels()
+    for name in names or known:
+        for size in SIZES:
+            on_device(known[name], make_example(known[name], size), backend)
+        print(name, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,207 @@
+"""certify to its end: on the CPU, and on a GPU that is the emulator; its parts, its budget, its file."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from bench import certify, checks, cmd_certify, roofs, sanitize
+from bench.backend import NumbaBackend
+from bench.certificate import FAILED, LEFT_OUT, NOTED, PASSED, Certificate
+from bench.certify import Certifier, Limits
+from bench.cli import main
+from bench.cmd_certify import parse_budget
+from bench.energy import EnergyMeter
+from bench.errors import UserError
+from bench.plugin import new_slot
+from bench.record import read_record
+from kernels import all_kernels
+from tests.emulated_gpu import emulated_gpu
+from tests.tiny_shot import write_tiny_shot
+
+ROOFS = roofs.Roofs(1, 2**20, 1e12, 1e12, 1e13, 1e13, 1e13, {"copy": (1e12,)})
+
+
+@pytest.fixture
+def limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Limits:
+    monkeypatch.setattr(roofs, "measure_roofs", lambda threads: ROOFS)
+    monkeypatch.setattr(checks, "CHECKS", (checks.free_fall,))
+    monkeypatch.setattr(sanitize, "PROGRAM", "no-such-sanitizer")
+    return Limits(
+        twin_sizes=(1, 20),
+        kernel_size=20,
+        kernels=("mpm_key", "mpm_sort"),
+        shots=(str(write_tiny_shot(tmp_path)),),
+        sizes=("S", "M"),
+        rounds=3,
+        frame=2,
+        water_cells=(4, 4),
+        water_rounds=2,
+        energy_s=0.0,
+        roofs={"memory_bytes": 2**12, "chain_count": 2, "round_s": 1e-3},
+    )
+
+
+def certifier(backend: Any, folder: Path, limits: Limits, budget_s: float = 500.0) -> Certifier:
+    results = folder / "results"
+    certificate = Certificate(new_slot(results), {"command": "certify"}, budget_s)
+    cpu = backend if backend.name == "numba" else NumbaBackend(1)
+    return Certifier(backend, cpu, certificate, results, limits)
+
+
+def parts_of(path: Path) -> dict[str, dict[str, Any]]:
+    document = json.loads(path.read_text())["shotmark"]["certificate"]
+    return {part["part"]: part for part in document["parts"]}
+
+
+def test_a_cpu_is_certified_to_the_end(tmp_path: Path, limits: Limits) -> None:
+    told: list[str] = []
+    certificate = certifier(NumbaBackend(1), tmp_path, limits).run(told.append)
+    assert certificate.complete and not certificate.failed
+    verdicts = {name: found.verdict for name, found in certificate.parts.items()}
+    assert told == list(verdicts)
+    assert {verdicts[name] for name in ("twins", "shots S", "shots M", "kernels", "checks")} == {PASSED}
+    assert verdicts["roofs"] == verdicts["water"] == NOTED
+    assert {verdict for name, verdict in verdicts.items() if name.startswith(("sanitizer", "energy"))} == {LEFT_OUT}
+    record = read_record(certificate.slot.path)
+    assert record.complete and {row.size for row in record.rows} == {"S", "M"} and not record.rejected
+    assert parts_of(certificate.slot.path)["kernels"]["data"][0]["kernel"] == "mpm_key"
+
+
+@pytest.mark.slow
+def test_a_gpu_is_certified_to_the_end_in_the_emulator(tmp_path: Path, limits: Limits) -> None:
+    gpu = emulated_gpu(tmp_path, launch_s=1.0)
+    certificate = certifier(gpu, tmp_path, limits).run()
+    assert certificate.complete and not certificate.failed, {n: f.line for n, f in certificate.parts.items()}
+    verdicts = {name: found.verdict for name, found in certificate.parts.items()}
+    assert {verdicts[name] for name in ("twins", "shots S", "shots M", "kernels", "checks")} == {PASSED}
+    assert certificate.parts["twins"].line.startswith("CPU = GPU to the last bit: 2 kernels")
+    assert certificate.parts["water"].data["graphs"] == "used"
+    assert certificate.parts["sanitizer racecheck"].data["verdict"] == "not installed"
+    record = read_record(certificate.slot.path)
+    rows = {(row.size, row.backend): row for row in record.rows if row.stage == "frame"}
+    assert set(rows) == {(size, backend) for size in ("S", "M") for backend in ("numba", "cupy")}
+    for size in ("S", "M"):
+        assert rows[size, "numba"].state_sha256 == rows[size, "cupy"].state_sha256
+        assert rows[size, "numba"].picture_sha256 == rows[size, "cupy"].picture_sha256
+    assert sorted(certificate.slot.pictures.glob("*.png"))
+
+
+@pytest.mark.slow
+def test_every_twin_is_certified_in_the_emulator(tmp_path: Path, limits: Limits) -> None:
+    from dataclasses import replace
+
+    every = replace(limits, kernels=(), sizes=("S",), twin_sizes=(8,), kernel_size=8, water_rounds=1)
+    certificate = certifier(emulated_gpu(tmp_path, launch_s=1.0), tmp_path, every).run()
+    assert not certificate.failed, {n: f.line for n, f in certificate.parts.items()}
+    assert len(certificate.parts["kernels"].data) == len(all_kernels())
+
+
+def test_what_the_time_does_not_hold_is_named(tmp_path: Path, limits: Limits) -> None:
+    certificate = certifier(NumbaBackend(1), tmp_path, limits, budget_s=1e-3).run()
+    assert {found.verdict for found in certificate.parts.values()} == {LEFT_OUT} and certificate.complete
+    record = read_record(certificate.slot.path)
+    assert record.rows == () and record.complete
+
+
+def test_a_wrong_twin_fails_and_the_rest_goes_on(
+    tmp_path: Path, limits: Limits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Certifier, "_disagreement", lambda self, kernel, size: "key_out: 3 of 20 differ")
+    monkeypatch.setattr(Certifier, "shots", lambda self, size: 1 / 0)
+    certificate = certifier(NumbaBackend(1), tmp_path, limits).run()
+    assert certificate.parts["twins"].line == "2 of 2 kernels differ; mpm_key: key_out: 3 of 20 differ"
+    assert certificate.parts["shots S"].line == "ZeroDivisionError: division by zero"
+    assert certificate.failed == ["twins", "shots S", "shots M"] and certificate.parts["kernels"].verdict == PASSED
+
+
+def test_what_was_found_before_a_stop_is_on_disk(
+    tmp_path: Path, limits: Limits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(self: Certifier, size: str) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Certifier, "shots", stop)
+    stopped = certifier(NumbaBackend(1), tmp_path, limits)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.run()
+    assert list(parts_of(stopped.certificate.slot.path)) == ["compile", "twins"]
+    assert not read_record(stopped.certificate.slot.path).complete
+
+
+def test_the_command_prints_a_short_table_last(tmp_path: Path, limits: Limits, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(certify, "Limits", lambda: limits)
+    arguments = ["certify", "--backend", "numba", "--threads", "1", "--results", str(tmp_path / "r")]
+    done = CliRunner().invoke(main, [*arguments, "--budget", "5m"])
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    assert lines[-1].startswith("record ") and any(
+        line.startswith("pool S numba 1 thread: the same") for line in lines
+    )
+    assert any(line.split()[:2] == ["twins", "passed"] for line in lines)
+    monkeypatch.setattr(Certifier, "run", lambda self, tell: self.certificate)
+    done = CliRunner().invoke(main, [*arguments, "--json"])
+    assert json.loads(done.stdout)["parts"] == []
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("9m", 540.0), ("90", 90.0), ("1.5h", 5400.0), (" 30S ", 30.0)])
+def test_a_budget_is_a_time(text: str, seconds: float) -> None:
+    assert parse_budget(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1m", "9 parsecs", "nan", "1e9", "9999999m"])
+def test_what_is_no_time_is_bad_input(text: str) -> None:
+    with pytest.raises(UserError, match="--budget: expected"):
+        parse_budget(text)
+    assert CliRunner().invoke(main, ["certify", "--backend", "all"]).exit_code == 2
+
+
+# --- what certify uses -----------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("script", "verdict", "line"),
+    [
+        ("echo ========= ERROR SUMMARY: 0 errors", "clean", "ERROR SUMMARY: 0 errors"),
+        ("echo '========= Invalid __global__ write: error'; exit 86", "errors", "Invalid __global__ write: error"),
+        ("exit 1", "failed", "exit code 1"),
+        ("sleep 20", "no time", "not done after 1 s"),
+    ],
+)
+def test_a_sanitizer_is_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, verdict: str, line: str
+) -> None:
+    program = tmp_path / sanitize.PROGRAM
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    found = sanitize.run_tool("memcheck", 0, 1.0, child=("true",))
+    assert (found.verdict, found.line) == (verdict, line)
+
+
+def test_energy_is_unknown_where_it_cannot_be_read() -> None:
+    class Nvml:
+        def __init__(self, broken: str = "") -> None:
+            self.broken = broken
+
+        def __getattr__(self, name: str) -> Any:
+            if name == self.broken:
+                raise RuntimeError("not supported")
+            return lambda *args: 12_500
+
+    assert EnergyMeter("0000:01:00.0", Nvml()).joules() == 12.5
+    for broken in ("nvmlInit", "nvmlDeviceGetHandleByPciBusId", "nvmlDeviceGetTotalEnergyConsumption"):
+        assert EnergyMeter("0000:01:00.0", Nvml(broken)).joules() is None
+
+
+def test_the_table_shows_what_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from bench.certificate import Finding
+
+    certificate = Certificate(new_slot(tmp_path), {}, 1.0)
+    certificate.parts["twins"] = Finding(FAILED, "1 of 2 kernels differ [red]")
+    certificate.seconds["twins"] = 1.0
+    cmd_certify.show(certificate)
+    assert "1 of 2 kernels differ [red]" in capsys.readouterr().out
