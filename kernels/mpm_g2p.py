@@ -58,6 +58,8 @@ from kernels.vector import (
     make_constant,
     peek,
     poke,
+    prefetch,
+    prefetch_write,
     smallest,
     splat4,
     splat8,
@@ -135,6 +137,7 @@ def _blocks(
     work = np.empty(STRIDE * WORK_ROWS, np.float32)
     halo = np.zeros(HALO_WORDS, np.float32)
     gradient_scale = FOUR * (ONE / cell_size_m)
+    particles = np.int64(counts_in[COUNT_PARTICLES])
     while True:
         slot = fetch_add(taken, 0, TASK_GRAIN)
         if slot >= blocks:
@@ -157,7 +160,10 @@ def _blocks(
                         last = np.int64(peek(cell_start_in, s * BLOCK_NODES + c + 1))
                         if first < last:
                             at = ((c >> 4) * 36 + (c >> 2 & 3) * 6 + (c & 3)) * 4
-                            _gather(first - begin, last - begin, begin, work, halo, at, gradient_scale, velocity_out)
+                            _gather(
+                                first - begin, last - begin, begin, begin + count, particles, position_in, order_in,
+                                work, halo, at, gradient_scale, velocity_out,
+                            )  # fmt: skip
                     _move(
                         groups, begin, count, blocks_x, blocks_y, blocks_z, cell_size_m, step_in, velocity_out, index,
                         work, position_out, key_out, peak_out, s,
@@ -192,8 +198,13 @@ def _prepare_axis(x, inverse_cell, work, at):
 
 
 @device
-def _gather(first, last, begin, work, halo, at, gradient_scale, velocity_out):
-    """Velocity and its gradient for the particles of one base cell."""
+def _gather(
+    first, last, begin, ahead, particles, position_in, order_in, work, halo, at, gradient_scale, velocity_out,
+):  # fmt: skip
+    """Velocity and its gradient for the particles of one base cell.
+
+    Each asks for what a particle of the next batch, which begins at place ``ahead``, will read and write.
+    """
     gradient4, gradient8 = splat4(gradient_scale), splat8(gradient_scale)
     r00, r01, r02 = load16(halo, at), load16(halo, at + ROW), load16(halo, at + 2 * ROW)
     at += PLANE
@@ -201,6 +212,8 @@ def _gather(first, last, begin, work, halo, at, gradient_scale, velocity_out):
     at += PLANE
     r20, r21, r22 = load16(halo, at), load16(halo, at + ROW), load16(halo, at + 2 * ROW)
     for i in range(first, last):
+        prefetch(position_in, np.int64(peek(order_in, min(ahead + i, particles - 1))) * 4)
+        prefetch_write(velocity_out, (ahead + i) * 12)
         x, y, z = i + WEIGHT_X * STRIDE, i + WEIGHT_Y * STRIDE, i + WEIGHT_Z * STRIDE
         # Along y: sum w_j R_j, and w_2 R_2 - w_0 R_0
         w0, w1, w2 = splat16(peek(work, y)), splat16(peek(work, y + STRIDE)), splat16(peek(work, y + 2 * STRIDE))

@@ -44,7 +44,7 @@ from kernels.vector import (
     make_shuffle,
     peek,
     poke,
-    prefetch,
+    prefetch_far,
     splat16,
     store,
     vadd,
@@ -100,7 +100,7 @@ def _blocks(
             block = np.int64(peek(block_id_in, s))
             bi, bj, bk = block // (blocks_y * blocks_z), block // blocks_z % blocks_y, block % blocks_z
             for word in range(0, ARENA_WORDS, 16):
-                prefetch(arena_in, (s + 1) * ARENA_WORDS + word)
+                prefetch_far(arena_in, (s + 1) * ARENA_WORDS + word)
             _gather(bi, bj, bk, blocks_y, blocks_z, slot_in, cell_start_in, arena_in, unit, kick, node_out, s * 256)
             walled = _near_wall(bi, blocks_x) or _near_wall(bj, blocks_y) or _near_wall(bk, blocks_z)
             if not (everywhere or walled):

@@ -34,7 +34,6 @@ from kernels.constants import (
 from kernels.kernel import Kernel, Pass, Traffic
 from kernels.mpm_common import FOUR, MASS_SCALE, TASK_GRAIN
 from kernels.mpm_lanes import (
-    BATCH,
     STRIDE,
     batch_end,
     list_particles,
@@ -113,7 +112,6 @@ def _blocks(
                 count = np.int64(peek(cell_start_in, s * BLOCK_NODES + end)) - begin
                 if count > 0:
                     groups = list_particles(order_in, begin, count, index)
-                    _fetch(order_in, begin + count, particles, position_in, velocity_in)
                     _prepare(
                         groups, cell_size_m, step_in, material_in, position_in, velocity_in, viscosity_in, index, field,
                         share,
@@ -123,17 +121,11 @@ def _blocks(
                         last = np.int64(peek(cell_start_in, s * BLOCK_NODES + c + 1))
                         if first < last:
                             at = s * ARENA_WORDS + ((c >> 4) * 36 + (c >> 2 & 3) * 6 + (c & 3)) * 4
-                            _scatter(first - begin, last - begin, field, share, arena_out, at)
+                            _scatter(
+                                first - begin, last - begin, begin + count, particles, position_in, velocity_in,
+                                order_in, field, share, arena_out, at,
+                            )  # fmt: skip
                 cell = end
-
-
-@device
-def _fetch(order_in, begin, particles, position_in, velocity_in):
-    """Ask for the next batch's particles."""
-    for place in range(begin, min(begin + BATCH, particles)):
-        p = np.int64(peek(order_in, place))
-        prefetch(position_in, p * 4)
-        prefetch(velocity_in, p * 12)
 
 
 @device
@@ -216,11 +208,19 @@ def _gather16(array, index, group, share):
 
 
 @device
-def _scatter(first, last, field, share, arena_out, at):
-    """Sum the particles of one base cell at 27 nodes, round to fixed point, add to the arena."""
+def _scatter(
+    first, last, ahead, particles, position_in, velocity_in, order_in, field, share, arena_out, at,
+):  # fmt: skip
+    """Sum the particles of one base cell at 27 nodes, round to fixed point, add to the arena.
+
+    Each asks for a particle of the next batch, which begins at place ``ahead``: asked for one by one, none has to wait.
+    """
     a00 = a01 = a02 = a10 = a11 = a12 = a20 = a21 = a22 = zero16()
     for i in range(first, last):
         keep_rolled()
+        p = np.int64(peek(order_in, min(ahead + i, particles - 1)))
+        prefetch(position_in, p * 4)
+        prefetch(velocity_in, p * 12)
         b = four_times(load4(field, i * FIELD_WORDS))
         ax = four_times(load4(field, i * FIELD_WORDS + 4))
         ay = four_times(load4(field, i * FIELD_WORDS + 8))

@@ -1,8 +1,9 @@
 """Active blocks, and the stable order of particles by block and cell of their base node.
 
-Counting sort in two levels (Gao et al. 2018 sort for the same purpose): particles by active block with one histogram
-per contiguous chunk of particles, then each block's by cell in cache. Stable, so the result does not depend on how many
-chunks there are. Keys come nearly sorted, one step after the last sort: runs of one block are counted in a register.
+Counting sort in two levels (Gao et al. 2018 sort for the same purpose). Keys come nearly sorted, one step after the
+last sort, so what is sorted first is runs of one block: listed and counted by contiguous chunk of particles, then
+brought to their blocks. Then each block's particles are sorted by cell in cache. Stable, so the result does not depend
+on how many chunks there are.
 
 A block is active when a particle of it, or of one of its seven neighbours at -1, reaches its nodes.
 
@@ -38,13 +39,13 @@ from kernels.vector import peek, poke
 
 CLEAR, MARK, NUMBER, COUNT, SCAN, SPREAD, CELLS = range(7)
 PHASES = 7
-HEAD_WORDS = 16  # per chunk: largest cell count
+HEAD_WORDS = 16  # per chunk: largest cell count, runs
 DEVICE_HEAD, DEVICE_CHUNKS = 16, 1024  # of a GPU's scratch: words before the chunks, chunks of a table at the most
 
 
 def scratch_words(particle_capacity: int, block_capacity: int, threads: int) -> int:
     """Length of ``scratch_inout``."""
-    return particle_capacity + threads * (HEAD_WORDS + 2 * block_capacity)
+    return particle_capacity + threads * (HEAD_WORDS + 3 * block_capacity)
 
 
 def device_scratch_words() -> int:
@@ -80,47 +81,65 @@ def _phase(
     cell_start_out, scratch_inout, taken,
 ):  # fmt: skip
     particles = np.int64(counts_inout[COUNT_PARTICLES])
+    blocks = np.int64(counts_inout[COUNT_BLOCKS])
     capacity = block_id_out.shape[0]
     begin, end = particles * task // tasks, particles * (task + 1) // tasks
-    # Scratch: heads, counts by chunk and slot, starts by chunk and slot, order by block
+    # Scratch: heads; particles, runs and first places of runs by chunk and slot; runs by block
     count_at = tasks * HEAD_WORDS
-    start_at = count_at + tasks * capacity
-    rough_at = start_at + tasks * capacity
+    run_at = count_at + tasks * capacity
+    start_at = run_at + tasks * capacity
+    list_at = start_at + tasks * capacity
     if phase == CLEAR:
         for block in range(table * task // tasks, table * (task + 1) // tasks):
-            slot_out[block] = -1
+            poke(slot_out, block, -1)
         scratch_inout[task * HEAD_WORDS] = 0
     elif phase == MARK:
-        _mark(key_in, begin, end, blocks_y, blocks_z, slot_out)
+        # The runs wait in ``order_out``, which is written last
+        scratch_inout[task * HEAD_WORDS + 1] = _mark(key_in, begin, end, blocks_y, blocks_z, slot_out, order_out)
     elif phase == NUMBER:
         _number(task, tasks, table, slot_out, block_id_out, counts_inout)
     elif phase == COUNT:
-        blocks = np.int64(counts_inout[COUNT_BLOCKS])
-        _count(key_in, begin, end, blocks, slot_out, scratch_inout, count_at + task * capacity)
+        runs = np.int64(scratch_inout[task * HEAD_WORDS + 1])
+        _count(
+            key_in, particles, order_out, begin, runs, blocks, slot_out, scratch_inout, count_at + task * capacity,
+            run_at + task * capacity,
+        )  # fmt: skip
     elif phase == SCAN:
-        blocks = np.int64(counts_inout[COUNT_BLOCKS])
-        _scan(task, tasks, blocks, capacity, count_at, start_at, scratch_inout, cell_start_out)
+        _scan(task, tasks, blocks, capacity, count_at, run_at, start_at, scratch_inout, cell_start_out)
     elif phase == SPREAD:
-        if counts_inout[COUNT_BLOCKS] > 0:
-            _spread(key_in, begin, end, slot_out, scratch_inout, start_at + task * capacity, rough_at)
+        runs = np.int64(scratch_inout[task * HEAD_WORDS + 1])
+        if blocks > 0:
+            _spread(key_in, order_out, begin, runs, slot_out, scratch_inout, start_at + task * capacity, list_at)
     else:
-        blocks = np.int64(counts_inout[COUNT_BLOCKS])
-        _cells(task, blocks, key_in, rough_at, scratch_inout, order_out, cell_start_out, taken)
+        ends_at = start_at + (tasks - 1) * capacity
+        _cells(
+            task, blocks, particles, key_in, ends_at, list_at, block_id_out, scratch_inout, order_out, cell_start_out,
+            taken,
+        )  # fmt: skip
 
 
 @device
-def _mark(key_in, begin, end, blocks_y, blocks_z, slot_out):
-    """Touch the eight blocks that each particle's nodes may lie in; every thread writes the same value."""
-    last = -1
+def _mark(key_in, begin, end, blocks_y, blocks_z, slot_out, run_out):
+    """List the places of one chunk where a run of one block begins, and give their number.
+
+    Touch the eight blocks that a run's nodes may lie in; every thread writes the same value.
+    """
+    runs = 0
+    last = np.int32(-1)
+    if begin > 0:
+        last = np.int32(peek(key_in, begin - 1) >> 6)
     for p in range(begin, end):
-        block = np.int64(peek(key_in, p)) >> 6
+        block = np.int32(peek(key_in, p) >> 6)
         if block != last:
             last = block
+            poke(run_out, begin + runs, p)
+            runs += 1
             for i in range(2):
                 for j in range(2):
-                    at = block + (i * blocks_y + j) * blocks_z
+                    at = np.int64(block) + (i * blocks_y + j) * blocks_z
                     poke(slot_out, at, 0)
                     poke(slot_out, at + 1, 0)
+    return runs
 
 
 @device
@@ -149,64 +168,69 @@ def _number(task, tasks, table, slot_out, block_id_out, counts_inout):
 
 
 @device
-def _count(key_in, begin, end, blocks, slot_out, scratch_inout, count_at):
-    """Histogram of one chunk of particles over the active blocks."""
+def _count(key_in, particles, run_in, begin, runs, blocks, slot_out, scratch_inout, count_at, run_at):
+    """Particles and runs of one chunk by active block."""
     for slot in range(blocks):
         poke(scratch_inout, count_at + slot, 0)
+        poke(scratch_inout, run_at + slot, 0)
     if blocks == 0:
         return
-    p = begin
-    while p < end:
-        block = peek(key_in, p) >> 6
-        first = p
-        p += 1
-        while p < end and peek(key_in, p) >> 6 == block:
-            p += 1
-        at = count_at + peek(slot_out, block)
-        poke(scratch_inout, at, peek(scratch_inout, at) + (p - first))
+    for run in range(begin, begin + runs):
+        first = np.int64(peek(run_in, run))
+        block = peek(key_in, first) >> 6
+        if run + 1 < begin + runs:
+            end = np.int64(peek(run_in, run + 1))
+        else:
+            end = first + 1
+            while end < particles and peek(key_in, end) >> 6 == block:
+                end += 1
+        slot = np.int64(peek(slot_out, np.int64(block)))
+        poke(scratch_inout, count_at + slot, peek(scratch_inout, count_at + slot) + (end - first))
+        poke(scratch_inout, run_at + slot, peek(scratch_inout, run_at + slot) + 1)
 
 
 @device
-def _scan(task, tasks, blocks, capacity, count_at, start_at, scratch_inout, cell_start_out):
-    """First place of each block's particles, and of each chunk's share of them."""
+def _scan(task, tasks, blocks, capacity, count_at, run_at, start_at, scratch_inout, cell_start_out):
+    """First place of each block's particles, and of each chunk's share of its runs."""
     begin, end = blocks * task // tasks, blocks * (task + 1) // tasks
-    place = np.int64(0)
+    place = run = np.int64(0)
     for chunk in range(tasks):
-        at = count_at + chunk * capacity
+        at = chunk * capacity
         for slot in range(begin):
-            place += peek(scratch_inout, at + slot)
+            place += peek(scratch_inout, count_at + at + slot)
+            run += peek(scratch_inout, run_at + at + slot)
     for slot in range(begin, end):
         poke(cell_start_out, slot * BLOCK_NODES, place)
         for chunk in range(tasks):
             at = chunk * capacity + slot
-            poke(scratch_inout, start_at + at, place)
             place += peek(scratch_inout, count_at + at)
+            poke(scratch_inout, start_at + at, run)
+            run += peek(scratch_inout, run_at + at)
     if task == tasks - 1:
         poke(cell_start_out, blocks * BLOCK_NODES, place)
 
 
 @device
-def _spread(key_in, begin, end, slot_out, scratch_inout, start_at, rough_at):
-    """Write a chunk's particles to their block's places."""
-    p = begin
-    while p < end:
-        block = peek(key_in, p) >> 6
-        at = start_at + peek(slot_out, block)
-        place = rough_at + peek(scratch_inout, at)
-        first = place
-        while True:
-            poke(scratch_inout, place, p)
-            place += 1
-            p += 1
-            if p >= end or peek(key_in, p) >> 6 != block:
-                break
-        poke(scratch_inout, at, peek(scratch_inout, at) + (place - first))
+def _spread(key_in, run_in, begin, runs, slot_out, scratch_inout, start_at, list_at):
+    """Write a chunk's runs to their blocks' places; the starts become ends."""
+    for run in range(begin, begin + runs):
+        first = np.int64(peek(run_in, run))
+        at = start_at + np.int64(peek(slot_out, np.int64(peek(key_in, first) >> 6)))
+        place = np.int64(peek(scratch_inout, at))
+        poke(scratch_inout, list_at + place, first)
+        poke(scratch_inout, at, place + 1)
 
 
 @device
-def _cells(task, blocks, key_in, rough_at, scratch_inout, order_out, cell_start_out, taken):
-    """Order the particles of whole blocks by cell."""
-    count = np.zeros(BLOCK_NODES, np.int32)
+def _cells(
+    task, blocks, particles, key_in, ends_at, list_at, block_id_out, scratch_inout, order_out, cell_start_out, taken
+):
+    """Order the particles of whole blocks by cell.
+
+    Neighbours mostly share a cell. Its count then comes from a register, and memory is read at a place that is always
+    0: a read of what has just been written would make every particle wait for the one before.
+    """
+    count = np.zeros(2 * BLOCK_NODES, np.int32)  # the upper half stays 0
     largest = np.int32(0)
     while True:
         slot = fetch_add(taken, 0, TASK_GRAIN)
@@ -214,12 +238,27 @@ def _cells(task, blocks, key_in, rough_at, scratch_inout, order_out, cell_start_
             break
         for s in range(slot, min(slot + TASK_GRAIN, blocks)):
             begin = np.int64(peek(cell_start_out, s * BLOCK_NODES))
-            end = np.int64(peek(cell_start_out, (s + 1) * BLOCK_NODES))
+            first_run = np.int64(0)
+            if s > 0:
+                first_run = np.int64(peek(scratch_inout, ends_at + s - 1))
+            last_run = np.int64(peek(scratch_inout, ends_at + s))
+            block = np.int32(peek(block_id_out, s))
             for cell in range(BLOCK_NODES):
                 poke(count, cell, 0)
-            for place in range(begin, end):
-                cell = peek(key_in, peek(scratch_inout, rough_at + place)) & 63
-                poke(count, cell, peek(count, cell) + 1)
+            for run in range(first_run, last_run):
+                p = np.int64(peek(scratch_inout, list_at + run))
+                last = np.int64(-1)
+                number = np.int32(0)
+                while p < particles:
+                    key = np.int32(peek(key_in, p))
+                    if key >> 6 != block:
+                        break
+                    cell = np.int64(key & 63)
+                    same = np.int64(cell == last)
+                    number = np.int32((number & np.int32(-same)) + peek(count, cell + (same << 6)) + 1)
+                    poke(count, cell, number)
+                    last = cell
+                    p += 1
             first = begin
             for cell in range(BLOCK_NODES):
                 number = peek(count, cell)
@@ -229,12 +268,22 @@ def _cells(task, blocks, key_in, rough_at, scratch_inout, order_out, cell_start_
                     poke(cell_start_out, s * BLOCK_NODES + cell, first)
                 poke(count, cell, first)
                 first += number
-            for place in range(begin, end):
-                p = peek(scratch_inout, rough_at + place)
-                cell = peek(key_in, p) & 63
-                at = peek(count, cell)
-                poke(order_out, at, p)
-                poke(count, cell, at + 1)
+            for run in range(first_run, last_run):
+                p = np.int64(peek(scratch_inout, list_at + run))
+                last = np.int64(-1)
+                place = np.int32(0)
+                while p < particles:
+                    key = np.int32(peek(key_in, p))
+                    if key >> 6 != block:
+                        break
+                    cell = np.int64(key & 63)
+                    same = np.int64(cell == last)
+                    place = np.int32((place & np.int32(-same)) + peek(count, cell + (same << 6)))
+                    poke(order_out, np.int64(place), p)
+                    place = np.int32(place + 1)
+                    poke(count, cell, place)
+                    last = cell
+                    p += 1
     poke(scratch_inout, task * HEAD_WORDS, largest)
 
 

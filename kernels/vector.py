@@ -357,7 +357,7 @@ def poke(typingctx, array, index, value):  # type: ignore[no-untyped-def]
 def _make_prefetch(write: int, level: int) -> Any:
     @intrinsic
     def prefetch(typingctx, array, index):  # type: ignore[no-untyped-def]
-        """Ask for the cache line of an element in the second-level cache; no effect on results."""
+        """Ask for the cache line of an element, which need not exist; no effect on results."""
 
         def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
             pointer = _element_pointer(context, builder, signature.args[0], args[0], args[1])
@@ -373,7 +373,11 @@ def _make_prefetch(write: int, level: int) -> Any:
     return prefetch
 
 
-prefetch, prefetch_write = _make_prefetch(0, 2), _make_prefetch(1, 2)
+prefetch, prefetch_far, prefetch_write = (
+    _make_prefetch(0, 3),
+    _make_prefetch(0, 2),
+    _make_prefetch(1, 2),
+)  # far: second-level cache
 
 
 @intrinsic
