@@ -98,6 +98,11 @@ class CupyBackend:
         self._modules: dict[str, Any] = {}
         self.graph_problem: str | None = None  # why nothing is recorded, once recording has failed
 
+    def device_count(self) -> int:
+        """GPUs that the driver shows to this process."""
+        with self._told():
+            return int(self._cuda.runtime.getDeviceCount())
+
     # --- Memory -------------------------------------------------------------------------------------
     def free_bytes(self) -> int:
         """Bytes that an array can still have: what the driver shows free, and what the pool holds unused."""

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from bench import __version__
-from bench.devices import BACKEND_NAMES, make_backends
+from bench.devices import ALL, BACKEND_NAMES, make_backends
 from bench.errors import UserError
 from bench.film import Film, parse_frames
 from bench.pictures import MOVIE, STILLS, check_formats, write_movie, writers
@@ -16,6 +16,7 @@ from bench.prepare import prepare
 from bench.progress import choose_progress
 from bench.shoot import shoot
 from bench.shot import load_shot
+from bench.spread import workers_of
 from bench.store import default_results
 from bench.verify import definition_sha256, expected, is_shipped, load_golden
 
@@ -58,18 +59,24 @@ def command(
     with choose_progress(1) as progress:
         prepare([device], progress)
         progress.begin(identity, len(numbers))
-        made = shoot(
-            loaded,
-            size,
-            numbers,
-            film,
-            device,
-            MAKERS,
-            writers(kinds),
-            samples,
-            golden=lambda frame: expected(golden, loaded.name, size, frame),
-            tell=lambda done, text: progress.at(identity, done, text),
-        )
+        workers = workers_of(loaded.path, size, device) if gpu == ALL else []
+        try:
+            made = shoot(
+                loaded,
+                size,
+                numbers,
+                film,
+                device,
+                MAKERS,
+                writers(kinds),
+                samples,
+                golden=lambda frame: expected(golden, loaded.name, size, frame),
+                tell=lambda done, text: progress.at(identity, done, text),
+                workers=workers,
+            )
+        finally:
+            for worker in workers:
+                worker.close()
         if MOVIE in kinds:
             progress.at(identity, len(numbers), "movie")
             write_movie(film, numbers, loaded.file.shot.frame_rate)

@@ -13,7 +13,8 @@ import click
 from bench import tables, units
 from bench.backend import NumbaBackend
 from bench.compare import compare, pairs_of
-from bench.devices import BACKEND_NAMES, make_backends
+from bench.device_scaling import measure_all_devices, scaling_document, scaling_lines
+from bench.devices import ALL, BACKEND_NAMES, make_backends
 from bench.errors import EXIT_CHECK_FAILED, EXIT_UNAVAILABLE, UserError
 from bench.measure import Case
 from bench.plugin import measure
@@ -35,7 +36,7 @@ SMALLEST = "S"  # where the CPU is measured with one thread as well: it is slow
 @click.option("--size", default="S", show_default=True, help="S, M, L or XL.")
 @click.option("--backend", default="auto", show_default=True, help=f"auto, all, {' or '.join(BACKEND_NAMES)}.")
 @click.option("--threads", type=int, default=None, help="CPU threads; all that this process may use unless said.")
-@click.option("--device", default=None, help="Number of the GPU [0].")
+@click.option("--device", default=None, help="Number of the GPU, or all to see how rendering scales over them [0].")
 @click.option("--frames", type=click.IntRange(1), default=None, help=f"Frames to simulate [{FRAME_DEFAULT}].")
 @click.option("--rounds", type=click.IntRange(1, 10_000), default=None, help="Timed rounds [a time budget decides].")
 @click.option("--results", type=click.Path(path_type=Path), default=None, help="Folder of the records.")
@@ -82,13 +83,17 @@ def command(
         ahead = prepare(backends, progress)
         asked["compiled_ahead"] = {"kernel_count": ahead.kernel_count, "wall_s": ahead.wall_s}
         slot = measure(cases, backends, MAKERS, results, asked, progress)
+        scaling = measure_all_devices(cases, backends, slot) if device == ALL else {}
     record = read_record(slot.path)
     pictures = sorted(slot.pictures.glob("*.*")) if slot.pictures.is_dir() else []
     projection = project(record)
     if as_json:
-        click.echo(json.dumps(run_document(record, pictures, projection), indent=1, allow_nan=False))
+        document = {**run_document(record, pictures, projection), "scaling": scaling_document(scaling)}
+        click.echo(json.dumps(document, indent=1, allow_nan=False))
     else:
         show(record, pictures, projection, results)
+        for line in scaling_lines(scaling):
+            click.echo(line)
     if record.rejected:
         context.exit(exit_code_of(record))
 

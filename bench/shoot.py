@@ -12,6 +12,7 @@ from bench.backend import Backend
 from bench.errors import CheckFailed
 from bench.film import Film
 from bench.measure import Makers
+from bench.spread import Spread, Worker
 
 STATE_INTERVAL_FRAMES = 4
 STATE_INTERVAL_S = 60.0  # a state is kept at least this often
@@ -31,11 +32,12 @@ def shoot(
     samples: int | None = None,
     golden: Callable[[int], Mapping[str, str] | None] = lambda frame: None,
     tell: Tell = lambda done, text: None,
+    workers: Sequence[Worker] = (),
 ) -> int:
     """Render the frames that are not finished; returns how many were made.
 
-    The simulation goes on from the newest kept state whose digest is right. Raises CheckFailed when a frame's bits are
-    not the golden ones.
+    The simulation goes on from the newest kept state whose digest is right. With ``workers`` every frame is rendered
+    by one of them while the next is simulated. Raises CheckFailed when a frame's bits are not the golden ones.
     """
     needed = [frame for frame in frames if not film.finished(frame, writers)]
     done = len(frames) - len(needed)
@@ -44,26 +46,41 @@ def shoot(
     tell(done, "scene")
     scene = makers.build_scene(shot, size)
     simulation, first = _start(scene, film, backend, makers, needed[0])
-    renderer = makers.renderer(scene, backend)
+    renderer: Any = None if workers else makers.renderer(scene, backend)
     wanted = set(needed)
+    states: dict[int, str] = {}  # digests of frames that are being rendered
+
+    def finish(frame: int, picture: Any) -> None:
+        nonlocal done
+        _prove(frame, golden(frame), states[frame], picture.digest)
+        bound = {suffix: partial(writer, picture, scene, frame) for suffix, writer in writers.items()}
+        film.add(frame, states.pop(frame), picture.digest, bound)
+        done += 1
+        tell(done, f"frame {frame} done")
+
+    spread = Spread(workers, lambda made: finish(made.frame, made.picture), samples) if workers else None
     kept_at = time.monotonic()
-    for frame in range(first, needed[-1] + 1):
-        tell(done, f"simulate frame {frame}")
-        simulation.advance_frame()
-        if frame in wanted:
-            tell(done, f"trace frame {frame}")
-            renderer.surface(simulation)
-            renderer.trace(frame, samples)
-            picture = renderer.resolve()
-            state_sha256 = simulation.state_digest()
-            _prove(frame, golden(frame), state_sha256, picture.digest)
-            bound = {suffix: partial(writer, picture, scene, frame) for suffix, writer in writers.items()}
-            film.add(frame, state_sha256, picture.digest, bound)
-            done += 1
-            tell(done, f"frame {frame} done")
-        if frame % STATE_INTERVAL_FRAMES == 0 or time.monotonic() - kept_at > STATE_INTERVAL_S:
-            film.save_state(frame, makers.snapshot(simulation), simulation.state_digest())
-            kept_at = time.monotonic()
+    try:
+        for frame in range(first, needed[-1] + 1):
+            tell(done, f"simulate frame {frame}")
+            simulation.advance_frame()
+            if frame in wanted:
+                states[frame] = simulation.state_digest()
+                if spread is not None:
+                    spread.submit(frame, makers.snapshot(simulation))
+                else:
+                    tell(done, f"trace frame {frame}")
+                    renderer.surface(simulation)
+                    renderer.trace(frame, samples)
+                    finish(frame, renderer.resolve())
+            if frame % STATE_INTERVAL_FRAMES == 0 or time.monotonic() - kept_at > STATE_INTERVAL_S:
+                film.save_state(frame, makers.snapshot(simulation), simulation.state_digest())
+                kept_at = time.monotonic()
+        if spread is not None:
+            spread.finish()
+    finally:
+        if spread is not None:
+            spread.stop()
     return len(needed)
 
 
