@@ -22,7 +22,10 @@ from bench.tables import console, plain
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes that measure at the same time.")
 @click.option("--results", type=click.Path(path_type=Path), default=None, help="Folder of the records.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-def command(measure: str | None, only: tuple[str, ...], workers: int, results: Path | None, as_json: bool) -> None:
+@click.option("--markdown", is_flag=True, help="Markdown on standard output.")
+def command(
+    measure: str | None, only: tuple[str, ...], workers: int, results: Path | None, as_json: bool, markdown: bool
+) -> None:
     """Predict what was measured from a part of it, and print how far off that is, beside simpler estimates."""
     results = results or default_results()
     if measure is None:
@@ -31,6 +34,11 @@ def command(measure: str | None, only: tuple[str, ...], workers: int, results: P
         found = backtest(results)
         if as_json:
             click.echo(json.dumps(document(found), indent=1, allow_nan=False))
+            return
+        if markdown:
+            from bench.project.markdown import backtest as as_markdown
+
+            click.echo(as_markdown(found))
             return
         out = console()
         for part in tables(found):

@@ -32,6 +32,7 @@ SHOT_S, FILM_SHOTS, CLUSTER = 2.5, 1900, "h200-1000"
 @click.option("--results", type=click.Path(path_type=Path), default=None, help="Folder of the records.")
 @click.option("--explain", "explained", is_flag=True, help="List every number with its source.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.option("--markdown", is_flag=True, help="Markdown on standard output: hours or days, and the claims.")
 @click.option("--csv", "as_csv", is_flag=True, help="One line a figure on standard output.")
 def command(
     record: str | None,
@@ -49,6 +50,7 @@ def command(
     results: Path | None,
     explained: bool,
     as_json: bool,
+    markdown: bool,
     as_csv: bool,
 ) -> None:
     """Project RECORD (the newest unless said; a file, or the start of its name) to a shot and a film on a cluster.
@@ -60,8 +62,8 @@ def command(
     from bench.project.plot import SWEEP, check_path, save, terminal
     from bench.project.projection import known_records, project, show
 
-    if as_json and as_csv:
-        raise UserError("--csv: expected without --json")
+    if as_json + as_csv + markdown > 1:
+        raise UserError("--json, --csv, --markdown: expected one of them")
     picture = Path(plot) if plot is not None and plot != "-" else None
     if picture is not None:
         check_path(picture)
@@ -90,6 +92,11 @@ def command(
         return
     if as_csv:
         click.echo(table.as_csv(made), nl=False)
+        return
+    if markdown:
+        from bench.project.markdown import claims, hours_or_days
+
+        click.echo(f"{hours_or_days(made)}\n\n{claims(made)}")
         return
     out = console()
     show(made, partial(out.print, soft_wrap=True))
