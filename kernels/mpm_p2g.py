@@ -263,13 +263,18 @@ def traffic(**arguments):
         bytes_read=(4 + 16 + 48) * particles + viscosity + 4 * BLOCK_NODES * blocks,
         bytes_written=4 * ARENA_WORDS * blocks,
         flops=604 * particles,
-        atomics=27 * 4 * particles,
+        atomics=27 * 4 * _filled_cells(arguments),
     )
 
 
 def _blocks_with_particles(arguments):
     blocks = int(arguments["counts_in"][COUNT_BLOCKS])
     first = arguments["cell_start_in"][: blocks * BLOCK_NODES + 1 : BLOCK_NODES]
+    return int(np.count_nonzero(np.diff(first)))
+
+
+def _filled_cells(arguments):
+    first = arguments["cell_start_in"][: int(arguments["counts_in"][COUNT_BLOCKS]) * BLOCK_NODES + 1]
     return int(np.count_nonzero(np.diff(first)))
 
 
