@@ -146,8 +146,8 @@ def move_thresholds(rng: np.random.Generator) -> Arguments:
     fills = np.array([0, 0.05, 0.06, 0.5, 0.51, 0.9, 0.91], F32)
     node[:, :, :3], node[:, :, 3] = 0, fills[rng.integers(0, 7, node.shape[:2])]
     node[0, :, 3] = fills[4]
-    arguments["terrain_geometry_in"] = np.array([0, 0, 4, k.TERRAIN_STICK], F32)
-    arguments["terrain_in"] = np.array([[0, 0], [3, 3]], F32)
+    arguments["terrain_geometry_in"] = np.array([0, 0, 2, k.TERRAIN_STICK], F32)
+    arguments["terrain_in"] = np.array([[0, 0], [0, 0], [4.5, 4.5]], F32)
     arguments["collider_in"][0, 0] = k.COLLIDER_SPHERE
     arguments["collider_in"][0, k.COLLIDER_A : k.COLLIDER_B + 1] = 2, 2, 3, 0.25
     position, velocity = arguments["effect_position_inout"], arguments["effect_velocity_inout"]
