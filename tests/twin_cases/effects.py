@@ -147,17 +147,19 @@ def move_thresholds(rng: np.random.Generator) -> Arguments:
     node[:, :, :3], node[:, :, 3] = 0, fills[rng.integers(0, 7, node.shape[:2])]
     node[0, :, 3] = fills[4]
     arguments["terrain_geometry_in"] = np.array([0, 0, 2, k.TERRAIN_STICK], F32)
-    arguments["terrain_in"] = np.array([[0, 0], [0, 0], [4.5, 4.5]], F32)
+    arguments["terrain_in"] = np.array([[0, 0], [0, 0], [4, 4]], F32)
     arguments["collider_in"][0, 0] = k.COLLIDER_SPHERE
     arguments["collider_in"][0, k.COLLIDER_A : k.COLLIDER_B + 1] = 2, 2, 3, 0.25
     position, velocity = arguments["effect_position_inout"], arguments["effect_velocity_inout"]
     position[:, :3] = rng.integers(10, 29, position[:, :3].shape) * dx
     position[:14, :3] = 3
+    position[12, :3] = 12 * dx  # on the first node of block (3, 3, 3)
+    node[blocks[(3 * 8 + 3) * 8 + 3], 0, 3] = fills[3]
     position[13, :3] = np.array([13, 13, 11]) * dx  # in slot 0
     low, high = 3.5 * dx, 28.5 * dx
     position[:9, :3] = [
-        (low, 3, 3), (3, low, 3), (0.5, 3, low), (high, 3, 3), (3, high, 3), (3, 3, high),
-        (3, 3, 2.25), (2, 2, 3.25), (2, 2.25, 3),
+        (low, 3, 3), (3, low, 3), (0.5, 3, low), (high, 3, 3.25), (3, high, 3), (3, 3, high),
+        (3, 3, 2), (2, 2, 3.25), (2, 2.25, 3),
     ]  # fmt: skip
     velocity[:, :3], velocity[:, 3] = 0, 1
     velocity[9:12, 3] = arguments["frame_dt_s"] / F32(4) * np.arange(1, 4, dtype=F32)
