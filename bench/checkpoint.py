@@ -23,7 +23,7 @@ def snapshot(simulation: Simulation) -> dict[str, np.ndarray]:
         "emitted": np.array([source.emitted for source in simulation._sources], np.int64),
     }
     for name, length in _lengths(simulation, host(arrays["counts"]), simulation.particle_count).items():
-        state[name] = np.array(host(arrays[name])[:length])
+        state[name] = np.array(host(arrays[name][:length]))
     return state
 
 

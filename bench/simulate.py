@@ -201,9 +201,9 @@ class Simulation:
         particles, effects = int(counts[k.COUNT_PARTICLES]), int(counts[k.COUNT_EFFECTS])
         digest = hashlib.sha256(np.array([self.frame, particles, effects], "<i8").tobytes())
         for name in DOUBLE if self.scene.has_heat else DOUBLE[:2]:
-            digest.update(np.ascontiguousarray(host(self._arrays[name])[:particles]).tobytes())
+            digest.update(np.ascontiguousarray(host(self._arrays[name][:particles])).tobytes())
         for name in EFFECTS:
-            digest.update(np.ascontiguousarray(host(self._arrays[name])[:effects]).tobytes())
+            digest.update(np.ascontiguousarray(host(self._arrays[name][:effects])).tobytes())
         return digest.hexdigest()
 
     # --- Advance ------------------------------------------------------------------------------------

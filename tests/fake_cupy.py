@@ -78,6 +78,7 @@ class FakeCupy:
     failure: Exception | None = None  # what the next wait raises
     compile_log: str = ""  # not empty: compiling fails and says this
     capture_fails: bool = False
+    pool_limit_bytes: int = 0  # 0: none
     ndarray: Any = FakeArray
 
     def __post_init__(self) -> None:
@@ -151,7 +152,12 @@ class FakeCupy:
         def free_all_blocks() -> None:
             self.log.append("free")
 
-        return SimpleNamespace(free_bytes=lambda: 0, free_all_blocks=free_all_blocks)
+        return SimpleNamespace(
+            free_bytes=lambda: 0,
+            used_bytes=lambda: self.used_bytes,
+            get_limit=lambda: self.pool_limit_bytes,
+            free_all_blocks=free_all_blocks,
+        )
 
 
 @dataclass

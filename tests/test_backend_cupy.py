@@ -80,6 +80,12 @@ def test_out_of_memory_is_one_line_and_the_process_goes_on(tmp_path: Path) -> No
     assert not gpu.host(gpu.zeros(1000, np.float32)).any()
 
 
+def test_a_limit_of_the_pool_counts_as_memory(tmp_path: Path) -> None:
+    gpu, _ = device(tmp_path, FakeCupy(pool_limit_bytes=2**20))
+    gpu.zeros(2**16, np.float32)
+    assert gpu.free_bytes() == 2**20 - 2**18 and gpu.total_bytes() == 2**33
+
+
 # --- launches --------------------------------------------------------------------------------
 def test_every_pass_is_launched_with_all_arguments(tmp_path: Path, toy_text: None) -> None:
     calls: list[Any] = []
