@@ -202,6 +202,7 @@ class Plugin:
             "compile_s": result.compile_s if stage == "frame" else None,
             "kernels_s": result.kernels_s() if stage == "kernels" else None,
             "device": getattr(meter.backend, "device_name", None),
+            "cache": "warm",  # as the frame before left it
             "transfer_s": median([done.transfer_s for done in result.good_rounds]) if stage == "encode" else None,
             "sm_clock_hz": [done.sm_clock_hz for done in result.good_rounds] if stage == "frame" else None,
             # Seconds of rounds far below full clock: they are in no figure

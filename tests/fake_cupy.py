@@ -108,6 +108,7 @@ class FakeCupy:
             Device=lambda index=0: FakeDevice(self, index),
             Stream=lambda non_blocking=False: FakeStream(self),
             Event=lambda: FakeEvent(self),
+            set_allocator=lambda allocator: self.log.append(("allocator", allocator)),
             get_elapsed_time=lambda a, b: (b.seconds - a.seconds) * 1e3,
         )
 

@@ -240,7 +240,7 @@ def test_the_fake_has_the_names_of_the_real_cupy(tmp_path: Path) -> None:
         names = [name for name in dir(getattr(fake.cuda, module)) if not name.startswith("_")]
         own = {"cupy", "calls"} if module == "nvrtc" else set()
         assert [name for name in names if name not in own and not hasattr(getattr(real.cuda, module), name)] == []
-    for name in ("Device", "Stream", "Event", "get_elapsed_time"):
+    for name in ("Device", "Stream", "Event", "get_elapsed_time", "set_allocator"):
         assert hasattr(real.cuda, name)
     for name in ("begin_capture", "end_capture", "synchronize", "use"):
         assert hasattr(real.cuda.Stream, name)

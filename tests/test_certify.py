@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +23,10 @@ from bench.errors import UserError
 from bench.plugin import new_slot
 from bench.record import read_record
 from kernels import all_kernels
-from tests.emulated_gpu import emulated_gpu
+from tests.emulated_gpu import emulated_cupy, emulated_gpu
 from tests.tiny_shot import write_tiny_shot
 
+ROOT = Path(__file__).resolve().parent.parent
 ROOFS = roofs.Roofs(1, 2**20, 1e12, 1e12, 1e13, 1e13, 1e13, {"copy": (1e12,)})
 
 
@@ -140,13 +143,23 @@ def test_the_command_prints_a_short_table_last(tmp_path: Path, limits: Limits, m
     done = CliRunner().invoke(main, [*arguments, "--budget", "5m"])
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
-    assert lines[-1].startswith("record ") and any(
-        line.startswith("pool S numba 1 thread: the same") for line in lines
-    )
+    assert lines[-1].startswith("record ") and any(line.startswith("pool S numba 1 thread: the same") for line in lines)
     assert any(line.split()[:2] == ["twins", "passed"] for line in lines)
     monkeypatch.setattr(Certifier, "run", lambda self, tell: self.certificate)
     done = CliRunner().invoke(main, [*arguments, "--json"])
     assert json.loads(done.stdout)["parts"] == []
+
+
+def test_it_needs_none_of_the_optional_packages(tmp_path: Path) -> None:
+    """An image with cupy, numba, numpy, click, pytest, pytest-benchmark, rich, Pillow, psutil and nvidia-ml-py."""
+    missing = ["OpenEXR", "cpuinfo", "hypothesis", "imageio_ffmpeg", "matplotlib", "mitsuba", "scipy", "taichi"]
+    program = (
+        f"import sys; sys.modules.update(dict.fromkeys({missing!r})); from bench.cli import main;"
+        f"main(['certify', '--backend', 'numba', '--budget', '0.1', '--results', {str(tmp_path)!r}])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.rstrip().endswith("the file to share") and len(list(tmp_path.glob("*/*.json"))) == 1
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("9m", 540.0), ("90", 90.0), ("1.5h", 5400.0), (" 30S ", 30.0)])
@@ -180,6 +193,17 @@ def test_a_sanitizer_is_believed(
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     found = sanitize.run_tool("memcheck", 0, 1.0, child=("true",))
     assert (found.verdict, found.line) == (verdict, line)
+
+
+def test_what_a_sanitizer_watches_runs_without_the_pool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cupy = emulated_cupy()
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["sanitize", "0", "mpm_key"])
+    sanitize.main()
+    assert capsys.readouterr().out == "mpm_key\n" and cupy.log[0] == ("allocator", None)
 
 
 def test_energy_is_unknown_where_it_cannot_be_read() -> None:
