@@ -8,7 +8,6 @@ State lives on the back-end in double buffers: a gather reads one through the so
 from __future__ import annotations
 
 import hashlib
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +17,7 @@ from bench.backend import Backend
 from bench.emission import Source
 from bench.errors import CheckFailed
 from bench.scene import Scene
-from bench.sizing import BLOCK_RESERVE, CONDUCTION, block_capacity, block_count, memory_bytes, substep_count
+from bench.sizing import BLOCK_RESERVE, block_capacity, block_count, heat_steps, memory_bytes, substep_count
 from kernels import constants as k
 from kernels import (
     fx_birth,
@@ -115,7 +114,7 @@ class Simulation:
             "seed": scene.seed,
         }
         self._other: dict[str, Any] = {}
-        # Launches of a substep depend on nothing but which side of the double buffers is read, and on its heat step
+        # Launches of substeps depend on nothing but which side of the double buffers is read, and on their heat steps
         self._recording = backend.recording()
         self._side = 0
         for name, width, values, length in (
@@ -215,12 +214,15 @@ class Simulation:
         substeps = substep_count(scene, max(scene.speed_limit_m_per_s, self._peak_speed()))
         dt_s = scene.frame_dt_s / substeps
         self._begin_frame(dt_s, time_s)
-        every = self._heat_interval(dt_s, substeps) if scene.has_heat else substeps
+        heat_dt_s = heat_steps(scene, dt_s, substeps)
         particle_substeps = 0
-        for n in range(substeps):
-            particle_substeps += self.particle_count
-            heat_dt_s = dt_s * min(every, substeps - n) if scene.has_heat and n % every == 0 else 0.0
-            self._substep(time_s + (n + 1) * dt_s, heat_dt_s)
+        if self._emits(time_s + substeps * dt_s):
+            for n in range(substeps):
+                particle_substeps += self.particle_count
+                self._emitting_substep(time_s + (n + 1) * dt_s, heat_dt_s[n])
+        else:
+            particle_substeps = substeps * self.particle_count
+            self._quiet_substeps(heat_dt_s)
         self.frame += 1
         if self._has_effects:
             self._move_effects(time_s)
@@ -259,30 +261,52 @@ class Simulation:
         peak = self.backend.host(self._arrays["peak"][:used])
         return float(peak[:, PEAK_SPEED_X : PEAK_SPEED_Z + 1].max(initial=0.0))
 
-    def _substep(self, end_s: float, heat_dt_s: float) -> None:
-        """One substep that ends at ``end_s``; with a heat step of its own length before it, if that is not 0."""
-        emits = any(source.due(end_s) > source.emitted for source in self._sources)
+    def _emits(self, end_s: float) -> bool:
+        """Whether a particle leaves an emitter by ``end_s``."""
+        return any(source.due(end_s) > source.emitted for source in self._sources)
+
+    def _quiet_substeps(self, heat_dt_s: tuple[float, ...]) -> None:
+        """Substeps without emission: the same launches in every frame that has as many, so a device may keep them."""
 
         def launches() -> None:
-            self._run(mpm_sort.KERNEL)
-            if heat_dt_s > 0.0:
-                self._step_heat(heat_dt_s)
-            self._run(mpm_p2g.KERNEL)
-            self._run(mpm_grid.KERNEL)
-            self._run(mpm_g2p.KERNEL)
-            if self.scene.has_heat:
-                self._run(mpm_rheology.KERNEL, velocity_in=self._other["velocity"])
-            if not emits:
-                self._run(mpm_control.KERNEL, completed_steps=1)
+            for n in range(len(heat_dt_s)):
+                self._substep(heat_dt_s[n], completed=True)
+                self._turn()
+            if len(heat_dt_s) % 2:
+                self._turn()  # what is launched may be replayed: names stay where they were
 
-        self._recording.run((self._side, heat_dt_s, emits), launches)
-        self._swap(DOUBLE if self.scene.has_heat else DOUBLE[:2])
-        self._side = 1 - self._side
+        self._recording.run((self._side, heat_dt_s), launches)
+        if len(heat_dt_s) % 2:
+            self._turn()
+
+    def _emitting_substep(self, end_s: float, heat_dt_s: float) -> None:
+        """One substep that ends at ``end_s``, and what has left the emitters by then."""
+        emits = self._emits(end_s)
+        self._recording.run((self._side, heat_dt_s, emits), lambda: self._substep(heat_dt_s, completed=not emits))
+        self._turn()
         if emits:
             first = self.particle_count
             self._emit(end_s)
             self._run(mpm_key.KERNEL, first_particle=first)
             self._run(mpm_control.KERNEL, completed_steps=1)
+
+    def _substep(self, heat_dt_s: float, completed: bool) -> None:
+        """Launches of one substep; with a heat step of its own length before it, if that is not 0."""
+        self._run(mpm_sort.KERNEL)
+        if heat_dt_s > 0.0:
+            self._step_heat(heat_dt_s)
+        self._run(mpm_p2g.KERNEL)
+        self._run(mpm_grid.KERNEL)
+        self._run(mpm_g2p.KERNEL)
+        if self.scene.has_heat:
+            self._run(mpm_rheology.KERNEL, velocity_in=self._other["velocity"])
+        if completed:
+            self._run(mpm_control.KERNEL, completed_steps=1)
+
+    def _turn(self) -> None:
+        """What was written is read from here on."""
+        self._swap(DOUBLE if self.scene.has_heat else DOUBLE[:2])
+        self._side = 1 - self._side
 
     def _step_heat(self, heat_dt_s: float) -> None:
         """Conduct and radiate for ``heat_dt_s``, in the arenas and nodes that the momentum fills afterwards."""
@@ -292,16 +316,6 @@ class Simulation:
         dt = F32(heat_dt_s)
         self._run(mpm_heat_conduct.KERNEL, heat_dt_s=dt, heat_node_inout=node)
         self._run(mpm_heat_g2p.KERNEL, heat_dt_s=dt, heat_node_in=node)
-
-    def _heat_interval(self, dt_s: float, substeps: int) -> int:
-        """Substeps from one heat step to the next: a frame, or less where conduction asks for it."""
-        material = self.scene.material
-        if float(material[k.MATERIAL_CONDUCTIVITY]) <= 0.0:
-            return substeps
-        capacity = float(material[k.MATERIAL_DENSITY]) * float(material[k.MATERIAL_SPECIFIC_HEAT])
-        diffusivity = float(material[k.MATERIAL_CONDUCTIVITY]) / capacity
-        limit = CONDUCTION * self.scene.cell_size_m**2 / diffusivity
-        return min(substeps, max(1, math.floor(limit / dt_s)))
 
     def _move_effects(self, time_s: float) -> None:
         """Move spray, foam and embers over the frame that begins at ``time_s``; let new ones be born."""

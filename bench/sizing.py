@@ -32,6 +32,25 @@ def substep_count(scene: Scene, speed_m_per_s: float) -> int:
     return max(1, math.ceil(scene.frame_dt_s / limit))
 
 
+def heat_interval(scene: Scene, dt_s: float, substeps: int) -> int:
+    """Substeps from one heat step to the next: a frame, or less where conduction asks for it."""
+    material = scene.material
+    if float(material[k.MATERIAL_CONDUCTIVITY]) <= 0.0:
+        return substeps
+    capacity = float(material[k.MATERIAL_DENSITY]) * float(material[k.MATERIAL_SPECIFIC_HEAT])
+    diffusivity = float(material[k.MATERIAL_CONDUCTIVITY]) / capacity
+    limit = CONDUCTION * scene.cell_size_m**2 / diffusivity
+    return min(substeps, max(1, math.floor(limit / dt_s)))
+
+
+def heat_steps(scene: Scene, dt_s: float, substeps: int) -> tuple[float, ...]:
+    """For every substep of a frame the length of the heat step that it begins with, 0 where it has none."""
+    if not scene.has_heat:
+        return (0.0,) * substeps
+    every = heat_interval(scene, dt_s, substeps)
+    return tuple(dt_s * min(every, substeps - n) if n % every == 0 else 0.0 for n in range(substeps))
+
+
 def block_count(scene: Scene) -> int:
     """Active blocks of the initial particles: those that hold one, and their neighbours at +1."""
     blocks = [n // k.BLOCK_EDGE for n in scene.cells]

@@ -12,8 +12,11 @@ from bench.render import Renderer
 from bench.scene import Scene, build_scene
 from bench.shot import load_shot
 from bench.simulate import Simulation
+from kernels import mpm_control, mpm_g2p, mpm_grid, mpm_p2g, mpm_sort
 from tests.emulated_gpu import emulated_gpu
 from tests.tiny_shot import write_tiny_shot
+
+SUBSTEP = [module.KERNEL for module in (mpm_sort, mpm_p2g, mpm_grid, mpm_g2p, mpm_control)]
 
 
 def drop() -> Scene:
@@ -29,13 +32,14 @@ def test_states_of_graphs_and_of_launches_equal_the_cpu_s(tmp_path: Path) -> Non
     gpu = emulated_gpu(tmp_path)
     simulations = [Simulation(drop(), device) for device in (NumbaBackend(1), gpu)]
     digests: list[set[str]] = []
-    for _ in range(2):
+    for _ in range(4):
         work = [simulation.advance_frame() for simulation in simulations]
         assert work[0] == work[1] and work[0].substeps > 2
         digests.append({simulation.state_digest() for simulation in simulations})
-    assert [len(both) for both in digests] == [1, 1] and digests[0] != digests[1]
-    log = gpu._cupy.log
-    assert log.count("graph") > 2, "substeps are replayed"
+    assert [len(both) for both in digests] == [1, 1, 1, 1] and digests[2] != digests[3]
+    log, kernels = gpu._cupy.log, work[1].substeps * sum(len(kernel.passes) for kernel in SUBSTEP)
+    assert ("graph of", kernels) in log, "all substeps of a frame are one graph"
+    assert log.count("graph") >= 2
     assert gpu.graph_problem is None
 
 
