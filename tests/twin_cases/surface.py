@@ -27,6 +27,7 @@ RADIUS = SPACING / F32(2)
 FOAM = 1 << k.EFFECT_FOAM
 FOG = (1 << k.EFFECT_SPRAY) | (1 << k.EFFECT_EMBER)
 OPEN, GOES_ON, CUT = (k.WALL_OPEN,) * 6, (k.WALL_CONTINUE,) * 5 + (k.WALL_OPEN,), (k.WALL_CUT,) * 5 + (k.WALL_OPEN,)
+MIXED = (k.WALL_CUT, k.WALL_OPEN, k.WALL_CONTINUE, k.WALL_CUT, k.WALL_OPEN, k.WALL_CUT)
 KINDS = (k.EFFECT_FOAM, k.EFFECT_SPRAY, k.EFFECT_EMBER, k.EFFECT_NONE)
 
 
@@ -179,7 +180,7 @@ def walls_cut(rng: np.random.Generator) -> Chain:
 
 
 def walls_mixed(rng: np.random.Generator) -> Chain:
-    return Chain(pool(rng), walls=(k.WALL_CUT, k.WALL_OPEN, k.WALL_CONTINUE, k.WALL_CUT, k.WALL_OPEN, k.WALL_CUT))
+    return Chain(pool(rng), walls=MIXED)
 
 
 def hot(rng: np.random.Generator) -> Chain:
@@ -210,8 +211,25 @@ def tiny(rng: np.random.Generator) -> Chain:
     return Chain(pool(rng, 0.4, (0.6,) * 3), spread(rng, 60), radius=F32(2e-22))
 
 
+def wide(rng: np.random.Generator) -> Chain:
+    """Liquid at two corners of a box that is different along each axis, effects at the others: most bricks are air."""
+    corner = np.array([[0.3, 0.3, 0.3], [1.6, 0.9, 2.6]])
+    liquid = np.concatenate([at + 0.1 * rng.random((9, 3)) for at in corner])
+    effects = np.concatenate([at * (1, 1, 0.2) + 0.1 * rng.random((12, 3)) for at in corner[::-1]])
+    return Chain(liquid, np.concatenate([effects, [[0.1, 1.4, 2.9]] * 4]), cells=(16, 12, 24))
+
+
+def brimful(rng: np.random.Generator, walls: tuple[int, ...]) -> Chain:
+    """Just as many particles in each cell as make it full, two short ones apart: bricks inside and at the rim."""
+    cells = (16, 12, 16)
+    centre = np.stack(np.meshgrid(*[np.arange(n) + 0.5 for n in cells], indexing="ij"), -1).reshape(-1, 3)
+    points = np.repeat(centre, 2, axis=0)[: -3 * 16 * 2]
+    points = np.delete(points, rng.choice(len(points), 2, replace=False), axis=0)
+    return Chain(points * float(CELL), cells=cells, walls=walls)
+
+
 SCENES = (
-    plain, none, one, one_cell, edges, walls_go_on, walls_cut, walls_mixed, hot, terrain, coarse, deep, tiny,
+    plain, none, one, one_cell, edges, walls_go_on, walls_cut, walls_mixed, hot, terrain, coarse, deep, tiny, wide,
 )  # fmt: skip
 ALONE = {"surf_count", "surf_place", "surf_sort", "fog_bricks", "fog_field"}  # walls and terrain do not concern these
 LABELS = {"surf_count": (" foam", " fog"), "surf_place": (" fog",), "surf_sort": (" foam", " fog")}
@@ -222,10 +240,13 @@ def _of(scene: Callable[[np.random.Generator], Chain], kernel: str, label: str =
 
 
 def _scenes(kernel: str) -> dict[str, Maker]:
-    scenes = (plain, none, one, one_cell, edges, hot, coarse, tiny) if kernel in ALONE else SCENES
+    scenes = (plain, none, one, one_cell, edges, hot, coarse, tiny, wide) if kernel in ALONE else SCENES
     made = {scene.__name__: _of(scene, kernel) for scene in scenes}
     for label in LABELS.get(kernel, ()):
         made |= {scene.__name__ + label: _of(scene, kernel, label) for scene in (plain, none, one_cell, edges)}
+    if kernel == "surf_bricks":
+        for index, walls in enumerate((OPEN, CUT, GOES_ON, MIXED)):
+            made[f"brimful {index}"] = lambda rng, walls=walls: brimful(rng, walls).before[kernel]
     return made
 
 
