@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from bench.backend import NumbaBackend
 from bench.check_scene import box_points, water_scene
@@ -14,7 +16,7 @@ from bench.shot import load_shot
 from bench.simulate import Simulation
 from kernels import mpm_control, mpm_g2p, mpm_grid, mpm_p2g, mpm_sort
 from tests.emulated_gpu import emulated_gpu
-from tests.tiny_shot import write_tiny_shot
+from tests.tiny_shot import write_tiny_lava, write_tiny_shot
 
 SUBSTEP = [module.KERNEL for module in (mpm_sort, mpm_p2g, mpm_grid, mpm_g2p, mpm_control)]
 
@@ -43,9 +45,10 @@ def test_states_of_graphs_and_of_launches_equal_the_cpu_s(tmp_path: Path) -> Non
     assert gpu.graph_problem is None
 
 
-def test_frames_of_a_shot_equal_the_cpu_s(tmp_path: Path) -> None:
-    """Emitter, effects, colliders, terrain, level set, fog and tracer: state and picture by SHA-256."""
-    shot = load_shot(str(write_tiny_shot(tmp_path)))
+@pytest.mark.parametrize("write", [write_tiny_shot, write_tiny_lava])
+def test_frames_of_a_shot_equal_the_cpu_s(tmp_path: Path, write: Callable[[Path], Path]) -> None:
+    """Emitter, effects, colliders, terrain, heat, level set, fog and tracer: state and picture by SHA-256."""
+    shot = load_shot(str(write(tmp_path)))
     found = []
     for device in (NumbaBackend(1), emulated_gpu(tmp_path)):
         scene = build_scene(shot, "S")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+from bench.shot import SHOTS
 
 POOL = Path(__file__).with_name("fixtures") / "pool.toml"
 
@@ -19,5 +22,17 @@ def write_tiny_shot(folder: Path, name: str = "pool") -> Path:
         assert old in text
         text = text.replace(old, new, 1)
     path = folder / f"{name}.toml"
+    path.write_text(text)
+    return path
+
+
+def write_tiny_lava(folder: Path) -> Path:
+    """The shipped lava on a lattice of 24 cells: heat, rheology, embers."""
+    text = re.sub(
+        r"\[size\.S\]\ncells_x = \d+\nwidth = \d+\nheight = \d+\nsamples = \d+",
+        "[size.S]\ncells_x = 24\nwidth = 12\nheight = 5\nsamples = 1",
+        (SHOTS / "lava.toml").read_text(),
+    )
+    path = folder / "lava.toml"
     path.write_text(text)
     return path
