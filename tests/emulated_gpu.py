@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from bench.backend_cupy import CupyBackend
 from kernels.kernel import Pass
@@ -14,6 +16,7 @@ from tests.emulator import Emulator, launcher
 from tests.fake_cupy import FakeCupy, FakeGpu
 
 MULTIPROCESSORS = 2
+NEEDS_COMPILER = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
 
 
 class NoClock:

@@ -6,24 +6,26 @@ import json
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from bench import certify, checks, cmd_certify, roofs, sanitize
+from bench import certify, checks, cmd_certify, device_roofs, roofs, sanitize
 from bench.backend import NumbaBackend
 from bench.certificate import FAILED, LEFT_OUT, NOTED, PASSED, Certificate
 from bench.certify import Certifier, Limits
 from bench.cli import main
 from bench.cmd_certify import parse_budget
+from bench.device_roofs import DeviceRoofs
 from bench.energy import EnergyMeter
 from bench.errors import UserError
 from bench.plugin import new_slot
 from bench.record import read_record
 from kernels import all_kernels
-from tests.emulated_gpu import emulated_cupy, emulated_gpu
+from tests.emulated_gpu import NEEDS_COMPILER, emulated_cupy, emulated_gpu
 from tests.tiny_shot import write_tiny_shot
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,7 +48,6 @@ def limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Limits:
         water_cells=(4, 4),
         water_rounds=2,
         energy_s=0.0,
-        roofs={"memory_bytes": 2**12, "chain_count": 2, "round_s": 1e-3},
     )
 
 
@@ -77,13 +78,19 @@ def test_a_cpu_is_certified_to_the_end(tmp_path: Path, limits: Limits) -> None:
 
 
 @pytest.mark.slow
-def test_a_gpu_is_certified_to_the_end_in_the_emulator(tmp_path: Path, limits: Limits) -> None:
-    gpu = emulated_gpu(tmp_path, launch_s=1.0)
-    certificate = certifier(gpu, tmp_path, limits).run()
+@NEEDS_COMPILER
+def test_a_gpu_is_certified_to_the_end_in_the_emulator(
+    tmp_path: Path, limits: Limits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roofs_of_a_clock_that_counts = DeviceRoofs("Emulated GPU", 2**20, 1e15, 1e15, 1e15, 1e15, 1e15, 1e15, {})
+    monkeypatch.setattr(device_roofs, "measure_device_roofs", lambda backend, **options: roofs_of_a_clock_that_counts)
+    every = replace(limits, kernels=(), twin_sizes=(1, 8), kernel_size=8)
+    certificate = certifier(emulated_gpu(tmp_path, launch_s=1.0), tmp_path, every).run()
     assert certificate.complete and not certificate.failed, {n: f.line for n, f in certificate.parts.items()}
     verdicts = {name: found.verdict for name, found in certificate.parts.items()}
     assert {verdicts[name] for name in ("twins", "shots S", "shots M", "kernels", "checks")} == {PASSED}
-    assert certificate.parts["twins"].line.startswith("CPU = GPU to the last bit: 2 kernels")
+    assert certificate.parts["twins"].line.startswith(f"CPU = GPU to the last bit: {len(all_kernels())} kernels")
+    assert len(certificate.parts["kernels"].data) == len(all_kernels())
     assert certificate.parts["water"].data["graphs"] == "used"
     assert certificate.parts["sanitizer racecheck"].data["verdict"] == "not installed"
     record = read_record(certificate.slot.path)
@@ -93,16 +100,6 @@ def test_a_gpu_is_certified_to_the_end_in_the_emulator(tmp_path: Path, limits: L
         assert rows[size, "numba"].state_sha256 == rows[size, "cupy"].state_sha256
         assert rows[size, "numba"].picture_sha256 == rows[size, "cupy"].picture_sha256
     assert sorted(certificate.slot.pictures.glob("*.png"))
-
-
-@pytest.mark.slow
-def test_every_twin_is_certified_in_the_emulator(tmp_path: Path, limits: Limits) -> None:
-    from dataclasses import replace
-
-    every = replace(limits, kernels=(), sizes=("S",), twin_sizes=(8,), kernel_size=8, water_rounds=1)
-    certificate = certifier(emulated_gpu(tmp_path, launch_s=1.0), tmp_path, every).run()
-    assert not certificate.failed, {n: f.line for n, f in certificate.parts.items()}
-    assert len(certificate.parts["kernels"].data) == len(all_kernels())
 
 
 def test_what_the_time_does_not_hold_is_named(tmp_path: Path, limits: Limits) -> None:
@@ -195,6 +192,7 @@ def test_a_sanitizer_is_believed(
     assert (found.verdict, found.line) == (verdict, line)
 
 
+@NEEDS_COMPILER
 def test_what_a_sanitizer_watches_runs_without_the_pool(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

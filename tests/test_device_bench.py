@@ -16,7 +16,9 @@ from bench.kernel_bench import document
 from bench.twins import differences
 from kernels import all_kernels
 from kernels.kernel import Kernel, Traffic
-from tests.emulated_gpu import emulated_gpu
+from tests.emulated_gpu import NEEDS_COMPILER, emulated_gpu
+
+pytestmark = NEEDS_COMPILER
 
 SORT, KEY = (all_kernels()[name] for name in ("mpm_sort", "mpm_key"))
 

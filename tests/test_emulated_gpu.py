@@ -15,8 +15,10 @@ from bench.scene import Scene, build_scene
 from bench.shot import load_shot
 from bench.simulate import Simulation
 from kernels import mpm_control, mpm_g2p, mpm_grid, mpm_p2g, mpm_sort
-from tests.emulated_gpu import emulated_gpu
+from tests.emulated_gpu import NEEDS_COMPILER, emulated_gpu
 from tests.tiny_shot import write_tiny_lava, write_tiny_shot
+
+pytestmark = [pytest.mark.slow, NEEDS_COMPILER]  # some thirty texts are compiled once
 
 SUBSTEP = [module.KERNEL for module in (mpm_sort, mpm_p2g, mpm_grid, mpm_g2p, mpm_control)]
 

@@ -13,10 +13,10 @@ from bench import cmd_run
 from bench.backend import NumbaBackend
 from bench.cli import main
 from bench.record import TOTALS, read_record
-from tests.emulated_gpu import emulated_gpu
+from tests.emulated_gpu import NEEDS_COMPILER, emulated_gpu
 from tests.tiny_shot import write_tiny_shot
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, NEEDS_COMPILER]
 
 
 def test_one_record_with_an_honest_ratio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
