@@ -8,7 +8,8 @@ struct AxisRanges {
 };
 
 __device__ __forceinline__ AxisRanges axis_ranges(
-    int brick, int axis, long long cells, float inverse_cell, Array<const int> walls_in, Array<const float> picture_in) {
+    int brick, int axis, long long cells, float inverse_cell, Array<const int> walls_in,
+    Array<const float> picture_in) {
   float voxel = load(picture_in, PICTURE_VOXEL), cell = load(picture_in, PICTURE_CELL);
   float low = clamp_to_walls(EIGHT * voxel * (float)brick, axis, walls_in, picture_in);
   float high = clamp_to_walls(EIGHT * voxel * (float)(brick + 1), axis, walls_in, picture_in);

@@ -1,6 +1,6 @@
 #include "common.cuh"
 
-// Tiles: a brick's 9^3 nodes with HALO nodes of its neighbours all around, one block of threads each. See surf_lanes.py.
+// Tiles: a brick's 9^3 nodes with HALO nodes of its neighbours all around, a block of threads each. See surf_lanes.py.
 // Here a row has TILE_EDGE words: an odd stride, so that lines along any axis fall on all banks.
 
 constexpr int TILE_PLANE = TILE_EDGE * TILE_EDGE;

@@ -43,7 +43,8 @@ __device__ __forceinline__ float most_of_warp(float x) {
 }
 
 __device__ __forceinline__ PatchBox patch_box(float x, float y, float z) {
-  return PatchBox{least_of_warp(x), most_of_warp(x), least_of_warp(y), most_of_warp(y), least_of_warp(z), most_of_warp(z)};
+  return PatchBox{
+      least_of_warp(x), most_of_warp(x), least_of_warp(y), most_of_warp(y), least_of_warp(z), most_of_warp(z)};
 }
 
 // Whether a particle may reach a node of the box. `far_square`: square of the reach, with PATCH_SLACK.
