@@ -75,14 +75,14 @@ class Certifier:
         parts: list[tuple[str, float, Callable[[], Finding]]] = [
             # name, share of the whole budget at the most, what to do
             ("compile", 1.0, self.compile),
-            ("twins", 0.25, lambda: self.twins(kernels)),
-            (f"shots {first}", 0.5, lambda: self.shots(first)),
+            ("twins", 0.2, lambda: self.twins(kernels)),
+            (f"shots {first}", 0.35, lambda: self.shots(first)),
             ("roofs", 0.2, self.measure_roofs),
-            ("kernels", 0.3, lambda: self.kernels(kernels)),
-            ("water", 0.25, self.water),
-            *((f"shots {size}", 0.5, lambda size=size: self.shots(size)) for size in others[:1]),
-            *((f"sanitizer {tool}", 0.1, lambda tool=tool: self.sanitizer(tool)) for tool in sanitize.TOOLS),
-            ("energy", 0.1, self.energy),
+            ("water", 0.15, self.water),
+            *((f"sanitizer {tool}", 0.06, lambda tool=tool: self.sanitizer(tool)) for tool in sanitize.TOOLS),
+            ("kernels", 0.2, lambda: self.kernels(kernels)),
+            *((f"shots {size}", 0.4, lambda size=size: self.shots(size)) for size in others[:1]),
+            ("energy", 0.05, self.energy),
             *((f"shots {size}", 0.5, lambda size=size: self.shots(size)) for size in others[1:]),
             ("checks", 0.5, self.checks),
         ]
