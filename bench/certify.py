@@ -17,6 +17,7 @@ from bench import sanitize, units
 from bench.backend import Backend
 from bench.certificate import FAILED, LEFT_OUT, NOTED, PASSED, Certificate, Finding
 from bench.errors import BudgetSpent, ShotmarkError
+from bench.measure import ROUNDS_MIN
 from bench.plugin import measure_into
 from bench.prepare import prepare
 from bench.progress import Silent
@@ -123,7 +124,13 @@ class Certifier:
         """Machine code for everything: the device's, and the CPU's that it is held against."""
         made = prepare([self.cpu, self.backend] if self.on_gpu else [self.backend], Silent())
         text = f"{made.kernel_count} texts compiled" if made.kernel_count else "everything was on disk"
-        return Finding(NOTED, text, {"compiled_count": made.kernel_count, "wall_s": made.wall_s})
+        data: dict[str, Any] = {"compiled_count": made.kernel_count, "wall_s": made.wall_s}
+        if self.on_gpu:
+            gpu = self.backend
+            data["nvrtc"], data["architecture"] = list(gpu.compiler.version), gpu.compiler.architecture
+            data |= {"device": gpu.device_name, "multiprocessors": gpu.multiprocessors, "l2_bytes": gpu.l2_bytes}
+            data |= {"clock_max_hz": gpu.clock_max_hz, "memory_bytes": gpu.total_bytes()}
+        return Finding(NOTED, text, data)
 
     def twins(self, kernels: Sequence[Kernel]) -> Finding:
         """Every kernel's example at several sizes: equal bits on both sides."""
@@ -190,7 +197,7 @@ class Certifier:
             start = time.monotonic()
             plugin = measure_into(
                 self.certificate.slot,
-                make_cases([shot], size, min(self.limits.frame, shot.frames), self.limits.rounds),
+                make_cases([shot], size, min(self.limits.frame, shot.frames), self._rounds(size)),
                 backends,
                 dataclasses.replace(MAKERS, build_scene=self._timed_build(MAKERS.build_scene)),
                 self.results,
@@ -211,6 +218,10 @@ class Certifier:
             done += not plugin.left_out
         verdict = PASSED if done and not unfit else LEFT_OUT
         return Finding(verdict, f"{done} of {len(shots)} shots proved and timed", {"lines": lines})
+
+    def _rounds(self, size: str) -> int:
+        """Fewer where a round is long."""
+        return self.limits.rounds if size == self.limits.sizes[0] else min(self.limits.rounds, ROUNDS_MIN)
 
     def _timed_build(self, build: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
         def timed(shot: Any, size: str) -> Any:
