@@ -99,7 +99,7 @@ def series(
             shot=shot,
             size=f"c{index}",
             work=counts(work),
-            samples_s=tuple(laws[stage](work) * noise(stage, index) * x for x in (0.99, 1.0, 1.01)),
+            samples_s=tuple(laws[stage](work) * noise(stage, index) * x for x in (1.0, 1.01, 1.02)),
         )
         for shot in shots
         for index, work in enumerate(works or ladder())

@@ -87,7 +87,7 @@ def backtest(results: Path) -> list[Result]:
     """All rows; a row without data says why."""
     records, _ = list_records(folder_of(results))
     return [
-        Result("a", "size: the largest from the smaller ones", *_cases(records, "sizes", _sizes)),
+        *_size_rows(records),
         Result("b", "frames: the shot from 3 to 15 pilot frames", *_cases(records, "frames", _frames)),
         Result("c", "workers: two processes from one", *_cases(records, "workers", _workers)),
         Result("d", "dispatch: sleeping workers from the event simulation", *_dispatch(results)),
@@ -112,8 +112,17 @@ def _dispatch(results: Path) -> tuple[tuple[Case, ...], str]:
     return tuple(dispatch_cases(read_trial(path))), ""
 
 
-def _sizes(records: list[Record]) -> list[Case]:
-    return size_cases(points_of(newest(records)))
+def _size_rows(records: Sequence[Record]) -> list[Result]:
+    """Whole frames and each stage by itself: a stage that takes a thousandth of a frame is timed that much worse."""
+    cases, why = _cases(records, "sizes", lambda found: size_cases(points_of(newest(found))))
+    if not cases:
+        return [Result("a", "size: the largest from the smaller ones", (), why)]
+    rows = [Result("a", "size, whole frame: the largest from the smaller ones", _of_stage(cases, "whole frame"))]
+    return [*rows, *(Result("a", f"size, {stage}", _of_stage(cases, stage)) for stage in STAGES)]
+
+
+def _of_stage(cases: Sequence[Case], stage: str) -> tuple[Case, ...]:
+    return tuple(case for case in cases if case.label.split(" ", 1)[1].startswith(stage))
 
 
 def _frames(records: list[Record]) -> list[Case]:

@@ -66,9 +66,9 @@ def around(row: str, label: str, predicted: float, sigma: float, measured: float
 
 
 def noise_of(point: Point) -> float:
-    """Standard deviation of the logarithm of a point's median, from its samples."""
-    samples = np.log(np.asarray(point.samples_s))
-    return max(NOISE, 1.2533 * float(np.std(samples)) / math.sqrt(len(samples)))
+    """Standard deviation of the logarithm of a point's fastest round: how far the next one is, at least ``NOISE``."""
+    samples = sorted(point.samples_s)
+    return max(NOISE, math.log(samples[min(1, len(samples) - 1)] / samples[0]))
 
 
 def size_cases(points: Sequence[Point]) -> list[Case]:

@@ -129,9 +129,13 @@ class HeldOut:
     error: float  # ln(predicted / measured)
 
 
-def hold_out(terms: Sequence[str], points: Sequence[Point], least: int = 2) -> list[HeldOut]:
-    """Errors on every size larger than those fitted, for every start of the series of at least ``least`` sizes."""
+def hold_out(terms: Sequence[str], points: Sequence[Point]) -> list[HeldOut]:
+    """Errors on every size larger than those fitted, for every start of the series of at least three sizes.
+
+    Two sizes would be met exactly by any two terms, and say nothing of them; they are used where there are but three.
+    """
     series = ordered(points)
+    least = min(POINTS_LEAST, len(series) - 1)
     driver = DRIVERS[series[0].stage] if series else None
     found = []
     for known in range(least, len(series)):
@@ -221,12 +225,12 @@ def _generator_seed() -> int:
 
 
 def resampled_laws(model: Model, shot: str, count: int) -> list[Law]:
-    """Laws fitted to medians of resampled seconds (bootstrap, Efron 1979), with a generator of its own."""
+    """Laws fitted to the fastest of resampled seconds (bootstrap, Efron 1979), with a generator of its own."""
     points = model.points[shot]
     generator = np.random.Generator(np.random.PCG64(_generator_seed()))
     draws = []
     for point in points:
         samples = np.asarray(point.samples_s)
-        draws.append(np.median(samples[generator.integers(0, len(samples), (count, len(samples)))], axis=1))
+        draws.append(samples[generator.integers(0, len(samples), (count, len(samples)))].min(axis=1))
     works = [p.work for p in points]
     return [solve(model.terms, works, [float(d[index]) for d in draws]) for index in range(count)]
