@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from functools import partial
 
 import click
@@ -39,7 +40,10 @@ def command(as_json: bool) -> None:
     say(f"Python   {described['python']['version']}, numba {described['libraries']['numba']}\n")
     for state in states:
         if state.available:
-            say(f"back-end {state.name:6} ready: {state.device}")
+            say(f"back-end {state.name:6} ready: {plain(state.device)}")
+            for gpu in state.gpus:
+                capability = ".".join(str(part) for part in gpu.capability)
+                say(f"                --device {gpu.index}: {plain(gpu.text)}, compute capability {capability}")
         else:
             say(f"back-end {state.name:6} cannot run: {plain(state.reason)}")
             say(f"                what helps: {plain(state.install or 'nothing known')}")
@@ -52,6 +56,7 @@ def _state(state: BackendState) -> dict[str, object]:
         "device": state.device,
         "reason": state.reason,
         "install": state.install,
+        "gpus": [asdict(gpu) for gpu in state.gpus],
     }
 
 

@@ -67,9 +67,10 @@ def command(
     # The kernels are imported once it is known that they will be used.
     from bench.pipeline import MAKERS, check_memory
 
-    for case in cases:
-        for one in backends:
-            check_memory(case.shot, case.size, one)
+    for one in backends:
+        needs = [(case.shot_name, check_memory(case.shot, case.size, one)) for case in cases]
+        text = ", ".join(f"{tables.plain(name)} {units.byte_size(needed)}" for name, needed in needs)
+        tables.console(stderr=True).print(f"memory needed at size {size} on {one.name}: {text}", soft_wrap=True)
     asked: dict[str, Any] = {
         "shots": [case.shot_name for case in cases],
         "size": size,

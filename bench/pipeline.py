@@ -46,8 +46,10 @@ MAKERS = Makers(
 )
 
 
-def check_memory(shot: Shot, size: str, backend: Backend) -> None:
-    """Refuse, with the numbers, what the memory cannot hold. Raises UserError; of a GPU's memory Unavailable."""
+def check_memory(shot: Shot, size: str, backend: Backend) -> int:
+    """Bytes that a shot needs. Refuses, with the numbers, what the memory cannot hold: raises UserError, of a GPU's
+    memory Unavailable.
+    """
     needed = estimate(shot, size).memory_bytes[backend.name]
     free = getattr(backend, "free_bytes", None)
     if free is not None:
@@ -56,7 +58,7 @@ def check_memory(shot: Shot, size: str, backend: Backend) -> None:
                 f"{shot.name} at size {size} needs {units.byte_size(needed)} of the GPU's memory,"
                 f" {units.byte_size(free())} are free; a smaller --size or --backend numba runs"
             )
-        return
+        return needed
     limits = [psutil.virtual_memory().total, cgroup_memory_limit_bytes()]
     room = min(limit for limit in limits if limit is not None)
     if needed > room:
@@ -64,3 +66,4 @@ def check_memory(shot: Shot, size: str, backend: Backend) -> None:
             f"{shot.name} at size {size} needs {units.byte_size(needed)} of memory, this machine has"
             f" {units.byte_size(room)}; a smaller --size runs"
         )
+    return needed

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from bench import devices
+from bench import cmd_devices, devices
 from bench.backend import NumbaBackend
 from bench.backend_cupy import CupyBackend
 from bench.cli import main
@@ -67,6 +68,16 @@ def test_a_gpu_that_can_run_is_taken() -> None:
     cpu, gpu = make_backends("all", 1, "1", found)
     assert isinstance(cpu, NumbaBackend) and isinstance(gpu, CupyBackend) and gpu.device == 1
     assert [made.name for made in make_backends("numba", 1, around=found)] == ["numba"]
+
+
+def test_devices_lists_what_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = cupy_state(around(FakeCupy(gpus=(TURING, FakeGpu("Hopper [x]")))))
+    monkeypatch.setattr(cmd_devices, "available_backends", lambda: (found,))
+    done = CliRunner().invoke(main, ["devices"])
+    assert "--device 0: Turing, 8.00 GiB, compute capability 7.5" in done.stdout
+    assert "--device 1: Hopper [x], 8.00 GiB, compute capability 9.0" in done.stdout
+    state = json.loads(CliRunner().invoke(main, ["devices", "--json"]).stdout)["backends"][0]
+    assert [gpu["name"] for gpu in state["gpus"]] == ["Turing", "Hopper [x]"]
 
 
 def test_numba_does_not_look_for_a_gpu() -> None:
