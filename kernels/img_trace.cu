@@ -2,14 +2,29 @@
 // Path trace one picture: the CUDA side of img_trace.py.
 //
 // A warp takes a few neighbouring pixels; its lanes are (pixel, chunk of SAMPLE_CHUNK samples), as many chunks of a
-// pixel side by side as a power of two allows. A lane sums the samples of its chunk in registers and starts the next
-// path as soon as one has ended; then the first lane of a pixel adds the chunks' sums to the film, in sample order.
-// Work counters are summed over the warp once, at the end, into one row of work_inout.
+// pixel side by side as a power of two allows. A lane sums the samples of its chunk in its column of shared memory and
+// starts its next path as soon as one has ended; then the first lane of a pixel adds the chunks' sums to the film, in
+// sample order. Work counters are summed over the warp once, at the end, into one row of work_inout.
 
 constexpr unsigned ALL_LANES = 0xffffffffu;
 
+// Blocks that a multiprocessor holds at once: registers bound them on Hopper, shared memory on cards that have less.
+// The launch is for the most of them; where fewer fit, the others have nothing to do.
+constexpr int TRACE_BLOCKS_MAX = 5;
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+constexpr int TRACE_BLOCKS = 2;
+#elif defined(__CUDA_ARCH__) && __CUDA_ARCH__ != 900 && __CUDA_ARCH__ != 1000
+constexpr int TRACE_BLOCKS = 4;
+#else
+constexpr int TRACE_BLOCKS = TRACE_BLOCKS_MAX;
+#endif
+
 constexpr int HELD_SUMS = HELD_PATH_WORDS;  // of a chunk's samples, in the order of a film pixel's words
-constexpr int HELD_WORDS = HELD_SUMS + FILM_WORDS;
+constexpr int HELD_X = HELD_SUMS + FILM_WORDS;  // the pixel
+constexpr int HELD_Y = HELD_X + 1;
+constexpr int HELD_CAMERA_SIGN = HELD_X + 2;
+constexpr int HELD_LEFT = HELD_X + 3;  // samples of the chunk
+constexpr int HELD_WORDS = HELD_X + 4;
 
 struct Picture {
   int width, height;
@@ -18,11 +33,11 @@ struct Picture {
 };
 
 // Camera ray through a point of the pixel's square; row 0 is the top.
-__device__ __forceinline__ float3 camera_direction(const Words& camera_in, const Picture& picture, int x, int y,
+__device__ __forceinline__ float3 camera_direction(const Words& camera_in, const Picture& picture, float x, float y,
                                                    float u, float v) {
   float step_x = TWO / (float)picture.width, step_y = TWO / (float)picture.height;
-  float sx = ((float)x + u) * step_x - ONE;
-  float sy = ONE - ((float)y + v) * step_y;
+  float sx = (x + u) * step_x - ONE;
+  float sy = ONE - (y + v) * step_y;
   float dx = camera_in[CAMERA_FORWARD] + sx * camera_in[CAMERA_RIGHT] + sy * camera_in[CAMERA_UP];
   float dy = camera_in[CAMERA_FORWARD + 1] + sx * camera_in[CAMERA_RIGHT + 1] + sy * camera_in[CAMERA_UP + 1];
   float dz = camera_in[CAMERA_FORWARD + 2] + sx * camera_in[CAMERA_RIGHT + 2] + sy * camera_in[CAMERA_UP + 2];
@@ -35,16 +50,22 @@ __device__ __forceinline__ void trace_pixel(int x, int y, const Picture& picture
                                             const Words& glow_lut_in, const Scene& scene, const Held& held,
                                             const Work& work) {
   for (int n = 0; n < FILM_WORDS; ++n) held[HELD_SUMS + n] = ZERO;
-  float3 origin = make_float3(camera_in[CAMERA_ORIGIN], camera_in[CAMERA_ORIGIN + 1], camera_in[CAMERA_ORIGIN + 2]);
-  float sign = camera_sign(scene, origin);
+  float3 origin = words3(camera_in, CAMERA_ORIGIN);
+  held[HELD_X] = (float)x;
+  held[HELD_Y] = (float)y;
+  held[HELD_CAMERA_SIGN] = camera_sign(scene, origin);
   Draws draws{(unsigned)(y * picture.width + x), (unsigned)(picture.sample_start + n), 0u, picture.seed};
-  Path path{Ray{origin, origin, sign, ZERO}, 0, 0, true};
+  Path path{Ray{origin, origin, ONE, ZERO}, false, true};
+  held[HELD_LEFT] = (float)count;
   bool started = false;
-  while (count > 0) {
+  while (true) {
     if (!started) {
+      if (!(held[HELD_LEFT] > ZERO)) break;
+      held[HELD_LEFT] = held[HELD_LEFT] - ONE;
       draws.dim = 0u;
       float4 number = draw(draws);
-      path = path_start(origin, camera_direction(camera_in, picture, x, y, number.x, number.y), sign, held);
+      float3 d = camera_direction(camera_in, picture, held[HELD_X], held[HELD_Y], number.x, number.y);
+      path = path_start(words3(camera_in, CAMERA_ORIGIN), d, held[HELD_CAMERA_SIGN], held);
       work[WORK_PATHS] += 1;
       started = true;
     }
@@ -58,7 +79,6 @@ __device__ __forceinline__ void trace_pixel(int x, int y, const Picture& picture
     held[HELD_SUMS + FILM_DEPTH] = held[HELD_SUMS + FILM_DEPTH] + held[HELD_FIRST];
     started = false;
     draws.sample += 1u;
-    count -= 1;
   }
 }
 
@@ -92,7 +112,7 @@ __device__ __forceinline__ void add_work(const Work& work, int lane, long long r
   }
 }
 
-extern "C" __global__ void __launch_bounds__(TRACE_THREADS, 4)
+extern "C" __global__ void __launch_bounds__(TRACE_THREADS, TRACE_BLOCKS)
     img_trace(long long sample_start, long long sample_count, long long seed, long long max_depth,
               long long roulette_depth, Array<const float> camera_in, Array<const float> sky_in,
               Array<const float> look_in, Array<const float> glow_lut_in, Array<const float> trace_in,
@@ -111,7 +131,7 @@ extern "C" __global__ void __launch_bounds__(TRACE_THREADS, 4)
   for (int n = 0; n < WORK_WORDS; ++n) work[n] = 0u;
   int lane = threadIdx.x & 31;
   // Chunks of a pixel side by side, and the pixels' rectangle of a warp
-  long long total = (sample_count + SAMPLE_CHUNK - 1) / SAMPLE_CHUNK;
+  int total = (int)((sample_count + SAMPLE_CHUNK - 1) / SAMPLE_CHUNK);
   int chunks = 1;
   while (chunks < 32 && 2 * chunks <= total) chunks *= 2;
   int across = 8, down = 4;
@@ -122,22 +142,22 @@ extern "C" __global__ void __launch_bounds__(TRACE_THREADS, 4)
       down >>= 1;
     }
   }
-  int place = lane / chunks, chunk = lane % chunks;
-  int place_x = place % across, place_y = place / across;
-  long long tiles_x = (picture.width + across - 1) / across, tiles_y = (picture.height + down - 1) / down;
-  long long warp = ((long long)blockIdx.x * blockDim.x + threadIdx.x) >> 5;
-  long long warps = ((long long)gridDim.x * blockDim.x) >> 5;
-  for (long long tile = warp; tile < tiles_x * tiles_y; tile += warps) {
-    int x = (int)(tile % tiles_x) * across + place_x, y = (int)(tile / tiles_x) * down + place_y;
+  int tiles_x = (picture.width + across - 1) / across, tiles_y = (picture.height + down - 1) / down;
+  int blocks = (gridDim.x * TRACE_BLOCKS + TRACE_BLOCKS_MAX - 1) / TRACE_BLOCKS_MAX;
+  if ((int)blockIdx.x >= blocks) return;
+  int warp = (blockIdx.x * blockDim.x + threadIdx.x) >> 5, warps = (blocks * blockDim.x) >> 5;
+  for (int tile = warp; tile < tiles_x * tiles_y; tile += warps) {
+    int place = lane / chunks, chunk = lane % chunks;
+    int x = tile % tiles_x * across + place % across, y = tile / tiles_x * down + place / across;
     bool inside = x < picture.width && y < picture.height;
-    for (long long first = 0; first < total; first += chunks) {
-      long long n = (first + chunk) * SAMPLE_CHUNK;
+    for (int first = 0; first < total; first += chunks) {
+      long long n = (long long)(first + chunk) * SAMPLE_CHUNK;
       long long left = inside ? sample_count - n : 0;
       int count = left > SAMPLE_CHUNK ? SAMPLE_CHUNK : (int)left;
       trace_pixel(x, y, picture, n, count, limits, Words{camera_in}, Words{sky_in}, Words{glow_lut_in}, scene, held,
                   work);
       __syncwarp();
-      int used = total - first < chunks ? (int)(total - first) : chunks;
+      int used = total - first < chunks ? total - first : chunks;
       if (inside && chunk == 0) add_chunks(held, used, (long long)y * picture.width + x, film_inout);
       __syncwarp();
     }

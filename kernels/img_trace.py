@@ -306,5 +306,5 @@ KERNEL = Kernel(
     traffic=traffic,
     example=example,
     summed=("work_inout",),
-    passes=(Pass("img_trace", threads=128, blocks_per_sm=4),),
+    passes=(Pass("img_trace", threads=128, blocks_per_sm=5),),
 )

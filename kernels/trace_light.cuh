@@ -83,9 +83,8 @@ __device__ __forceinline__ Segment trace_segment(const Scene& scene, const Ray& 
   end.kind = solid.kind;
   if (end.beyond || (to_sun && end.kind != SOLID_NONE)) return end;
   if (trace_in[TRACE_HAS_SURFACE] > ZERO) {
-    SurfaceHit hit = surface_hit(ray.o, ray.d, end.t_end, ray.sign, trace_in, scene.grid_in, scene.table, scene.value);
-    work[WORK_SURFACE_BRICKS] += hit.bricks;
-    work[WORK_SURFACE_LOOKUPS] += hit.lookups;
+    SurfaceHit hit = surface_hit(ray.o, ray.d, end.t_end, ray.sign, trace_in, scene.grid_in, scene.table, scene.value,
+                                 work);
     end.broken = hit.broken;
     if (hit.t >= ZERO) {
       end.on_surface = true;

@@ -89,7 +89,7 @@ __device__ __forceinline__ void look_for_sun(Path& path, const Event& event, con
   most = most * share;
   if (most < FAINT) share = number.z * FAINT < most ? share * (FAINT / most) : ZERO;
   held[HELD_SHARE] = share;
-  if (share > ZERO) path.to_sun = SHADOW_SEGMENTS;
+  if (share > ZERO) path.to_sun = true;
 }
 
 // Send the ray to the sun along s; the path waits.
@@ -98,6 +98,7 @@ __device__ __forceinline__ void leave_for_sun(Path& path, float3 s, const Held& 
   hold3(held, HELD_NEXT_D, path.ray.d);
   held[HELD_NEXT_SIGN] = path.ray.sign;
   held[HELD_NEXT_FOLDS] = path.ray.folds;
+  held[HELD_SUN_LEFT] = (float)SHADOW_SEGMENTS;
   hold3(held, HELD_SUN, ONE, ONE, ONE);
   path.ray.d = s;
 }
@@ -110,7 +111,7 @@ __device__ __forceinline__ void add_sun(Path& path, const Words& sky_in, const H
   hold3(held, HELD_LIGHT, light.x + t.x * share * sun.x * sky_in[SKY_SUN_R],
         light.y + t.y * share * sun.y * sky_in[SKY_SUN_R + 1], light.z + t.z * share * sun.z * sky_in[SKY_SUN_R + 2]);
   path.ray = Ray{held3(held, HELD_NEXT_O), held3(held, HELD_NEXT_D), held[HELD_NEXT_SIGN], held[HELD_NEXT_FOLDS]};
-  path.to_sun = 0;
+  path.to_sun = false;
 }
 
 // sample_phase about d after a scattering in fog, else sample_cosine about the normal.
@@ -129,8 +130,8 @@ __device__ __forceinline__ float3 sample_direction(const Event& event, float3 d,
 }
 
 // Russian roulette; false ends the path.
-__device__ __forceinline__ bool roulette(const Path& path, int roulette_depth, Draws& draws, const Held& held) {
-  if (path.depth < roulette_depth) return true;
+__device__ __forceinline__ bool roulette(int roulette_depth, Draws& draws, const Held& held) {
+  if (held[HELD_DEPTH] < (float)roulette_depth) return true;
   float3 t = held3(held, HELD_THROUGHPUT);
   float survive = t.x;
   if (t.y > survive) survive = t.y;
@@ -210,7 +211,7 @@ __device__ __forceinline__ bool meet_water(Path& path, bool plane, const Words& 
   }
   float eta = look_in[LOOK_IOR];
   if (!plane && sign < ZERO) eta = ONE / eta;
-  WaterChoice choice = water_choice(d, m, n, eta, path.depth == 0, number.x);
+  WaterChoice choice = water_choice(d, m, n, eta, held[HELD_DEPTH] == ZERO, number.x);
   path.ray.d = choice.d;
   scale3(held, HELD_THROUGHPUT, choice.weight);
   if (plane) {
@@ -244,7 +245,7 @@ __device__ __forceinline__ bool trace_path(Path& path, Depths limits, const Word
   const Words& look_in = scene.look_in;
   const Words& trace_in = scene.trace_in;
   float voxel = trace_in[TRACE_VOXEL];
-  bool to_sun = path.to_sun > 0;
+  bool to_sun = path.to_sun;
   Segment end = trace_segment(scene, path.ray, to_sun, draws, work);
   float3 p = along(path.ray, end.t_end);
   Event event{GO_ON, make_float3(ONE, ONE, ONE), make_float3(ZERO, ZERO, ONE), ZERO, ZERO};
@@ -255,11 +256,11 @@ __device__ __forceinline__ bool trace_path(Path& path, Depths limits, const Word
   }
   if (to_sun) {
     bool on = sun_transmittance(scene, end, p, event.n, heat, path.ray, held, HELD_SUN);
-    path.to_sun -= 1;
-    if (on && path.to_sun > 0) return true;
+    held[HELD_SUN_LEFT] = held[HELD_SUN_LEFT] - ONE;
+    if (on && held[HELD_SUN_LEFT] > ZERO) return true;
     if (on) hold3(held, HELD_SUN, ZERO, ZERO, ZERO);
     add_sun(path, sky_in, held);
-    return roulette(path, limits.roulette_depth, draws, held);
+    return roulette(limits.roulette_depth, draws, held);
   }
   bool met = end.on_surface || end.collided || end.kind != SOLID_NONE;
   if (path.ray.sign < ZERO && end.t_end < FAR) pass_water(end.t_end, look_in, held);
@@ -316,8 +317,8 @@ __device__ __forceinline__ bool trace_path(Path& path, Depths limits, const Word
       meet_lava(path, look_in, p, heat, step, glow_lut_in, event, held);
     }
   }
-  path.depth += 1;
-  if (path.depth >= limits.max_depth) return false;
+  held[HELD_DEPTH] = held[HELD_DEPTH] + ONE;
+  if (held[HELD_DEPTH] >= (float)limits.max_depth) return false;
   if (event.kind != GO_ON) {
     float3 t = held3(held, HELD_THROUGHPUT);
     hold3(held, HELD_THROUGHPUT, t.x * event.albedo.x, t.y * event.albedo.y, t.z * event.albedo.z);
@@ -330,10 +331,10 @@ __device__ __forceinline__ bool trace_path(Path& path, Depths limits, const Word
     float3 s = path.ray.d;
     if (sky_in[SKY_SUN_COS] < ONE) look_for_sun(path, event, sky_in, look_in, draws, held, s);
     path.ray.d = sample_direction(event, path.ray.d, look_in[LOOK_FOG_PHASE]);
-    if (path.to_sun > 0) {
+    if (path.to_sun) {
       leave_for_sun(path, s, held);
       return true;
     }
   }
-  return roulette(path, limits.roulette_depth, draws, held);
+  return roulette(limits.roulette_depth, draws, held);
 }

@@ -13,13 +13,14 @@ struct TerrainLook {
 // Sum of noise octaves with its gradient; `ridge` sums 1 - 2|noise| instead: sharp crests.
 __device__ __forceinline__ Noise fractal(float x, float y, float z, int octaves, bool ridge) {
   Noise sum{ZERO, ZERO, ZERO, ZERO};
-  float weight = HALF, scale = ONE;
   // Columns of the rotation that octave n has been through (about z, then about x)
   float ax = ONE, ay = ZERO, az = ZERO;
   float bx = ZERO, by = ONE, bz = ZERO;
   float cx = ZERO, cy = ZERO, cz = ONE;
 #pragma unroll 1
   for (int n = 0; n < octaves; ++n) {
+    // Powers of two: made of the octave's number, they need no register in the loop
+    float scale = bits_float((127 + n) << 23), weight = bits_float((126 - n) << 23);
     float px = (ax * x + ay * y + az * z) * scale + (float)n * 17.3f;
     float py = (bx * x + by * y + bz * z) * scale - (float)n * 9.1f;
     float pz = (cx * x + cy * y + cz * z) * scale + (float)n * 5.7f;
@@ -59,8 +60,6 @@ __device__ __forceinline__ Noise fractal(float x, float y, float z, int octaves,
     cx = TURN_COS * cx - TURN_SIN * old_x;
     cy = TURN_COS * cy - TURN_SIN * old_y;
     cz = TURN_COS * cz - TURN_SIN * old_z;
-    weight = weight * HALF;
-    scale = scale * TWO;
   }
   return sum;
 }

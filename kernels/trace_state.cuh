@@ -38,10 +38,9 @@ struct Draws {
 
 // A path between two segments: what each segment needs in registers, the rest in the thread's column.
 struct Path {
-  Ray ray;     // of the next segment
-  int to_sun;  // segments that the ray to the sun may still walk; 0: none is under way
-  int depth;
-  bool clear;  // nothing but clear water and mirrors so far
+  Ray ray;      // of the next segment
+  bool to_sun;  // it belongs to a ray to the sun from the path's last event
+  bool clear;   // nothing but clear water and mirrors so far
 };
 
 // Words of a column
@@ -58,7 +57,9 @@ constexpr int HELD_FLIP_Y = 19;
 constexpr int HELD_RAN = 20;         // distance since the last event, across mirrors
 constexpr int HELD_ALPHA = 21;       // whether anything was met
 constexpr int HELD_FIRST = 22;       // and at what distance
-constexpr int HELD_PATH_WORDS = 23;
+constexpr int HELD_DEPTH = 23;       // events so far
+constexpr int HELD_SUN_LEFT = 24;    // segments that the ray to the sun may still walk
+constexpr int HELD_PATH_WORDS = 25;
 
 __device__ __forceinline__ float4 draw(Draws& draws) {
   float4 number = random4(draws.pixel, draws.sample, draws.dim, draws.seed);
@@ -112,6 +113,6 @@ __device__ __forceinline__ Path path_start(float3 o, float3 d, float sign, const
   hold3(held, HELD_LIGHT, ZERO, ZERO, ZERO);
   hold3(held, HELD_THROUGHPUT, ONE, ONE, ONE);
   held[HELD_FLIP_X] = held[HELD_FLIP_Y] = ONE;
-  held[HELD_RAN] = held[HELD_ALPHA] = held[HELD_FIRST] = ZERO;
-  return Path{Ray{o, d, sign, ZERO}, 0, 0, true};
+  held[HELD_RAN] = held[HELD_ALPHA] = held[HELD_FIRST] = held[HELD_DEPTH] = ZERO;
+  return Path{Ray{o, d, sign, ZERO}, false, true};
 }

@@ -1,10 +1,10 @@
-#include "trace_math.cuh"
+#include "trace_state.cuh"
 // Rays against the liquid's level set in bricks: the CUDA side of trace_surface.py.
 
-// First crossing, t = -1 without one; broken: the side changed without a surface. What the walk cost.
+// First crossing, t = -1 without one; broken: the side changed without a surface.
 struct SurfaceHit {
   float t;
-  int broken, bricks, lookups;
+  int broken;
 };
 
 // sign * phi around a root, both ends of the interval that holds it.
@@ -88,8 +88,8 @@ __device__ __forceinline__ float refine(Array<const float> value, int b, const B
 // The first crossing before t_end. Bricks without values cost one look-up each; threads meet again where they march.
 __device__ __forceinline__ SurfaceHit surface_hit(float3 o, float3 d, float t_end, float sign, const Words& trace_in,
                                                   Array<const int> grid_in, Array<const int> table,
-                                                  Array<const float> value) {
-  SurfaceHit result{NO_HIT, 0, 0, 0};
+                                                  Array<const float> value, const Work& work) {
+  SurfaceHit result{NO_HIT, 0};
   int nx = grid_in[0], ny = grid_in[1], nz = grid_in[2];
   float voxel = trace_in[TRACE_VOXEL];
   float edge = EIGHT * voxel;
@@ -121,6 +121,7 @@ __device__ __forceinline__ SurfaceHit surface_hit(float3 o, float3 d, float t_en
   bool armed = false;  // a path that starts on the surface waits until it has clearly left it
   float f = FAR;
   bool known = false;
+  int lookups = 0;
   while (true) {
     int b = load(table, (i * ny + j) * nz + k);
     float t_exit = tx;
@@ -128,7 +129,7 @@ __device__ __forceinline__ SurfaceHit surface_hit(float3 o, float3 d, float t_en
     if (tz < t_exit) t_exit = tz;
     if (t1 < t_exit) t_exit = t1;
     if (t_exit < t) t_exit = t;
-    result.bricks += 1;
+    work[WORK_SURFACE_BRICKS] += 1;
     if (b < 0) {
       bool outside = b != BRICK_INSIDE;
       if (outside == (sign > ZERO)) {
@@ -150,7 +151,7 @@ __device__ __forceinline__ SurfaceHit surface_hit(float3 o, float3 d, float t_en
       while (true) {
         if (!known) {
           f = sign * phi_along(value, b, ray, t);
-          result.lookups += 1;
+          lookups += 1;
           if (f > ZERO) {
             armed = true;
           } else if (armed) {
@@ -175,7 +176,7 @@ __device__ __forceinline__ SurfaceHit surface_hit(float3 o, float3 d, float t_en
         result.t = t;
         if (!first && f_last > ZERO) {
           result.t = refine(value, b, ray, sign, CLOSE * voxel, Bracket{t_last, f_last, t, f});
-          result.lookups += REFINEMENTS;
+          lookups += REFINEMENTS;
         }
         break;
       }
@@ -211,5 +212,6 @@ __device__ __forceinline__ SurfaceHit surface_hit(float3 o, float3 d, float t_en
       break;
     }
   }
+  work[WORK_SURFACE_LOOKUPS] += lookups;
   return result;
 }
