@@ -49,6 +49,8 @@ def command(
     (chosen,) = make_backends(backend if backend != "all" else "auto", threads, device)
     count = NumbaBackend(threads).threads or 1
     if scaling:
+        if chosen.name != "numba":
+            raise UserError("--scaling: expected --backend numba: it times the CPU")
         _scaling(count, as_json)
         return
     known = all_kernels()
