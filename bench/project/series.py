@@ -44,7 +44,7 @@ PILOT = (0.7, 160, 66, 8)
 PAIR = ((1.0, 224, 94, 16), (1.4, 320, 134, 8))
 MEASURED_FRAME = 3  # the frame that shotmark run measures too
 FRAME_STEP = 2
-FRAME_ROUNDS, WORKER_ROUNDS = 2, 5
+FRAME_ROUNDS, WORKER_ROUNDS = 4, 6
 
 
 def folder_of(results: Path) -> Path:
