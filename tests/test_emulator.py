@@ -308,6 +308,14 @@ def test_the_plain_build_finds_what_was_written_beside_an_array() -> None:
         run("int* p = &data_inout[0]; p[256] = 3;", checked=False)
 
 
+@pytest.mark.parametrize(
+    "body", ["while (data_inout[0] == 0) atomicAdd(&more_inout[0], 0);", "while (__activemask()) {}"]
+)
+def test_an_endless_loop_ends(body: str) -> None:
+    with pytest.raises(EmulatorError, match="endless"):
+        run(body, checked=False, seed=1, limit_s=1)
+
+
 def test_a_fault_names_the_kernels_line() -> None:
     if shutil.which("addr2line") is None:
         pytest.skip("addr2line is not installed")

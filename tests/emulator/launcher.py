@@ -89,6 +89,7 @@ def _loaded(text: str, checked: bool) -> tuple[ctypes.CDLL, Path, dict[str, sour
     library.emulator_failed_at.restype = ctypes.c_uint64
     library.emulator_launch.argtypes = (
         *(ctypes.c_void_p,) * 3, ctypes.c_int, ctypes.c_uint, ctypes.c_uint, ctypes.c_uint, ctypes.c_uint64,
+        ctypes.c_uint,
     )  # fmt: skip
     return library, path, source.entries(text)
 
@@ -96,10 +97,11 @@ def _loaded(text: str, checked: bool) -> tuple[ctypes.CDLL, Path, dict[str, sour
 class Emulator:
     """A device of ``device_sms`` multiprocessors; ``seed`` shuffles blocks and threads, 0 keeps their natural order."""
 
-    def __init__(self, device_sms: int = 3, checked: bool = False, seed: int = 0) -> None:
+    def __init__(self, device_sms: int = 3, checked: bool = False, seed: int = 0, limit_s: int = 300) -> None:
         self.device_sms = device_sms
         self.checked = checked
         self.seed = seed
+        self.limit_s = limit_s  # processor time of one pass
         self._launches = 0
 
     def launch(self, kernel: Kernel, *arguments: Any) -> None:
@@ -162,6 +164,7 @@ class Emulator:
             one.threads,
             one.shared_bytes,
             seed,
+            self.limit_s,
         )
         if failed:
             message = library.emulator_message().decode()

@@ -1,12 +1,20 @@
 // Stacks of the fibres, and accesses that the operating system refuses.
 #include <csignal>
 #include <sys/mman.h>
+#include <sys/time.h>
 
 #include "state.h"
+
+volatile bool emulator_late;
 
 namespace {
 // An access that the operating system refuses ends the launch like any other failure.
 void refused(int signal, siginfo_t* info, void*) {
+  if (signal == SIGVTALRM) {
+    if (emulator_current >= 0) emulator_fail(nullptr, "endless: the launch takes longer than it may");
+    emulator_late = true;
+    return;
+  }
   if (emulator_current < 0) {
     std::signal(signal, SIG_DFL);
     return;
@@ -18,8 +26,8 @@ void refused(int signal, siginfo_t* info, void*) {
 }
 
 struct Caught {
-  static constexpr int caught[3] = {SIGSEGV, SIGBUS, SIGFPE};
-  struct sigaction before[3];
+  static constexpr int caught[4] = {SIGSEGV, SIGBUS, SIGFPE, SIGVTALRM};
+  struct sigaction before[4];
   stack_t stack_before;
   Caught() {
     static char stack[64 * 1024];
@@ -30,17 +38,24 @@ struct Caught {
     struct sigaction action = {};
     action.sa_sigaction = refused;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
-    for (int n = 0; n < 3; ++n) sigaction(caught[n], &action, &before[n]);
+    for (int n = 0; n < 4; ++n) sigaction(caught[n], &action, &before[n]);
   }
   ~Caught() {
-    for (int n = 0; n < 3; ++n) sigaction(caught[n], &before[n], nullptr);
+    for (int n = 0; n < 4; ++n) sigaction(caught[n], &before[n], nullptr);
     sigaltstack(&stack_before, nullptr);
   }
 };
 }  // namespace
 
-Signals::Signals() : caught(new Caught) {}
-Signals::~Signals() { delete static_cast<Caught*>(caught); }
+Signals::Signals(unsigned limit_s) : caught(new Caught) {
+  itimerval limit = {{0, 0}, {limit_s, 0}};
+  setitimer(ITIMER_VIRTUAL, &limit, nullptr);
+}
+Signals::~Signals() {
+  itimerval none = {};
+  setitimer(ITIMER_VIRTUAL, &none, nullptr);
+  delete static_cast<Caught*>(caught);
+}
 
 bool make_stacks(int count) {
   static int guarded;

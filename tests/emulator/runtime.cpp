@@ -265,6 +265,7 @@ void run_block(unsigned block) {
     bool ended = emulator_threads[emulator_current].waiting == Waiting::over;
     emulator_current = -1;
     if (failed) return;
+    if (emulator_late) emulator_fail(nullptr, "endless: the launch takes longer than it may");
     if (ended) {
       look_at_warp(warp);
       look_at_barrier();
@@ -352,7 +353,7 @@ extern "C" __attribute__((visibility("default"))) uint64_t emulator_failed_at() 
 extern "C" __attribute__((visibility("default"))) int emulator_launch(void (*entry)(void**), void** values,
                                                                       const Passed* arrays, int array_count,
                                                                       unsigned blocks, unsigned block_threads,
-                                                                      unsigned shared_bytes, uint64_t seed) {
+                                                                      unsigned shared_bytes, uint64_t seed, unsigned limit_s) {
   if (block_threads < 1 || block_threads > MAX_THREADS || shared_bytes > DYNAMIC_BYTES) {
     snprintf(message, sizeof message, "no GPU has blocks of %u threads and %u bytes", block_threads, shared_bytes);
     return 1;
@@ -361,7 +362,8 @@ extern "C" __attribute__((visibility("default"))) int emulator_launch(void (*ent
     snprintf(message, sizeof message, "no memory for the stacks of %u threads", block_threads);
     return 1;
   }
-  Signals signals;
+  emulator_late = false;
+  Signals signals(limit_s);
   launched = entry;
   arguments = values;
   threads = (int)block_threads;
