@@ -123,7 +123,7 @@ def make_cases(shots: Sequence[Shot], size: str, frame: int, rounds: int | None)
 
 
 def project(record: Record) -> dict[str, Any] | None:
-    """The first projection: hours and price of these shots on a centre; None where nothing verified."""
+    """Hours, days and price of these shots and of a film on a centre, with the claims; None where nothing verified."""
     if not record.rows:
         return None
     summary = importlib.import_module("bench.project").summary
