@@ -78,13 +78,23 @@ def water(rng: np.random.Generator) -> Arguments:
 
 def sea(rng: np.random.Generator) -> Arguments:
     """Mirrors before and behind, calm water, and a steep sea around; a camera close to it."""
-    args = empty(rng, 16, 10, 3)
+    args = empty(rng, 24, 16, 4)
     add_water(rng, args, waves(0.9, 0.02))
     add_sea(args)
     add_mirrors(args, (0.0, 0.0, 1.0, 1.0), 2.0)
     args["look_in"][[k.LOOK_PLANE_RIPPLE, k.LOOK_PLANE_SCALE]] = 6.0, 0.4
     args["look_in"][k.LOOK_RIPPLE] = 3.0
-    scene.look_at(args, (-0.6, 0.5, 1.4), (1.0, 1.1, 0.9), 0.9)
+    scene.look_at(args, (-1.6, 0.5, 1.9), (1.0, 1.1, 0.7), 1.4)
+    return args
+
+
+def open_sea(rng: np.random.Generator) -> Arguments:
+    """Nothing but sea, looked at often enough to find the steepest of its waves."""
+    args = empty(rng, 32, 32, 4)
+    add_sea(args)
+    args["trace_in"][k.TRACE_HIGH_X : k.TRACE_HIGH_Z + 1] = 0.0
+    args["look_in"][k.LOOK_PLANE_SCALE] = 0.05
+    scene.look_at(args, (0.0, 0.0, 2.0), (1.0, 1.0, 0.5), 0.8)
     return args
 
 
@@ -100,14 +110,16 @@ def under_water(rng: np.random.Generator) -> Arguments:
     return args
 
 
-def cut_water(rng: np.random.Generator) -> Arguments:
-    """Water that the grid's rim cuts off, seen from inside: with a box larger than the grid, and with a smaller one."""
-    args = empty(rng, 16, 10, 3)
-    add_water(rng, args, waves(1.5))
-    small = bool(rng.integers(0, 2))
-    box(args, k.TRACE_SURFACE_LOW, 0.3 if small else -1.0, 1.6 if small else 3.0)
-    scene.look_at(args, (1.0, 0.9, 0.8), (1.3, 1.2, 0.9), 2.0)
-    return args
+def _cut_water(low: float, high: float) -> Maker:
+    def make(rng: np.random.Generator) -> Arguments:
+        """Water that the rim of its box cuts off, seen from inside."""
+        args = empty(rng, 16, 10, 3)
+        add_water(rng, args, waves(1.5))
+        box(args, k.TRACE_SURFACE_LOW, low, high)
+        scene.look_at(args, (1.0, 0.9, 0.8), (1.3, 1.2, 0.9), 2.0)
+        return args
+
+    return make
 
 
 def wide_boxes(rng: np.random.Generator) -> Arguments:
@@ -187,18 +199,21 @@ def diagonal(rng: np.random.Generator) -> Arguments:
     return args
 
 
-def corridor(rng: np.random.Generator) -> Arguments:
-    """Mirrors on all sides and a low sun: its rays go to and fro until they are given up. A cellar below the floor."""
-    args = empty(rng, 16, 10, 2)
-    add_mirrors(args, (1.0, 1.0, 1.0, 1.0), 100.0)
-    args["sky_in"][k.SKY_SUN_X : k.SKY_SUN_COS + 1] = (0.6, 0.79995, 0.01, 0.99999)
-    args["sky_in"][k.SKY_SUN_R : k.SKY_SUN_R + 3] = 1e7
-    args["look_in"][[k.LOOK_FLOOR_ON, k.LOOK_FLOOR_Z]] = 1.0, 0.3
-    add_sea(args)
-    args["look_in"][k.LOOK_PLANE_Z] = 0.6
-    args["trace_in"][k.TRACE_HIGH_X] = 0.8
-    scene.look_at(args, (0.5, 0.5, 0.5), (0.6, 0.8, 0.3), 1.2)
-    return args
+def _corridor(folds: float) -> Maker:
+    def make(rng: np.random.Generator) -> Arguments:
+        """Mirrors on all sides and a low sun: its rays go to and fro until they are given up."""
+        args = empty(rng, 16, 10, 2)
+        add_mirrors(args, (1.0, 1.0, 1.0, 1.0), folds)
+        args["sky_in"][k.SKY_SUN_X : k.SKY_SUN_COS + 1] = (0.6, 0.79995, 0.01, 0.99999)
+        args["sky_in"][k.SKY_SUN_R : k.SKY_SUN_R + 3] = 1e7
+        args["look_in"][[k.LOOK_FLOOR_ON, k.LOOK_FLOOR_Z]] = 1.0, 0.3
+        add_sea(args)
+        args["look_in"][k.LOOK_PLANE_Z] = 0.6
+        args["trace_in"][k.TRACE_HIGH_X] = 0.8
+        scene.look_at(args, (0.5, 0.5, 0.5), (0.6, 0.8, 0.3), 1.2)
+        return args
+
+    return make
 
 
 def lava(rng: np.random.Generator) -> Arguments:
@@ -327,14 +342,17 @@ CASES: dict[str, dict[str, Maker]] = {
         "no direction": _pencil((0.0, 0.0, 0.0), (1.0, 1.0, -1.0)),
         "water": water,
         "sea": sea,
+        "open sea": open_sea,
         "under water": under_water,
-        "cut water": cut_water,
+        "cut water, box beyond the grid": _cut_water(-1.0, 3.0),
+        "cut water, box in the grid": _cut_water(0.3, 1.6),
         "wide boxes": wide_boxes,
         "rough": rough,
         "tank": _tank((0.0, 0.0, 0.0, 0.0)),
         "tank between mirrors": _tank((0.0, 1.0, 1.0, 0.0)),
         "diagonal": diagonal,
-        "corridor": corridor,
+        "corridor": _corridor(100.0),
+        "corridor, few folds": _corridor(1.0),
         "shore": shore,
         "diver": diver,
         "lava": lava,
