@@ -109,6 +109,23 @@ def test_what_the_time_does_not_hold_is_named(tmp_path: Path, limits: Limits) ->
     assert record.rows == () and record.complete
 
 
+def test_kernels_are_gone_on_with_when_time_is_left(
+    tmp_path: Path, limits: Limits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = iter([False, True])
+    real = Certifier.kernels
+
+    def kernels(self: Certifier, which: Any) -> Any:
+        monkeypatch.setattr(Certifier, "_late", property(lambda self: next(late, False)))
+        return real(self, which)
+
+    monkeypatch.setattr(Certifier, "kernels", kernels)
+    told: list[str] = []
+    certificate = certifier(NumbaBackend(1), tmp_path, replace(limits, sizes=("S",))).run(told.append)
+    assert told[-1] == "kernels, the rest" and certificate.parts["kernels"].verdict == PASSED
+    assert [row["kernel"] for row in certificate.parts["kernels"].data] == ["mpm_key", "mpm_sort"]
+
+
 def test_a_wrong_twin_fails_and_the_rest_goes_on(
     tmp_path: Path, limits: Limits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
