@@ -287,8 +287,9 @@ def below_ground(rng: np.random.Generator) -> Arguments:
 
 
 def all_of_it(rng: np.random.Generator) -> Arguments:
-    """Something of everything, 35 samples: chunks side by side, the last one not full."""
+    """Something of everything, 35 samples: chunks side by side, the last one not full; few rows of counters."""
     args = empty(rng, 7, 5, 35)
+    args["work_inout"] = rng.integers(0, 1000, (7, k.WORK_WORDS))
     add_water(rng, args, waves(0.7))
     add_fog(rng, args, 0.8, 0.9, 0.5, 1.0)
     add_terrain(rng, args, 0.8)
