@@ -5,10 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
+from bench.backend import usable_cores
 from bench.project.cluster import ClusterSample
 from bench.project.costs import Basis
 from bench.project.events import Outcome, simulate
@@ -237,6 +240,15 @@ def thinned(sample: ClusterSample, gpus: int) -> ClusterSample:
         link_handshake_s=(sample.link_handshake_s + sample.link_latency_s) * factor,
         dispatch_s=sample.dispatch_s * factor,
     )
+
+
+Answer = TypeVar("Answer")
+
+
+def in_threads(answer: Callable[[Scenario], Answer], worlds: Sequence[Scenario]) -> list[Answer]:
+    """``answer`` of every world, on several cores: the event loop does not hold the interpreter's lock."""
+    with ThreadPoolExecutor(max_workers=min(4, usable_cores())) as pool:
+        return list(pool.map(answer, worlds))
 
 
 def upload_s(size_bytes: float, files: float, sample: ClusterSample, bandwidth: float | None = None) -> float:

@@ -171,7 +171,7 @@ def worker_cases(alone: Sequence[Point], together: Sequence[Sequence[Point]]) ->
     cases = []
     for (shot, size, stage), (point, beside) in slowed.items():
         others = [
-            math.log(_mean([p.seconds for p in found]) / lone.seconds)
+            math.log(max(p.seconds for p in found) / lone.seconds)
             for (other, _, where), (lone, found) in slowed.items()
             if where == stage and other != shot
         ]
@@ -179,12 +179,12 @@ def worker_cases(alone: Sequence[Point], together: Sequence[Sequence[Point]]) ->
             continue
         workers = len(together)
         count = min(len(p.samples_s) for p in beside)
-        truth = max(math.fsum(p.samples_s[:count]) for p in beside)
+        truth = count * max(p.seconds for p in beside)
         factor, sigma = math.exp(_mean(others)), float(np.std(others, ddof=1))
         sigma = math.hypot(sigma * math.sqrt(1.0 + 1.0 / len(others)), noise_of(point))
-        predicted = count * _mean(point.samples_s) * factor
+        predicted = count * point.seconds * factor
         case = around("workers", f"{shot} {size} {stage}, {workers} processes", predicted, sigma, truth, 0.0)
-        linear = count * _mean(point.samples_s)
+        linear = count * point.seconds
         farm = (workers * count * _mean(point.samples_s) + max(point.samples_s)) / workers
         cases.append(Case(**{**vars(case), "linear_s": linear, "farm_s": farm}))
     return cases

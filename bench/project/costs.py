@@ -83,11 +83,12 @@ class Basis:
         """Cost of each of ``frames`` frames over that of the measured one, by stage."""
         if frames in self.known:
             return self.known[frames]
-        found = self.known[frames] = {}
+        found = {}
         for name, stage in self.stages.items():
             course = np.asarray(stage.course or (1.0,))
             at = np.linspace(0.0, 1.0, frames) if frames > 1 else np.zeros(1)
             found[name] = np.interp(at, np.linspace(0.0, 1.0, len(course)), course)
+        self.known[frames] = found  # whole, for other threads
         return found
 
     def draw(self, generator: np.random.Generator, count: int) -> dict[str, np.ndarray]:

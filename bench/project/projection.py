@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 
 from bench.errors import UserError
 from bench.project import answers, explain
-from bench.project.answers import FilmOutcome, Job, film_outcome, shot_outcome
+from bench.project.answers import FilmOutcome, Job, film_outcome, in_threads, shot_outcome
 from bench.project.claims import Projected as Claimed
 from bench.project.claims import conditions, verdicts
 from bench.project.claims import document as claims_document
@@ -36,6 +37,7 @@ CLUSTER = "h200-1000"
 GPUS_MAX, SHOTS_MAX, SECONDS_MAX, SWEEP_MAX, FILM_FRAMES_MAX = 1_000_000, 100_000, 3600.0, 24, 3_000_000
 STORAGE_SHARE = 0.25  # of the GPUs' time: more is storage-bound
 FAILURE_SHARE = 0.10
+WHOLE_FRAMES, WORLD_FRAMES, SWEEP_FRAMES = 2e5, 4e4, 1e4  # of a simulated film; a larger one is simulated in part
 LINK_SHARE = 0.5  # of a film's time that its link is busy
 PERCENTS = {"p10": 0.1, "p50": 0.5, "p90": 0.9}
 
@@ -267,10 +269,11 @@ def _film(
     gpus: int,
     flags: list[str],
 ) -> dict[str, Any]:
-    thin = 1 if film_shots * job.frames <= 2e5 else math.ceil(film_shots * job.frames / 2e5)
-    thin = max(1, min(thin, gpus))
-    found = [film_outcome(pairs, world, job, film_shots, gpus, thin) for world in worlds]
-    middle = film_outcome(pairs, likely, job, film_shots, gpus, thin)
+    def thin(frames: float) -> int:
+        return max(1, min(math.ceil(film_shots * job.frames / frames), gpus, film_shots))
+
+    found = in_threads(lambda world: film_outcome(pairs, world, job, film_shots, gpus, thin(WORLD_FRAMES)), worlds)
+    middle = film_outcome(pairs, likely, job, film_shots, gpus, thin(WHOLE_FRAMES))
     if middle.storage_share > STORAGE_SHARE:
         flags.append(f"storage-bound: GPUs spend {100.0 * middle.storage_share:.0f} % of the film's time on it")
     if middle.upload_s > LINK_SHARE * middle.makespan_s:
@@ -324,18 +327,16 @@ def _sweep(
     if not numbers:
         return []
     worlds = draw(pairs, cluster, max(1, effort.sweep_worlds), assumed=True)
-    thin = math.ceil(film_shots * job.frames / 2e4)
+    thin = math.ceil(film_shots * job.frames / SWEEP_FRAMES)
     rows = []
     for number in dict.fromkeys(numbers):
         shots = {
             pair.cpu.shot: quantiles([shot_outcome(pair, i, world, job, number).makespan_s for world in worlds])
             for i, pair in enumerate(pairs)
         }
-        few = max(1, min(thin, number))
-        film = [
-            film_outcome(pairs, world, job, film_shots, number, few).makespan_s
-            for world in worlds[:: len(worlds) // 8 or 1]
-        ]
+        few = max(1, min(thin, number, film_shots))
+        made = partial(film_outcome, pairs, job=job, film_shots=film_shots, gpus=number, thin=few)
+        film = [one.makespan_s for one in in_threads(made, worlds[:: len(worlds) // 8 or 1])]
         rows.append({"gpus": number, "shots": shots, "film_once_s": quantiles(film)})
     return rows
 
