@@ -22,6 +22,7 @@ from numpy.typing import DTypeLike
 from bench import units
 from bench.backend import Observer, Recording, usable_cores
 from bench.cuda_compile import Compiler
+from bench.energy import EnergyMeter
 from bench.errors import Unavailable
 from bench.sm_clock import SmClock
 from kernels.kernel import Kernel, Pass
@@ -245,6 +246,9 @@ class CupyBackend:
 
     def sm_clock(self) -> SmClock:
         return SmClock(self)
+
+    def energy_meter(self) -> EnergyMeter:
+        return EnergyMeter(self.bus_id)
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+LEAST_S = 1.0  # a shorter time says nothing: the counter moves every tenth of a second or so
+
 
 class EnergyMeter:
     """Joules since the driver was loaded; None wherever they cannot be read."""
@@ -23,6 +25,11 @@ class EnergyMeter:
             self._handle = self._nvml.nvmlDeviceGetHandleByPciBusId(bus_id.encode())
         except Exception:  # no library, no driver, no rights: NVML raises its own types for each
             self._handle = None
+
+    def since(self, before: float | None, seconds: float) -> float | None:
+        """Joules since a reading; None where it is not known, or the time too short."""
+        now = self.joules()
+        return None if before is None or now is None or seconds < LEAST_S else now - before
 
     def joules(self) -> float | None:
         if self._handle is None:

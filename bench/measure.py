@@ -69,6 +69,7 @@ class Round:
     work: dict[str, Any]
     transfer_s: float = 0.0  # of encode: the picture on its way to the host
     sm_clock_hz: float | None = None  # of a GPU, inside the frame
+    joules: float | None = None  # of the whole board, informative; None where it is not known
     throttled: bool | None = None  # whether that is far below its highest
 
 
@@ -155,6 +156,8 @@ class ShotMeter:
         self._planned = 0
         self._fetched: Any = None
         self._sm_clock: Any = None
+        self._energy: Any = None
+        self._joules: float | None = None
 
     # --- verify ------------------------------------------------------------------------------
     def verify(self, progress: Callable[[str], None] = lambda text: None) -> None:
@@ -174,6 +177,8 @@ class ShotMeter:
         with CompileClock() as compiling:
             make_clock = getattr(self.backend, "sm_clock", None)
             self._sm_clock = make_clock() if make_clock else None
+            make_meter = getattr(self.backend, "energy_meter", None)
+            self._energy = make_meter() if make_meter else None
             progress("scene")
             start = clock()
             self._scene = self.makers.build_scene(self.case.shot, self.case.size)
@@ -220,6 +225,7 @@ class ShotMeter:
         self.backend.observer = self.kernel_times if observed else None
         if sm_clock is not None:
             sm_clock.reset()
+        before = self._energy.joules() if self._energy is not None else None
         # A stamp follows what was queued before it: nothing has to wait between the stages
         stamps = [clock()]
         if sm_clock is not None:
@@ -241,6 +247,8 @@ class ShotMeter:
         self.backend.synchronize()
         stamps.append(clock())
         self._stamps = stamps
+        if self._energy is not None:
+            self._joules = self._energy.since(before, float(stamps[-1] - stamps[0]))
 
     def check(self) -> Round:
         """Prove the frame just done, outside the clock; keeps it nowhere. Raises CheckFailed on other bits."""
@@ -290,6 +298,7 @@ class ShotMeter:
             work=self._work(),
             transfer_s=float(self._fetched - stamps[4]),
             sm_clock_hz=hertz,
+            joules=self._joules,
             throttled=throttled(hertz, highest),
         )
 

@@ -205,6 +205,7 @@ class Plugin:
             "cache": "warm",  # as the frame before left it
             "transfer_s": median([done.transfer_s for done in result.good_rounds]) if stage == "encode" else None,
             "sm_clock_hz": [done.sm_clock_hz for done in result.good_rounds] if stage == "frame" else None,
+            "joules": [done.joules for done in result.good_rounds] if stage == "frame" else None,
             # Seconds of rounds far below full clock: they are in no figure
             "throttled_s": [done.seconds[stage] for done in result.rounds if done not in result.good_rounds],
         }

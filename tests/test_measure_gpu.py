@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from bench import pipeline
 from bench.backend import FakeBackend
 from bench.cmd_run import exit_code_of
 from bench.compare import compare, pairs_of
+from bench.energy import EnergyMeter
 from bench.errors import EXIT_CHECK_FAILED, EXIT_UNAVAILABLE, Unavailable
 from bench.measure import ShotMeter
 from bench.plugin import measure
@@ -38,6 +40,12 @@ class FakeGpu(FakeBackend):
         if kernel.name == "mpm_p2g":
             self.observed.append(self.observer is not None)
         super().launch(kernel, *args)
+
+    def energy_meter(self) -> Any:
+        readings = iter(range(0, 1000, 10))
+        meter = EnergyMeter("", SimpleNamespace())
+        meter.joules = lambda: float(next(readings))  # type: ignore[method-assign]
+        return meter
 
     def sm_clock(self) -> Any:
         return self
@@ -77,6 +85,7 @@ def test_throttled_rounds_are_marked_repeated_and_in_no_figure(tmp_path: Path) -
     rows = {row["extra_info"]["stage"]: row for row in json.loads(record_path.read_text())["benchmarks"]}
     assert rows["frame"]["extra_info"]["sm_clock_hz"] == [2e9, 1.9e9, 1.9e9]
     assert len(rows["frame"]["extra_info"]["throttled_s"]) == 1
+    assert rows["frame"]["extra_info"]["joules"] == [10.0, 10.0, 10.0]
     assert rows["frame"]["stats"]["rounds"] == 3 and rows["frame"]["extra_info"]["device"] == "Fake GPU"
     assert rows["encode"]["extra_info"]["transfer_s"] > 0.0
 
