@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from bench.backend import usable_cores
+from bench.project import limits
 from bench.project.cluster import ClusterSample
 from bench.project.costs import Basis
 from bench.project.events import Outcome, simulate
@@ -177,9 +178,8 @@ class FilmOutcome:
     frames: int
     task_count: int
     failures: int
-    storage_share: float  # of the time that GPUs were held
-    failure_share: float
     finished: bool
+    flags: tuple[str, ...]  # signs that the time is not to be trusted
 
 
 def film_outcome(
@@ -205,7 +205,6 @@ def film_outcome(
     whole = film_shots / shots
     hours = found.makespan_s * gpus / 3600.0
     energy = hours * sample.gpu_power_w * sample.host_power_ratio * sample.pue / 1000.0
-    held_s = found.makespan_s * few
     return FilmOutcome(
         makespan_s=found.makespan_s,
         utilisation=found.utilisation,
@@ -220,9 +219,8 @@ def film_outcome(
         frames=round(float(frames.sum()) * whole),
         task_count=round(found.task_count * whole),
         failures=found.failures,
-        storage_share=found.storage_wait_s / held_s if found.finished and held_s else 0.0,
-        failure_share=(found.lost_s + found.restart_s) / held_s if found.finished and held_s else 0.0,
         finished=found.finished,
+        flags=limits.flags(found, sample),
     )
 
 

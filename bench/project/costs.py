@@ -24,6 +24,7 @@ from bench.stats import median, summarize
 LAW_DRAWS = 60
 HEAVY_TAIL = 2.0  # slowest of a figure's samples over its median
 COURSE_MOST = 3.0  # dearest frame of a shot over the average one
+WORTH_A_WORD = 0.01  # share of a frame below which a stage's oddities are not worth one
 FILM_SIZE = "XL"
 
 
@@ -172,7 +173,13 @@ def basis(
     assert here is not None
     name, there = _target(first, here, size, shot_path)
     flags: list[str] = []
-    stages = {stage: _stage(stage, rows[stage], here, there, evidence, record.machine_id, flags) for stage in STAGES}
+    whole_s = sum(median(rows[stage].samples_s) or 0.0 for stage in STAGES)
+    stages = {}
+    for stage in STAGES:
+        signs: list[str] = []
+        stages[stage] = _stage(stage, rows[stage], here, there, evidence, record.machine_id, signs)
+        if stages[stage].here_s >= WORTH_A_WORD * whole_s:
+            flags += signs
     beyond = {stage.name: stage.extrapolated for stage in stages.values() if stage.beyond}
     if beyond:
         factors = ", ".join(f"{stage} {factor:,.0f} x" for stage, factor in beyond.items())

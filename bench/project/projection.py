@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from bench.errors import UserError
-from bench.project import answers, explain
+from bench.project import answers, explain, limits
 from bench.project.answers import FilmOutcome, Job, film_outcome, in_threads, shot_outcome
 from bench.project.claims import Projected as Claimed
 from bench.project.claims import conditions, verdicts
@@ -35,10 +35,7 @@ FRAME_RATE = 24.0
 SHOT_S, FILM_SHOTS = 2.5, 1900
 CLUSTER = "h200-1000"
 GPUS_MAX, SHOTS_MAX, SECONDS_MAX, SWEEP_MAX, FILM_FRAMES_MAX = 1_000_000, 100_000, 3600.0, 24, 3_000_000
-STORAGE_SHARE = 0.25  # of the GPUs' time: more is storage-bound
-FAILURE_SHARE = 0.10
 WHOLE_FRAMES, WORLD_FRAMES, SWEEP_FRAMES = 2e5, 4e4, 1e4  # of a simulated film; a larger one is simulated in part
-LINK_SHARE = 0.5  # of a film's time that its link is busy
 PERCENTS = {"p10": 0.1, "p50": 0.5, "p90": 0.9}
 
 
@@ -233,8 +230,7 @@ def _shot(
         return both(lambda world: shot_outcome(pair, index, world, job, number).makespan_s)
 
     middle = shot_outcome(pair, index, likely, job, gpus)
-    if not middle.finished:
-        flags.append(f"{pair.cpu.shot}: never ends, tasks are lost faster than they end")
+    flags += [f"{pair.cpu.shot}: {flag}" for flag in limits.flags(middle, likely.sample(gpus))]
     enough = answers.enough_gpus(pair, index, likely, job)
     seconds = job.seconds(likely.shots[index])
     times = {"gpus_s": on(gpus), "one_gpu_s": on(1), "frame_a_gpu_s": on(min(job.frames, gpus))}
@@ -274,12 +270,7 @@ def _film(
 
     found = in_threads(lambda world: film_outcome(pairs, world, job, film_shots, gpus, thin(WORLD_FRAMES)), worlds)
     middle = film_outcome(pairs, likely, job, film_shots, gpus, thin(WHOLE_FRAMES))
-    if middle.storage_share > STORAGE_SHARE:
-        flags.append(f"storage-bound: GPUs spend {100.0 * middle.storage_share:.0f} % of the film's time on it")
-    if middle.upload_s > LINK_SHARE * middle.makespan_s:
-        flags.append("link-bound: sending the frames takes most of the film's time")
-    if middle.failure_share > FAILURE_SHARE:
-        flags.append(f"failures: they cost {100.0 * middle.failure_share:.0f} % of the GPUs' time")
+    flags += [f"the film: {flag}" for flag in middle.flags]
     if not all(one.finished for one in (*found, middle)):
         flags.append("the film: in some draws it never ends, tasks are lost faster than they end")
     passes = [world.values["passes"] for world in worlds]
