@@ -50,7 +50,7 @@ STATE = {"value": np.ones(1, np.int64)}
 
 
 def test_every_frame_is_made_once_and_a_slow_device_makes_fewer() -> None:
-    devices = [FakeDevice(0), FakeDevice(1, wait_s=0.2)]
+    devices = [FakeDevice(0), FakeDevice(1, wait_s=0.3)]
     done: list[int] = []
     threads = set()
 
@@ -63,7 +63,7 @@ def test_every_frame_is_made_once_and_a_slow_device_makes_fewer() -> None:
         spread.submit(frame, STATE)
     spread.finish()
     assert sorted(done) == list(range(1, 21)) == sorted(devices[0].made + devices[1].made)
-    assert 1 <= len(devices[1].made) < len(devices[0].made)
+    assert len(devices[1].made) < len(devices[0].made)
     assert spread.frames == {"fake 0": len(devices[0].made), "fake 1": len(devices[1].made)}
     assert threads == {threading.main_thread()}, "files are written by one thread"
 
