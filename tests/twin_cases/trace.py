@@ -98,13 +98,25 @@ def open_sea(rng: np.random.Generator) -> Arguments:
     return args
 
 
+def _rim(x: float, y: float) -> Maker:
+    def make(rng: np.random.Generator) -> Arguments:
+        """Straight down on a point of the domain's rim, which is not the sea's."""
+        args = empty(rng, 4, 2)
+        add_sea(args)
+        args["camera_in"][:12] = (x, y, 3.0, 0.0, 0.0, -1.0, *[0.0] * 6)
+        args["sky_in"][k.SKY_SUN_COS] = 1.0
+        return args
+
+    return make
+
+
 def under_water(rng: np.random.Generator) -> Arguments:
     """The camera in dim water between four mirrors, over a floor; no foam."""
     args = empty(rng, 16, 10, 4)
     add_water(rng, args, waves(1.4))
     add_mirrors(args, (1.0, 1.0, 1.0, 1.0), 6.0)
     look = args["look_in"]
-    look[[k.LOOK_FLOOR_ON, k.LOOK_FLOOR_Z]] = 1.0, 0.15
+    look[[k.LOOK_FLOOR_ON, k.LOOK_FLOOR_Z]] = 1.0, 0.0
     look[[k.LOOK_FOAM_GAIN, k.LOOK_RIPPLE]] = 0.0
     scene.look_at(args, (0.5, 0.5, 0.8), (1.0, 1.2, 1.1), 1.0)
     return args
@@ -166,7 +178,7 @@ def rough(rng: np.random.Generator) -> Arguments:
     return args
 
 
-def _tank(mirrors: Any) -> Maker:
+def _tank(mirrors: Any, target: Any) -> Maker:
     """A block of water whose sides lie close to the domain's: they are the open sea to a ray inside."""
 
     def make(rng: np.random.Generator) -> Arguments:
@@ -180,7 +192,7 @@ def _tank(mirrors: Any) -> Maker:
         add_sea(args)
         add_mirrors(args, mirrors, 3.0)
         args["look_in"][k.LOOK_PLANE_Z] = 1.45
-        scene.look_at(args, (1.0, 1.01, 0.7), (1.5, 1.3, 0.6), 3.0)
+        scene.look_at(args, (1.0, 1.01, 0.7), target, 2.0)
         return args
 
     return make
@@ -189,13 +201,14 @@ def _tank(mirrors: Any) -> Maker:
 def diagonal(rng: np.random.Generator) -> Arguments:
     """A ball of water with a core, sun and camera on its diagonal: head-on, a cosine rounds beyond 1."""
     args = empty(rng, 16, 12, 4)
-    add_water(rng, args, ball((1.0, 1.0, 1.0), 0.75))
+    add_water(rng, args, ball((16 * VOXEL,) * 3, 0.75))
     args["look_in"][[k.LOOK_RIPPLE, k.LOOK_FOAM_GAIN]] = 0.0
-    args["collider_in"][0, :6] = (k.COLLIDER_SPHERE, 0, 1, 1, 1, 0.3)
+    args["collider_in"][0, :6] = (k.COLLIDER_SPHERE, 0, *[16 * VOXEL] * 3, 0.3)
     args["trace_in"][k.TRACE_HAS_COLLIDERS] = 1.0
     args["sky_in"][k.SKY_SUN_X : k.SKY_SUN_COS + 1] = (-0.57735027, -0.57735027, 0.57735027, 0.9999999)
     args["sky_in"][k.SKY_SUN_R : k.SKY_SUN_R + 3] = 1e7
-    scene.look_at(args, (-1.5, -1.5, 3.5), (1.0, 1.0, 1.0), 2e-4)
+    centre = np.array([16 * VOXEL] * 3)
+    scene.look_at(args, centre + (-2.5, -2.5, 2.5), centre, 2e-4)
     return args
 
 
@@ -246,6 +259,8 @@ def _fog(g: float, peak: float, roulette_depth: int) -> Maker:
         args = empty(rng, 12, 8, 3)
         add_fog(rng, args, peak, 1.0, g, 0.0)
         args["roulette_depth"], args["max_depth"] = roulette_depth, 40
+        if peak > 50:
+            add_mirrors(args, (1.0, 1.0, 1.0, 1.0), 3.0)
         return args
 
     return make
@@ -308,14 +323,6 @@ def many_chunks(rng: np.random.Generator) -> Arguments:
     return args
 
 
-def no_samples(rng: np.random.Generator) -> Arguments:
-    return {**empty(rng), "sample_count": 0}
-
-
-def one_bounce(rng: np.random.Generator) -> Arguments:
-    return {**solids(rng), "max_depth": 1}
-
-
 # --- img_resolve --------------------------------------------------------------------------------
 
 
@@ -344,13 +351,18 @@ CASES: dict[str, dict[str, Maker]] = {
         "water": water,
         "sea": sea,
         "open sea": open_sea,
+        "rim, low x": _rim(0.0, 1.0),
+        "rim, high x": _rim(2.0, 1.0),
+        "rim, low y": _rim(1.0, 0.0),
+        "rim, high y": _rim(1.0, 2.0),
         "under water": under_water,
         "cut water, box beyond the grid": _cut_water(-1.0, 3.0),
         "cut water, box in the grid": _cut_water(0.3, 1.6),
         "wide boxes": wide_boxes,
         "rough": rough,
-        "tank": _tank((0.0, 0.0, 0.0, 0.0)),
-        "tank between mirrors": _tank((0.0, 1.0, 1.0, 0.0)),
+        "tank, high sides": _tank((0.0, 0.0, 0.0, 0.0), (1.5, 1.4, 0.6)),
+        "tank, low sides": _tank((0.0, 0.0, 0.0, 0.0), (0.5, 0.4, 0.6)),
+        "tank between mirrors": _tank((0.0, 1.0, 1.0, 0.0), (1.5, 0.8, 0.7)),
         "diagonal": diagonal,
         "corridor": _corridor(100.0),
         "corridor, few folds": _corridor(1.0),
@@ -368,8 +380,8 @@ CASES: dict[str, dict[str, Maker]] = {
         "below ground": below_ground,
         "all of it": all_of_it,
         "many chunks": many_chunks,
-        "no samples": no_samples,
-        "one bounce": one_bounce,
+        "no samples": lambda rng: {**empty(rng), "sample_count": 0},
+        "one bounce": lambda rng: {**solids(rng), "max_depth": 1},
     },
     "img_resolve": {
         "one sample": _resolve(1, 3, 5),
