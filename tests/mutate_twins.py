@@ -8,6 +8,8 @@ result; every other one is a hole in the tests, and the exit code is 1.
 from __future__ import annotations
 
 import argparse
+import atexit
+import os
 import random
 import re
 import shutil
@@ -149,6 +151,13 @@ def chosen(count: int, seed: int, files: list[str]) -> list[Mutant]:
     return picked
 
 
+def keep_libraries_apart() -> None:
+    """Hundreds of libraries that are used once stay out of the folder that tests build in."""
+    folder = tempfile.mkdtemp(prefix="shotmark-mutants-")
+    os.environ["SHOTMARK_EMULATOR_CACHE"] = folder
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+
 def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutate_twins", description=__doc__)
     parser.add_argument("files", nargs="*", help="mpm_key.cu, common.cuh, ...; all when none is named")
@@ -158,6 +167,7 @@ def main(words: list[str] | None = None) -> int:
     files = told.files or sorted(
         path.name for path in FOLDER.glob("*.cu*") if path.stem != "roof_probe" and users_of(path.name)
     )
+    keep_libraries_apart()
     counts = {"caught": 0, "equivalent": 0, "MISSED": 0}
     for mutant in chosen(told.count, told.seed, files):
         noticed = caught_by(mutant)

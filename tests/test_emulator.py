@@ -10,9 +10,9 @@ import pytest
 
 from kernels import source
 from kernels.kernel import Pass
-from tests.emulator import Emulator, EmulatorError
+from tests.emulator import Emulator, EmulatorError, build
 
-pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
+pytestmark = pytest.mark.skipif(not build.available(), reason="g++ is not installed: the emulator cannot be built")
 
 SIGNATURE = "Array<int> data_inout, Array<int> more_inout"
 GRID = "int thread = blockIdx.x * blockDim.x + threadIdx.x;\n"

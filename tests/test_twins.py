@@ -14,7 +14,7 @@ import pytest
 
 from kernels import all_kernels, source
 from kernels.kernel import Kernel, Pass
-from tests.emulator import Emulator
+from tests.emulator import Emulator, build
 from tests.emulator.compare import copied, differences
 from tests.twin_cases import cases_of
 
@@ -24,6 +24,12 @@ EXAMPLE_SIZE = 300
 EXAMPLE_SIZES = {"img_trace": 24}  # a picture is a hundred times as much work as the rest
 SEED = 20260131
 ORDERS = 12
+
+
+@pytest.fixture(autouse=True)
+def somewhere_to_run(gpu: Any) -> None:
+    if gpu is None and not build.available():
+        pytest.skip("g++ is not installed: the emulator cannot be built")
 
 
 def each_case() -> list[Any]:

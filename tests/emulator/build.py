@@ -22,6 +22,7 @@ CHECKED_FLAGS = (
     "-fsanitize=thread,alignment,bounds,shift-exponent,float-cast-overflow,integer-divide-by-zero",
     "--param=tsan-instrument-func-entry-exit=0",
 )
+LIBRARIES_KEPT = 600
 _DYNAMIC = re.compile(
     r"extern\s+__shared__\s+(?:__align__\s*\(\s*\d+\s*\)\s+)?((?:unsigned |signed |long )*\w+)\s+(\w+)\s*\[\s*\]\s*;"
 )
@@ -32,8 +33,16 @@ class BuildError(Exception):
 
 
 @functools.cache
+def _found_compiler() -> str | None:
+    return shutil.which("g++")
+
+
+def available() -> bool:
+    return _found_compiler() is not None
+
+
 def compiler() -> str:
-    found = os.environ.get("CXX") or shutil.which("g++") or shutil.which("c++")
+    found = _found_compiler()
     if found is None:
         raise BuildError("g++ is not installed: the CUDA twins cannot be run on the CPU")
     return found
@@ -101,10 +110,18 @@ def library(text: str, checked: bool) -> Path:
             objects = [str(_object(name, checked)) for name in _parts(checked)]
             _compile([compiler(), "-shared", f"{own}.o", *objects, "-o", str(made)])
             os.replace(made, path)
+            _forget_old()
         finally:
             for leftover in (kernel, made, Path(f"{own}.o")):
                 leftover.unlink(missing_ok=True)
     return path
+
+
+def _forget_old() -> None:
+    """Keep the folder from growing with every edit."""
+    kept = sorted(folder().glob("*.so"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in kept[LIBRARIES_KEPT:]:
+        path.unlink(missing_ok=True)
 
 
 def _parts(checked: bool) -> tuple[str, ...]:

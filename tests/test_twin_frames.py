@@ -1,0 +1,78 @@
+"""Whole frames of the three shots, tiny, on the twins in the emulator: state and picture have Numba's SHA-256."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.backend import NumbaBackend
+from bench.render import Renderer
+from bench.scene import Scene, build_scene
+from bench.shot import SHOTS, load_shot
+from bench.simulate import Simulation
+from kernels import all_kernels
+from tests.emulator import build
+from tests.emulator.backend import EmulatorBackend
+
+pytestmark = pytest.mark.skipif(not build.available(), reason="g++ is not installed: the emulator cannot be built")
+
+CELLS = {"lava": 16, "wave": 16, "tornado": 12}  # along x, of size S; none of their blocks of 4 lies idle
+VOXEL_PER_CELL = 1.5  # coarse, for the emulator is slow
+ORDERS = 100
+
+
+@cache
+def tiny_scene(name: str, folder: Path) -> Scene:
+    """The shot as it ships but for its lattice, its picture and one sample a pixel."""
+    text = (SHOTS / f"{name}.toml").read_text(encoding="utf-8")
+    for key, value in (("cells_x", CELLS[name]), ("width", 12), ("height", 5), ("samples", 1)):
+        text = re.sub(rf"(?m)^(\[size\.S\](?:\n\w.*)*?\n{key} = )\d+", rf"\g<1>{value}", text)
+    if "voxel_per_cell" not in text:
+        text = text.replace("[size.S]\n", f"[size.S]\nvoxel_per_cell = {VOXEL_PER_CELL}\n")
+    path = folder / f"{name}.toml"
+    path.write_text(text, encoding="utf-8")
+    return build_scene(load_shot(str(path)), "S")
+
+
+def proof_of(scene: Scene, backend: Any, frames: int = 1) -> tuple[Any, ...]:
+    """Work and SHA-256 of state and picture after some frames."""
+    simulation, renderer = Simulation(scene, backend), Renderer(scene, backend)
+    for _ in range(frames):
+        work = simulation.advance_frame()
+    renderer.surface(simulation)
+    renderer.trace(frames)
+    return work, simulation.state_digest(), renderer.resolve().digest, renderer.work()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("tiny")
+
+
+@pytest.mark.slow
+def test_frames_are_the_same_and_every_kernel_took_part(folder: Path) -> None:
+    launched: set[str] = set()
+    for name in CELLS:
+        scene = tiny_scene(name, folder)
+        emulator = EmulatorBackend(seed=3)
+        assert proof_of(scene, emulator, 2) == proof_of(scene, NumbaBackend(1), 2), name
+        launched |= emulator.launched
+    assert set(all_kernels()) <= launched
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["lava", "wave"])
+def test_a_frame_with_every_access_checked(name: str, folder: Path) -> None:
+    """No race, no access outside an array, nothing read from shared memory before it was written."""
+    scene = tiny_scene(name, folder)
+    assert proof_of(scene, EmulatorBackend(device_sms=1, checked=True)) == proof_of(scene, NumbaBackend(1))
+
+
+@pytest.mark.slow
+def test_a_hundred_orders_give_one_frame(folder: Path) -> None:
+    scene = tiny_scene("lava", folder)
+    assert len({proof_of(scene, EmulatorBackend(1 + n % 2, seed=1 + n)) for n in range(ORDERS)}) == 1
