@@ -18,6 +18,8 @@ from bench.record import STAGES
 from bench.stats import median
 
 Z80 = 1.2815515655446004  # half of an 80 % interval, in standard deviations
+# 90 % point of Student's t over that of the normal distribution, from so many degrees of freedom on
+STUDENT = {1: 2.40, 2: 1.47, 3: 1.28, 4: 1.20, 6: 1.12, 9: 1.08, 13: 1.05, 30: 1.0}
 PILOTS = (3, 6, 10, 15)
 PILOT_STAGES = ("simulate", "surface", "trace", "frame")
 NOISE = 0.02  # what two equal runs differ by on a shared machine
@@ -144,17 +146,21 @@ def frame_cases(points: Sequence[Point]) -> list[Case]:
 def predict_frames(known: np.ndarray, seconds: np.ndarray, wanted: np.ndarray) -> tuple[float, float]:
     """Seconds of all ``wanted`` frames from a few known ones, and the standard deviation of its logarithm.
 
-    Between two known frames the time changes evenly. How wrong that is, is seen by leaving each inner frame out; a
-    smooth course over gaps of g frames is then off by a quarter of what it is over 2 g.
+    Between two known frames the time changes evenly. How far single frames lie from that is seen by leaving each inner
+    one out: its error holds its own scatter and half of its neighbours' (variance 3/2). The sum keeps of that scatter
+    what k - 1 gaps average out, and a smooth course, which is a sixth of it wrong, stays below. Few inner frames say
+    little about their scatter: Student's factor widens for that.
     """
     total = float(np.interp(wanted, known, seconds).sum())
     errors = []
     for index in range(1, len(known) - 1):
         kept = np.arange(len(known)) != index
         errors.append(float(np.interp(known[index], known[kept], seconds[kept]) / seconds[index] - 1.0))
-    wiggle = math.sqrt(sum(e * e for e in errors) / len(errors)) if errors else 0.5
-    # The inner frames' errors hold the noise of three frames, and what their sum keeps of it falls with their number
-    return total, wiggle / math.sqrt(max(1, len(errors)))
+    if not errors:
+        return total, 0.5
+    scatter = math.sqrt(sum(e * e for e in errors) / len(errors) / 1.5)
+    student = STUDENT[max(count for count in STUDENT if count <= len(errors))]
+    return total, student * scatter * math.sqrt(1.0 / (len(known) - 1) + 1.0 / len(wanted))
 
 
 def worker_cases(alone: Sequence[Point], together: Sequence[Sequence[Point]]) -> list[Case]:
