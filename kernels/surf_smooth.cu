@@ -45,6 +45,6 @@ extern "C" __global__ void __launch_bounds__(256) surf_smooth(
       if (phi < value.x - margin) phi = value.x - margin;
       store2(value_out, at, make_float2(phi, value.y));
     }
-    __syncthreads();
+    // The barrier behind the next brick's neighbours stands before the next write to the tile
   }
 }

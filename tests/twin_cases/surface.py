@@ -7,7 +7,9 @@ kernels before; outputs hold 7 beforehand, so that a stray or missing write show
 from __future__ import annotations
 
 import copy
+import functools
 import importlib
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -180,7 +182,7 @@ def walls_cut(rng: np.random.Generator) -> Chain:
 
 
 def walls_mixed(rng: np.random.Generator) -> Chain:
-    return Chain(pool(rng), walls=MIXED)
+    return Chain(pool(rng, high=(0.75,) * 3), walls=MIXED)
 
 
 def hot(rng: np.random.Generator) -> Chain:
@@ -216,15 +218,25 @@ def wide(rng: np.random.Generator) -> Chain:
     corner = np.array([[0.3, 0.3, 0.3], [1.6, 0.9, 2.6]])
     liquid = np.concatenate([at + 0.1 * rng.random((9, 3)) for at in corner])
     effects = np.concatenate([at * (1, 1, 0.2) + 0.1 * rng.random((12, 3)) for at in corner[::-1]])
-    return Chain(liquid, np.concatenate([effects, [[0.1, 1.4, 2.9]] * 4]), cells=(16, 12, 24))
+    return Chain(liquid, np.concatenate([effects, [[0.1, 1.4, 2.9]] * 4]), cells=(16, 12, 24), walls=CUT)
 
 
-def brimful(rng: np.random.Generator, walls: tuple[int, ...]) -> Chain:
-    """Just as many particles in each cell as make it full, two short ones apart: bricks inside and at the rim."""
-    cells = (16, 12, 16)
-    centre = np.stack(np.meshgrid(*[np.arange(n) + 0.5 for n in cells], indexing="ij"), -1).reshape(-1, 3)
-    points = np.repeat(centre, 2, axis=0)[: -3 * 16 * 2]
-    points = np.delete(points, rng.choice(len(points), 2, replace=False), axis=0)
+def scattered(rng: np.random.Generator, walls: tuple[int, ...], number: int) -> Chain:
+    """Lone particles and effects in a box of many bricks."""
+    cells = (24, 16, 20)
+    liquid, effects = (rng.uniform(0, 0.125, (number, 3)) * cells for _ in range(2))
+    return Chain(liquid, effects, cells=cells, walls=walls)
+
+
+def brimful(rng: np.random.Generator, walls: tuple[int, ...], short: int, margin: int) -> Chain:
+    """Just as many particles in each cell as make it full, but for ``short`` cells: bricks inside and at the rim.
+
+    margin: empty cells at the rim; walls stand 2 cells inside.
+    """
+    cells = (16, 12, 20)
+    axes = [np.arange(margin, n - margin) + 0.5 for n in cells]
+    centre = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
+    points = np.delete(np.repeat(centre, 2, axis=0), rng.choice(2 * len(centre), short, replace=False), axis=0)
     return Chain(points * float(CELL), cells=cells, walls=walls)
 
 
@@ -245,8 +257,13 @@ def _scenes(kernel: str) -> dict[str, Maker]:
     for label in LABELS.get(kernel, ()):
         made |= {scene.__name__ + label: _of(scene, kernel, label) for scene in (plain, none, one_cell, edges)}
     if kernel == "surf_bricks":
-        for index, walls in enumerate((OPEN, CUT, GOES_ON, MIXED)):
-            made[f"brimful {index}"] = lambda rng, walls=walls: brimful(rng, walls).before[kernel]
+        for walls, short, margin in itertools.product((OPEN, CUT, GOES_ON, MIXED), (0, 4, 9), (0, 2)):
+            scene = functools.partial(brimful, walls=walls, short=short, margin=margin)
+            made[f"brimful {walls[0]}{walls[1]} {short} {margin}"] = _of(scene, kernel)
+    if kernel in ("surf_bricks", "fog_bricks"):
+        for walls, number in itertools.product((OPEN, CUT), (3, 6, 10, 15)):
+            scene = functools.partial(scattered, walls=walls, number=number)
+            made[f"scattered {walls[0]} {number}"] = _of(scene, kernel)
     return made
 
 
