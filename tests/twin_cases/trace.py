@@ -98,18 +98,6 @@ def open_sea(rng: np.random.Generator) -> Arguments:
     return args
 
 
-def _rim(x: float, y: float) -> Maker:
-    def make(rng: np.random.Generator) -> Arguments:
-        """Straight down on a point of the domain's rim, which is not the sea's."""
-        args = empty(rng, 4, 2)
-        add_sea(args)
-        args["camera_in"][:12] = (x, y, 3.0, 0.0, 0.0, -1.0, *[0.0] * 6)
-        args["sky_in"][k.SKY_SUN_COS] = 1.0
-        return args
-
-    return make
-
-
 def under_water(rng: np.random.Generator) -> Arguments:
     """The camera in dim water between four mirrors, over a floor; no foam."""
     args = empty(rng, 16, 10, 4)
@@ -351,10 +339,6 @@ CASES: dict[str, dict[str, Maker]] = {
         "water": water,
         "sea": sea,
         "open sea": open_sea,
-        "rim, low x": _rim(0.0, 1.0),
-        "rim, high x": _rim(2.0, 1.0),
-        "rim, low y": _rim(1.0, 0.0),
-        "rim, high y": _rim(1.0, 2.0),
         "under water": under_water,
         "cut water, box beyond the grid": _cut_water(-1.0, 3.0),
         "cut water, box in the grid": _cut_water(0.3, 1.6),

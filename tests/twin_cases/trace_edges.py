@@ -1,0 +1,155 @@
+"""Inputs of the tracer at the edges of its comparisons: values that are just equal, parts that are switched off.
+
+CASES[kernel][label](rng) gives the kernel's arguments by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from kernels import constants as k
+from tests import trace_scene as scene
+from tests.trace_parts import (
+    NODES,
+    VOXEL,
+    Arguments,
+    add_colliders,
+    add_fog,
+    add_liquid,
+    add_mirrors,
+    add_sea,
+    add_terrain,
+    add_water,
+    ball,
+    empty,
+    waves,
+)
+
+F32 = np.float32
+Maker = Callable[[np.random.Generator], Arguments]
+
+
+def _down(x: float, y: float, z: float, height: float = 0.9) -> Maker:
+    """One ray straight down on the sea at this height."""
+
+    def make(rng: np.random.Generator) -> Arguments:
+        args = empty(rng, 4, 2)
+        add_sea(args)
+        args["trace_in"][k.TRACE_LOW_X : k.TRACE_HIGH_Z + 1] = (0.0, 0.25, -0.5, 2.0, 2.25, 2.5)
+        args["look_in"][k.LOOK_PLANE_Z] = height
+        args["camera_in"][:12] = (x, y, z, 0.0, 0.0, -1.0, *[0.0] * 6)
+        args["sky_in"][k.SKY_SUN_COS] = 1.0
+        return args
+
+    return make
+
+
+def _glow(temperature: float) -> Maker:
+    """Lava without a crust and embers, all of one temperature; the table goes from 500 to 1500 K."""
+
+    def make(rng: np.random.Generator) -> Arguments:
+        args = empty(rng, 8, 6)
+        add_liquid(rng, args, ball(), temperature, temperature)
+        args["look_in"][[k.LOOK_LIQUID, k.LOOK_GLOW_GAIN]] = k.LIQUID_LAVA, 0.5
+        args["look_in"][k.LOOK_LAVA_R : k.LOOK_LAVA_B + 1] = (0.3, 0.2, 0.1)
+        dense = np.stack([np.full((NODES,) * 3, v, F32) for v in (0.4, temperature)], axis=-1)
+        scene.add_fog(args, dense, VOXEL, 0.5, 0.001, 1.0)
+        args["camera_in"][k.CAMERA_ORIGIN : k.CAMERA_ORIGIN + 3] = (1.0, -2.5, 1.3)
+        return args
+
+    return make
+
+
+def switched_off(rng: np.random.Generator) -> Arguments:
+    """Everything is there, and nothing of it counts."""
+    args = empty(rng, 12, 8)
+    add_water(rng, args, waves())
+    add_fog(rng, args, 1.0, 0.9, 0.3, 1.0)
+    add_terrain(rng, args, 0.8)
+    add_colliders(args)
+    add_sea(args)
+    look, trace = args["look_in"], args["trace_in"]
+    look[[k.LOOK_PLANE_ON, k.LOOK_FLOOR_ON, k.LOOK_FLOOR_Z]] = 0.0, 0.0, 0.2
+    trace[[k.TRACE_HAS_SURFACE, k.TRACE_HAS_FOG, k.TRACE_HAS_COLLIDERS]] = 0.0
+    args["terrain_geometry_in"][3] = k.TERRAIN_OFF
+    return args
+
+
+def off_in_water(rng: np.random.Generator) -> Arguments:
+    """A camera in water near a floor and a sea that are switched off; then only the water's own surface ends a ray."""
+    args = empty(rng, 16, 10, 3)
+    add_water(rng, args, ball((1.0, 1.0, 0.7), 0.6))
+    add_sea(args)
+    args["look_in"][[k.LOOK_PLANE_ON, k.LOOK_FLOOR_ON, k.LOOK_FLOOR_Z]] = 0.0, 0.0, 0.15
+    args["look_in"][[k.LOOK_RIPPLE, k.LOOK_FOAM_GAIN]] = 2.5, 0.0
+    scene.look_at(args, (1.0, 0.9, 0.7), (1.2, 1.3, 0.5), 2.0)
+    return args
+
+
+def slab(rng: np.random.Generator) -> Arguments:
+    """A ball of water just above a floor and the bottom of the sea: what leaves it below is the floor, or the sea."""
+    args = off_in_water(rng)
+    args["look_in"][[k.LOOK_PLANE_ON, k.LOOK_FLOOR_ON, k.LOOK_FLOOR_Z]] = 1.0, 1.0, 0.08
+    args["trace_in"][k.TRACE_LOW_Z] = 0.1
+    return args
+
+
+def deep(rng: np.random.Generator) -> Arguments:
+    """The same over the open sea alone."""
+    args = slab(rng)
+    args["look_in"][k.LOOK_FLOOR_ON] = 0.0
+    return args
+
+
+def _walls(forward: Any) -> Maker:
+    """Mirrors on four sides, and rays along an axis exactly: no side may be met across it."""
+
+    def make(rng: np.random.Generator) -> Arguments:
+        args = empty(rng, 4, 2)
+        add_mirrors(args, (1.0, 1.0, 1.0, 1.0), 3.0)
+        add_fog(rng, args, 1.0, 0.9, 0.3, 0.0)
+        args["trace_in"][k.TRACE_LOW_X : k.TRACE_HIGH_Z + 1] = (0.1, 0.2, -0.1, 1.8, 1.9, 2.1)
+        args["camera_in"][:12] = (1.0, 0.9, 0.8, *forward, *[0.0] * 6)
+        return args
+
+    return make
+
+
+def long_grids(rng: np.random.Generator) -> Arguments:
+    """Grids with another number of bricks along each axis, and a domain with other sides."""
+    args = empty(rng, 16, 10, 3)
+    x, y, z = np.meshgrid(*(np.arange(n) * VOXEL for n in (25, 49, 17)), indexing="ij")
+    distance = z - 0.6 - 0.1 * np.sin(5 * x + 3 * y)
+    add_liquid(rng, args, np.clip(distance, -3 * VOXEL, 3 * VOXEL).astype(F32), 0.0, 0.3)
+    args["look_in"][k.LOOK_ABSORB_R : k.LOOK_FOAM_GAIN + 1] = (1.0, 0.5, 0.3, 0.8, 0.8, 0.8, 1.0)
+    scene.add_fog(args, rng.random((49, 17, 33), F32), VOXEL, 0.9, 0.4)
+    args["trace_in"][k.TRACE_LOW_X : k.TRACE_HIGH_Z + 1] = (0.1, 0.3, -0.2, 1.4, 2.7, 1.1)
+    add_mirrors(args, (1.0, 1.0, 1.0, 0.0), 2.0)
+    add_sea(args)
+    scene.look_at(args, (0.5, -1.5, 1.4), (0.7, 1.5, 0.5), 0.7)
+    return args
+
+
+CASES: dict[str, dict[str, Maker]] = {
+    "img_trace": {
+        "sea, low x": _down(0.0, 1.0, 3.0),
+        "sea, high x": _down(2.0, 1.0, 3.0),
+        "sea, low y": _down(1.0, 0.25, 3.0),
+        "sea, high y": _down(1.0, 2.25, 3.0),
+        "sea, beyond low y": _down(1.0, 0.2, 3.0),
+        "sea, from its own height": _down(-1.0, 0.25, 0.5, 0.5),
+        "glow, coldest": _glow(500.0),
+        "glow, hottest": _glow(1500.0),
+        "switched off": switched_off,
+        "switched off in water": off_in_water,
+        "slab": slab,
+        "deep": deep,
+        "mirrors along y": _walls((0.0, -1.0, 0.0)),
+        "mirrors along x": _walls((1.0, 0.0, 0.0)),
+        "mirrors straight down": _walls((0.0, 0.0, -1.0)),
+        "long grids": long_grids,
+    },
+}
