@@ -126,8 +126,8 @@ def long_grids(rng: np.random.Generator) -> Arguments:
     add_liquid(rng, args, np.clip(distance, -3 * VOXEL, 3 * VOXEL).astype(F32), 0.0, 0.3)
     args["look_in"][k.LOOK_ABSORB_R : k.LOOK_FOAM_GAIN + 1] = (1.0, 0.5, 0.3, 0.8, 0.8, 0.8, 1.0)
     scene.add_fog(args, rng.random((49, 17, 33), F32), VOXEL, 0.9, 0.4)
-    args["trace_in"][k.TRACE_LOW_X : k.TRACE_HIGH_Z + 1] = (0.1, 0.3, -0.2, 1.4, 2.7, 1.1)
-    add_mirrors(args, (1.0, 1.0, 1.0, 0.0), 2.0)
+    args["trace_in"][k.TRACE_LOW_X : k.TRACE_HIGH_Z + 1] = (0.1, 0.3, -0.2, 1.6, 2.7, 1.1)
+    add_mirrors(args, (1.0, 0.0, 1.0, 0.0), 2.0)
     add_sea(args)
     scene.look_at(args, (0.5, -1.5, 1.4), (0.7, 1.5, 0.5), 0.7)
     return args
