@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from bench.engine import Replay
 from bench.errors import CheckFailed
 from bench.measure import ShotMeter
-from bench.engine import Replay
 
 WARM_UP_ROUND_S_MAX = 2.0  # a frame that takes longer was warmed up enough by the proof's repeat
 
