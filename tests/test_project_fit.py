@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.project.evidence import Work, points_of
+from bench.project.evidence import Work, merged, points_of
 from bench.project.fit import HYPOTHESES, Law, fit, hold_out, ordered, proportional, resampled_laws, solve
 from bench.record import STAGES
 from tests.project_record import LAWS, ladder, series
@@ -86,3 +87,16 @@ def test_without_a_fit_time_is_proportional_to_the_work() -> None:
     ratio = proportional("simulate").seconds(two) / proportional("simulate").seconds(one)
     assert ratio == pytest.approx(16.0)  # eight times the particles, twice the substeps
     assert Law(("1", "pixels"), (2.0, 3.0)).text == "2 s + 3 s x pixels"
+
+
+def test_a_series_that_is_measured_again_gains_rounds() -> None:
+    first, again = series(LAWS), series(LAWS, noise=lambda stage, index: 0.9 if index == 2 else 1.5)
+    points = merged(points_of([first, again]))
+    assert len(points) == len(points_of([first])) and all(len(p.samples_s) == 6 for p in points)
+    for one, alone in zip(points, points_of([first])):
+        assert one.seconds == pytest.approx(alone.seconds * (0.9 if one.size == "c2" else 1.0))
+
+
+def test_rounds_of_another_commit_are_not_merged() -> None:
+    old = dataclasses.replace(series(LAWS, noise=lambda stage, index: 0.5), commit="1" * 40)
+    assert merged(points_of([old, series(LAWS)])) == merged(points_of([series(LAWS)]))

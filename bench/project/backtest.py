@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.project.backtest_cases import Case, frame_cases, raytracer_cases, size_cases, worker_cases
 from bench.project.dispatch_file import dispatch_cases, newest_trial, read_trial
-from bench.project.evidence import points_of, series_records
+from bench.project.evidence import merged, points_of, series_records
 from bench.project.series import folder_of
 from bench.record import STAGES, Record, list_records
 from bench.stats import median
@@ -74,15 +74,6 @@ class Result:
         return found
 
 
-def newest(records: Sequence[Record], machine: str | None = None) -> list[Record]:
-    """Of each shot of a series, the newest record; of one machine where that is said."""
-    found: dict[tuple[str, ...], Record] = {}
-    for record in records:
-        if machine in (None, record.machine_id):
-            found[tuple(sorted({row.shot for row in record.rows}))] = record
-    return list(found.values())
-
-
 def backtest(results: Path) -> list[Result]:
     """All rows; a row without data says why."""
     records, _ = list_records(folder_of(results))
@@ -114,7 +105,7 @@ def _dispatch(results: Path) -> tuple[tuple[Case, ...], str]:
 
 def _size_rows(records: Sequence[Record]) -> list[Result]:
     """Whole frames and each stage by itself: a stage that takes a thousandth of a frame is timed that much worse."""
-    cases, why = _cases(records, "sizes", lambda found: size_cases(points_of(newest(found))))
+    cases, why = _cases(records, "sizes", lambda found: size_cases(merged(points_of(found))))
     if not cases:
         return [Result("a", "size: the largest from the smaller ones", (), why)]
     rows = [Result("a", "size, whole frame: the largest from the smaller ones", _of_stage(cases, "whole frame"))]
@@ -126,7 +117,7 @@ def _of_stage(cases: Sequence[Case], stage: str) -> tuple[Case, ...]:
 
 
 def _frames(records: list[Record]) -> list[Case]:
-    return frame_cases(points_of(newest(records), (*STAGES, "frame")))
+    return frame_cases(merged(points_of(records, (*STAGES, "frame"))))
 
 
 def _workers(records: list[Record]) -> list[Case]:

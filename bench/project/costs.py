@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bench.errors import UserError
-from bench.project.evidence import Growth, Point, Work, points_of, series_records, work_of
+from bench.project.evidence import Growth, Point, Work, merged, points_of, series_records, work_of
 from bench.project.fit import BEYOND, Model, distance, fit, proportional, resampled_laws
 from bench.record import STAGES, Record, Row
 from bench.shot import load_shot
@@ -133,7 +133,7 @@ class Evidence:
 
     def points(self, kind: str) -> list[Point]:
         if kind not in self._points:
-            self._points[kind] = points_of(series_records(self.records, kind))
+            self._points[kind] = merged(points_of(series_records(self.records, kind)))
         return self._points[kind]
 
     def model(self, stage: str, backend: str, machine: str) -> tuple[Model | None, str]:
@@ -143,8 +143,7 @@ class Evidence:
             key = (stage, backend, name)
             if key not in self._models:
                 chosen = [p for p in self.points("sizes") if p.backend == backend and p.machine == name]
-                newest = {p.shot: p.source for p in chosen}
-                self._models[key] = fit([p for p in chosen if p.source == newest[p.shot]], stage)
+                self._models[key] = fit(chosen, stage)
             if self._models[key] is not None:
                 return self._models[key], name
         return None, ""
@@ -154,8 +153,8 @@ class Evidence:
         series = [p for p in self.points("frames") if (p.shot, p.stage) == (shot, stage)]
         if not series:
             return ()
-        last = [p for p in series if p.source == series[-1].source]
-        frames = sorted(last, key=lambda p: p.frame)
+        like = [p for p in series if (p.machine, p.size) == (series[-1].machine, series[-1].size)]
+        frames = sorted(like, key=lambda p: p.frame)
         numbers, seconds = [p.frame for p in frames], [p.seconds for p in frames]
         reference = float(np.interp(frame, numbers, seconds))
         return tuple(value / reference for value in seconds)

@@ -47,6 +47,7 @@ class Point:
     threads: int | None
     machine: str
     source: str  # path of the record
+    commit: str | None  # of the program that was measured
     work: Work
     samples_s: tuple[float, ...]
 
@@ -91,6 +92,7 @@ def points_of(records: Iterable[Record], stages: Sequence[str] = STAGES) -> list
                     threads=row.threads,
                     machine=record.machine_id,
                     source=str(record.path),
+                    commit=record.commit,
                     work=work,
                     samples_s=row.samples_s,
                 )
@@ -106,6 +108,25 @@ def groups_by(points: Iterable[Point], key: Callable[[Point], Key]) -> dict[Key,
     found: dict[Key, list[Point]] = {}
     for point in points:
         found.setdefault(key(point), []).append(point)
+    return found
+
+
+def merged(points: Iterable[Point]) -> list[Point]:
+    """Points with the rounds of every record that measured the same: a series that is measured again gains rounds.
+
+    Of each shot on a machine only the commit of its last record counts: another program takes another time.
+    """
+
+    def what(p: Point) -> Hashable:
+        return p.machine, p.backend, p.threads, p.shot, p.size, p.frame, p.stage, p.work
+
+    known = list(points)
+    last = {(p.machine, p.backend, p.shot): p.commit for p in known}
+    current = [p for p in known if p.commit == last[p.machine, p.backend, p.shot]]
+    found = []
+    for same in groups_by(current, what).values():
+        samples = tuple(second for point in same for second in point.samples_s)
+        found.append(replace(same[-1], samples_s=samples))
     return found
 
 

@@ -147,7 +147,8 @@ def summary(record: Record, gpus: int | None = None) -> Projected | None:
 
 def known_records(results: Path) -> list[Record]:
     """What may stand beside a record: those of its results folder, and the series there and of the checkout."""
-    folders = dict.fromkeys((folder_of(default_results()), folder_of(results), results))
+    own = results.resolve()
+    folders = dict.fromkeys((folder_of(default_results()).resolve(), folder_of(own), own))
     return [record for folder in folders for record in list_records(folder)[0]]
 
 
