@@ -82,7 +82,11 @@ def mutants_of(file: str) -> Iterator[Mutant]:
     for number, line in enumerate(lines):
         code = line.split("//")[0]
         # Declarations change nothing, and where the text is no statement a change is none either
-        if re.match(r"\s*(#|//|struct|template|Array<|extern)", code) or "__device__" in code or "__global__" in code:
+        if (
+            re.match(r"\s*(#|//|struct|template|Array<|extern|__shared__)", code)
+            or "__device__" in code
+            or "__global__" in code
+        ):
             continue
         for pattern, replacement, change in RULES:
             for found in re.finditer(pattern, code):

@@ -234,6 +234,16 @@ PLANTED = {
         "__shared__ int tile[64]; tile[threadIdx.x] = 1; __syncwarp(); data_inout[thread] = tile[63 - threadIdx.x];",
         "race|uninitialised",
     ),
+    "a shuffle orders no memory": (
+        "__shared__ int tile[64]; tile[threadIdx.x] = 1; __syncthreads(); tile[threadIdx.x] = 2;"
+        "int v = __shfl_xor_sync(0xFFFFFFFFu, 3, 1); data_inout[thread] = tile[threadIdx.x ^ 1] + v;",
+        "race",
+    ),
+    "a block's read before another's write": (
+        "if (blockIdx.x == 0) more_inout[threadIdx.x] = data_inout[5];"
+        "else { int v = data_inout[5]; __syncthreads(); if (threadIdx.x == 9) data_inout[5] = v + 1; }",
+        "race",
+    ),
     "atomic and plain": (
         "__shared__ int sum; if (threadIdx.x == 0) sum = 0; __syncthreads();"
         "atomicAdd(&sum, 1); if (threadIdx.x == 63) data_inout[0] = sum;",

@@ -53,7 +53,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("tiny")
 
 
-@pytest.mark.slow
 def test_frames_are_the_same_and_every_kernel_took_part(folder: Path) -> None:
     launched: set[str] = set()
     for name in CELLS:
@@ -64,7 +63,6 @@ def test_frames_are_the_same_and_every_kernel_took_part(folder: Path) -> None:
     assert set(all_kernels()) <= launched
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["lava", "wave"])
 def test_a_frame_with_every_access_checked(name: str, folder: Path) -> None:
     """No race, no access outside an array, nothing read from shared memory before it was written."""
@@ -75,4 +73,5 @@ def test_a_frame_with_every_access_checked(name: str, folder: Path) -> None:
 @pytest.mark.slow
 def test_a_hundred_orders_give_one_frame(folder: Path) -> None:
     scene = tiny_scene("lava", folder)
-    assert len({proof_of(scene, EmulatorBackend(1 + n % 2, seed=1 + n)) for n in range(ORDERS)}) == 1
+    proofs = {repr(proof_of(scene, EmulatorBackend(1 + n % 2, seed=1 + n))) for n in range(ORDERS)}
+    assert len(proofs) == 1

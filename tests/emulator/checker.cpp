@@ -1,6 +1,6 @@
 // Sees every load and store of a kernel: g++ -fsanitize=thread puts a call before each one, and the functions that it
 // calls are these instead of a race detector for CPUs. No thread runs at the same time as another here, so what is asked is
-// not what happened but what orders two accesses: a barrier of the block, or warp operations of both lanes since.
+// not what happened but what orders two accesses: a barrier of the block, or of the warp, since.
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -89,7 +89,10 @@ bool ordered(const Access& before, const Access& after) {
 }
 
 void note(Access (&slots)[2], const Access& access) {
-  if (slots[0].thread != access.thread) slots[1] = slots[0];
+  uint32_t size = emulator_state.block_size.x, own = (access.thread - 1) / size;
+  bool keep = slots[0].thread != 0 && (slots[0].thread - 1) / size == own && slots[1].thread != 0 &&
+              (slots[1].thread - 1) / size != own;  // another block's is never ordered: it counts more than one's own
+  if (slots[0].thread != access.thread && !keep) slots[1] = slots[0];
   slots[0] = access;
 }
 

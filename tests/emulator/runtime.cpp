@@ -103,7 +103,7 @@ void release(int first, unsigned group) {
     if (!(group >> lane & 1)) continue;
     Thread& thread = emulator_threads[first + lane];
     results[lane] = value_of(first, group, lane);
-    orders = thread.operation != EMULATOR_ACTIVE;
+    orders = thread.operation == EMULATOR_SYNCWARP;  // a shuffle or a vote is no barrier for memory
     for (int other = 0; other < 32; ++other) {
       if (thread.known[other] > joined[other]) joined[other] = thread.known[other];
     }
