@@ -75,6 +75,7 @@ def switched_off(rng: np.random.Generator) -> Arguments:
     look[[k.LOOK_PLANE_ON, k.LOOK_FLOOR_ON, k.LOOK_FLOOR_Z]] = 0.0, 0.0, 0.2
     trace[[k.TRACE_HAS_SURFACE, k.TRACE_HAS_FOG, k.TRACE_HAS_COLLIDERS]] = 0.0
     args["terrain_geometry_in"][3] = k.TERRAIN_OFF
+    args["sky_in"][k.SKY_GLOW_WIDTH] = 0.7
     return args
 
 
