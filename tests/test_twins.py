@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from kernels import all_kernels, source
+from kernels.constants import COUNT_ERROR
 from kernels.kernel import Kernel, Pass
 from tests.emulator import Emulator, build
 from tests.emulator.compare import copied, differences
@@ -63,6 +64,12 @@ def by_emulator(kernel: Kernel, arguments: dict[str, Any], **options: Any) -> di
     return found
 
 
+def void(kernel: Kernel, want: dict[str, Any]) -> set[str]:
+    """Arrays whose content nobody states: the order where the sort fails, which then only carried its own work."""
+    failed = kernel.name == "mpm_sort" and want["counts_inout"][COUNT_ERROR] != 0
+    return {"order_out"} if failed else set()
+
+
 def by_device(kernel: Kernel, arguments: dict[str, Any], backend: Any) -> dict[str, Any]:
     there = {n: backend.array(value) if isinstance(value, np.ndarray) else value for n, value in arguments.items()}
     backend.launch(kernel, *there.values())
@@ -75,6 +82,7 @@ def test_a_twin_gives_the_same_bits(name: str, label: str, gpu: Any) -> None:
     kernel = KERNELS[name]
     arguments = made(name, label)
     want = by_numba(kernel, arguments)
+    want = {n: value for n, value in want.items() if n not in void(kernel, want)}
     if gpu is not None:
         assert differences(kernel, want, by_device(kernel, arguments, gpu), any_nan=True) == []
         return

@@ -81,6 +81,9 @@ def _guards_hold(array: np.ndarray) -> bool:
     return bool(np.all(memory[: inside.start] == GUARD) and np.all(memory[inside.stop :] == GUARD))
 
 
+_STACKS = (ctypes.c_size_t * 2)()  # the libraries' own: see memory.cpp
+
+
 @functools.cache
 def _loaded(text: str, checked: bool) -> tuple[ctypes.CDLL, Path, dict[str, source.Entry]]:
     path = build.library(text, checked)
@@ -89,7 +92,7 @@ def _loaded(text: str, checked: bool) -> tuple[ctypes.CDLL, Path, dict[str, sour
     library.emulator_failed_at.restype = ctypes.c_uint64
     library.emulator_launch.argtypes = (
         *(ctypes.c_void_p,) * 3, ctypes.c_int, ctypes.c_uint, ctypes.c_uint, ctypes.c_uint, ctypes.c_uint64,
-        ctypes.c_uint,
+        ctypes.c_uint, ctypes.c_void_p,
     )  # fmt: skip
     return library, path, source.entries(text)
 
@@ -165,6 +168,7 @@ class Emulator:
             one.shared_bytes,
             seed,
             self.limit_s,
+            _STACKS,
         )
         if failed:
             message = library.emulator_message().decode()

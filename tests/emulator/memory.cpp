@@ -57,14 +57,18 @@ Signals::~Signals() {
   delete static_cast<Caught*>(caught);
 }
 
-bool make_stacks(int count) {
-  static int guarded;
-  if (emulator_stacks == nullptr) {
+// Stacks are made once for all libraries of a process, which has room for only so many mappings: `shared` holds their
+// address and how many have a page in front that nobody may touch.
+bool make_stacks(int count, uintptr_t* shared) {
+  if (shared[0] == 0) {
     void* memory = mmap(nullptr, MAX_THREADS * STACK_BYTES, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) return false;
-    emulator_stacks = static_cast<char*>(memory);
+    shared[0] = (uintptr_t)memory;
   }
-  for (; guarded < count; ++guarded) mprotect(emulator_stacks + (size_t)guarded * STACK_BYTES, 4096, PROT_NONE);
+  emulator_stacks = (char*)shared[0];
+  for (; shared[1] < (uintptr_t)count; ++shared[1]) {
+    mprotect(emulator_stacks + (size_t)shared[1] * STACK_BYTES, 4096, PROT_NONE);
+  }
   return true;
 }

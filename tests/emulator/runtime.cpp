@@ -353,12 +353,13 @@ extern "C" __attribute__((visibility("default"))) uint64_t emulator_failed_at() 
 extern "C" __attribute__((visibility("default"))) int emulator_launch(void (*entry)(void**), void** values,
                                                                       const Passed* arrays, int array_count,
                                                                       unsigned blocks, unsigned block_threads,
-                                                                      unsigned shared_bytes, uint64_t seed, unsigned limit_s) {
+                                                                      unsigned shared_bytes, uint64_t seed, unsigned limit_s,
+                                                                      uintptr_t* stacks) {
   if (block_threads < 1 || block_threads > MAX_THREADS || shared_bytes > DYNAMIC_BYTES) {
     snprintf(message, sizeof message, "no GPU has blocks of %u threads and %u bytes", block_threads, shared_bytes);
     return 1;
   }
-  if (!make_stacks((int)block_threads)) {
+  if (!make_stacks((int)block_threads, stacks)) {
     snprintf(message, sizeof message, "no memory for the stacks of %u threads", block_threads);
     return 1;
   }

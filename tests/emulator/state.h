@@ -47,7 +47,7 @@ void emulator_between_atomics();
 const char* name_of(int operation);
 unsigned long long value_of(int first, unsigned group, int lane);  // of a lane of a warp, once its group has met
 
-bool make_stacks(int count);
+bool make_stacks(int count, uintptr_t* shared);
 extern volatile bool emulator_late;  // the limit was reached while no thread ran
 struct Signals {  // while it lives, an access that the operating system refuses ends the launch, and so does its limit
   explicit Signals(unsigned limit_s);  // of processor time; 0: none
