@@ -100,3 +100,14 @@ def test_a_series_that_is_measured_again_gains_rounds() -> None:
 def test_rounds_of_another_commit_are_not_merged() -> None:
     old = dataclasses.replace(series(LAWS, noise=lambda stage, index: 0.5), commit="1" * 40)
     assert merged(points_of([old, series(LAWS)])) == merged(points_of([series(LAWS)]))
+
+
+def test_laws_that_cannot_be_told_apart_widen_what_lies_far_out() -> None:
+    generator = np.random.Generator(np.random.PCG64(2))
+    noise = [math.exp(0.1 * x) for x in generator.standard_normal(5)]
+    model = fit(points_of([series(LAWS, noise=lambda stage, index: noise[index])]), "trace")
+    assert model is not None and len(model.alike) > 1 and model.alike[0] == model.terms
+    near, far = ladder((6, 60))
+    assert model.predict("wave", far)[1] > 2.0 * model.predict("wave", near)[1] > 0.0
+    laws = [law.seconds(far) for law in model.laws_alike("wave")]
+    assert min(laws) < model.predict("wave", far)[0] < max(laws)

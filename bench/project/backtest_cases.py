@@ -91,9 +91,9 @@ def size_cases(points: Sequence[Point]) -> list[Case]:
                 if model is None or law is None:
                     continue
                 largest, last = by_stage[stage][-1], by_stage[stage][-1 - left_out]
-                seconds = law.seconds(largest.work)
+                seconds, apart = model.predict(shot, largest.work)
                 far = distance(stage, last.work, largest.work)
-                sigma = math.hypot(model.spread(far), noise_of(largest))
+                sigma = math.hypot(model.spread(far), noise_of(largest), apart)
                 scaled = last.seconds * law_ratio(stage, last, largest)
                 text = f"{shot} {stage}, {far_text(far)} the work"
                 cases.append(around("size", text, seconds, sigma, largest.seconds, scaled))

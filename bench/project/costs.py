@@ -235,11 +235,15 @@ def _stage(name: str, row: Row, here: Work, there: Work, evidence: Evidence, mac
     spread = math.hypot(model.spread(nearest), tail)
     draws = [drawn.seconds(there) / drawn.seconds(here) for drawn in resampled_laws(model, row.shot, LAW_DRAWS)]
     beyond = nearest > BEYOND * spanned
-    text = f"{' + '.join(t for t, c in zip(law.terms, law.coefficients) if c > 0.0)}, fitted on {where}"
+    texts = [
+        " + ".join(t for t, c in zip(one.terms, one.coefficients) if c > 0.0) for one in model.laws_alike(row.shot)
+    ]
+    text = f"{', or '.join(dict.fromkeys(texts))}; fitted on {where}"
+    growth = model.predict(row.shot, there)[0] / model.predict(row.shot, here)[0]
     return Stage(
         name,
         row.samples_s,
-        law.seconds(there) / law.seconds(here),
+        growth,
         tuple(draws),
         factor,
         spread,

@@ -67,6 +67,7 @@ DRIVERS: dict[str, Term] = {  # what the distance of an extrapolation is counted
     "encode": TERMS["pixels"],
 }
 SIMPLER = 1.15  # a longer hypothesis has to predict better by this factor
+ALIKE = 1.5  # hypotheses that predict worse by less than this factor are not told apart
 ERROR_LEAST = 0.02  # nobody's hold-out error is smaller than this: the clock of a shared machine
 POINTS_LEAST = 3  # sizes that a fit needs; with fewer, time is taken to be proportional to the work
 BEYOND = 1.0  # a prediction further out than the evidence spans (in logarithms) is flagged
@@ -165,6 +166,7 @@ class Model:
     laws: Mapping[str, Law]  # by shot
     points: Mapping[str, tuple[Point, ...]]  # by shot, from the least work to the most
     held_out: tuple[HeldOut, ...]  # of the chosen terms
+    alike: tuple[tuple[str, ...], ...] = ()  # hypotheses that predicted about as well, the chosen one first
 
     @property
     def error_per_distance(self) -> float:
@@ -186,6 +188,17 @@ class Model:
         """The shot's own law. None for a shot that no fit has seen."""
         return self.laws.get(shot)
 
+    def laws_alike(self, shot: str) -> list[Law]:
+        """Laws of this shot that the held-out sizes cannot tell apart; far from these they may differ much."""
+        points = self.points[shot]
+        works, seconds = [p.work for p in points], [p.seconds for p in points]
+        return [solve(terms, works, seconds) for terms in self.alike or (self.terms,)]
+
+    def predict(self, shot: str, work: Work) -> tuple[float, float]:
+        """(seconds, standard deviation of their logarithm between the laws that predict alike)."""
+        logs = [math.log(law.seconds(work)) for law in self.laws_alike(shot)]
+        return math.exp(sum(logs) / len(logs)), float(np.std(logs))
+
 
 def fit(points: Sequence[Point], stage: str) -> Model | None:
     """The model of one stage from points of one back-end and machine; None where no shot has enough sizes."""
@@ -197,15 +210,19 @@ def fit(points: Sequence[Point], stage: str) -> Model | None:
     if not series:
         return None
     best: tuple[float, tuple[str, ...], list[HeldOut]] | None = None
+    scores = {}
     for terms in HYPOTHESES[stage]:
         cases = [case for found in series.values() for case in hold_out(terms, found)]
-        value = score(cases)
+        value = scores[terms] = score(cases)
         if best is None or value * SIMPLER < best[0]:
             best = value, terms, cases
     assert best is not None
-    _, terms, cases = best
+    value, terms, cases = best
+    others = [one for one in HYPOTHESES[stage] if one != terms and scores[one] <= ALIKE * max(value, ERROR_LEAST)]
     laws = {shot: solve(terms, [p.work for p in found], [p.seconds for p in found]) for shot, found in series.items()}
-    return Model(stage, terms, laws, {shot: tuple(found) for shot, found in series.items()}, tuple(cases))
+    return Model(
+        stage, terms, laws, {shot: tuple(found) for shot, found in series.items()}, tuple(cases), (terms, *others)
+    )
 
 
 def proportional(stage: str) -> Law:
@@ -225,7 +242,7 @@ def _generator_seed() -> int:
 
 
 def resampled_laws(model: Model, shot: str, count: int) -> list[Law]:
-    """Laws fitted to the fastest of resampled seconds (bootstrap, Efron 1979), with a generator of its own."""
+    """Laws fitted to the fastest of resampled seconds (bootstrap, Efron 1979), those that predict alike in turn."""
     points = model.points[shot]
     generator = np.random.Generator(np.random.PCG64(_generator_seed()))
     draws = []
@@ -233,4 +250,5 @@ def resampled_laws(model: Model, shot: str, count: int) -> list[Law]:
         samples = np.asarray(point.samples_s)
         draws.append(samples[generator.integers(0, len(samples), (count, len(samples)))].min(axis=1))
     works = [p.work for p in points]
-    return [solve(model.terms, works, [float(d[index]) for d in draws]) for index in range(count)]
+    terms = model.alike or (model.terms,)
+    return [solve(terms[index % len(terms)], works, [float(d[index]) for d in draws]) for index in range(count)]
