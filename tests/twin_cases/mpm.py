@@ -244,6 +244,7 @@ def _after(rng: np.random.Generator, maker: Maker = box) -> Arguments:
         launch(state, name)
     swap(state)
     state["completed_steps"] = 1
+    state["step"][k.STEP_TIME], state["step"][k.STEP_TIME + 1 :] = 1.7, 9.0
     return state
 
 
