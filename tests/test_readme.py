@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
+from bench.project.backtest import backtest
+from bench.project.markdown import backtest as as_markdown
+from bench.project.markdown import claims, hours_or_days
+from bench.project.projection import known_records, project
 from bench.record import list_records
 from bench.report import markdown
 from bench.shot import load_shot
@@ -20,7 +26,7 @@ def test_the_table_is_that_of_a_committed_record() -> None:
 
 def test_every_picture_exists() -> None:
     pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README)
-    assert len(pictures) == 3
+    assert len(pictures) == 4
     assert all((ROOT / name).is_file() for name in pictures)
 
 
@@ -29,3 +35,14 @@ def test_the_example_shot_is_valid(tmp_path) -> None:  # type: ignore[no-untyped
     path = tmp_path / "drop.toml"
     path.write_text(text, encoding="utf-8")
     assert load_shot(str(path)).name == "drop"
+
+
+def test_the_backtest_is_that_of_the_committed_series() -> None:
+    assert as_markdown(backtest(ROOT / "results")) in README
+
+
+@pytest.mark.slow
+def test_hours_or_days_are_projected_from_the_first_record() -> None:
+    made = project(list_records(ROOT / "results")[0][0], others=known_records(ROOT / "results"))
+    assert hours_or_days(made) in README
+    assert claims(made) in README
