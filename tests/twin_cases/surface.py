@@ -30,6 +30,7 @@ FOAM = 1 << k.EFFECT_FOAM
 FOG = (1 << k.EFFECT_SPRAY) | (1 << k.EFFECT_EMBER)
 OPEN, GOES_ON, CUT = (k.WALL_OPEN,) * 6, (k.WALL_CONTINUE,) * 5 + (k.WALL_OPEN,), (k.WALL_CUT,) * 5 + (k.WALL_OPEN,)
 MIXED = (k.WALL_CUT, k.WALL_OPEN, k.WALL_CONTINUE, k.WALL_CUT, k.WALL_OPEN, k.WALL_CUT)
+OTHER = (k.WALL_OPEN, k.WALL_CUT, k.WALL_OPEN, k.WALL_OPEN, k.WALL_CONTINUE, k.WALL_OPEN)
 KINDS = (k.EFFECT_FOAM, k.EFFECT_SPRAY, k.EFFECT_EMBER, k.EFFECT_NONE)
 
 
@@ -257,7 +258,7 @@ def _scenes(kernel: str) -> dict[str, Maker]:
     for label in LABELS.get(kernel, ()):
         made |= {scene.__name__ + label: _of(scene, kernel, label) for scene in (plain, none, one_cell, edges)}
     if kernel == "surf_bricks":
-        for walls, short, margin in itertools.product((OPEN, CUT, GOES_ON, MIXED), (0, 4, 9), (0, 2)):
+        for walls, short, margin in itertools.product((OPEN, CUT, GOES_ON, MIXED, OTHER), (0, 4, 9), (0, 2)):
             scene = functools.partial(brimful, walls=walls, short=short, margin=margin)
             made[f"brimful {walls[0]}{walls[1]} {short} {margin}"] = _of(scene, kernel)
     if kernel in ("surf_bricks", "fog_bricks"):
