@@ -50,7 +50,7 @@ class Effort:
     tornado: bool
 
 
-FULL = Effort(worlds=120, measured_worlds=60, film_worlds=16, sweep_worlds=40, tornado=True)
+FULL = Effort(worlds=120, measured_worlds=60, film_worlds=16, sweep_worlds=24, tornado=True)
 BRIEF = Effort(worlds=60, measured_worlds=40, film_worlds=6, sweep_worlds=0, tornado=False)
 
 
