@@ -104,7 +104,7 @@ def run(copy: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """pytest in the copy, that nothing of this checkout gets into but the libraries that are built already."""
     environment = {**os.environ, "PYTHONPATH": str(copy)}
     environment.setdefault("SHOTMARK_EMULATOR_CACHE", str(ROOT / ".emulator-cache"))
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", *words]
+    command = [sys.executable, "-m", "pytest", "-p", "no:randomly", *words]
     return subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -9,6 +10,7 @@ import platform
 import re
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 from kernels import source
@@ -22,7 +24,7 @@ CHECKED_FLAGS = (
     "-fsanitize=thread,alignment,bounds,shift-exponent,float-cast-overflow,integer-divide-by-zero",
     "--param=tsan-instrument-func-entry-exit=0",
 )
-LIBRARIES_KEPT = 600
+KEPT_S = 14 * 86400  # a library that nobody has used since goes
 _DYNAMIC = re.compile(
     r"extern\s+__shared__\s+(?:__align__\s*\(\s*\d+\s*\)\s+)?((?:unsigned |signed |long )*\w+)\s+(\w+)\s*\[\s*\]\s*;"
 )
@@ -114,14 +116,18 @@ def library(text: str, checked: bool) -> Path:
         finally:
             for leftover in (kernel, made, Path(f"{own}.o")):
                 leftover.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        os.utime(path)
     return path
 
 
 def _forget_old() -> None:
-    """Keep the folder from growing with every edit."""
-    kept = sorted(folder().glob("*.so"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in kept[LIBRARIES_KEPT:]:
-        path.unlink(missing_ok=True)
+    """Keep the folder from growing with every edit; what is used is touched, so it stays."""
+    oldest = time.time() - KEPT_S
+    for path in folder().glob("*.so"):
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime < oldest:
+                path.unlink()
 
 
 def _parts(checked: bool) -> tuple[str, ...]:
