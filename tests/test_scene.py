@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from bench import scene_particles, scene_terrain, sizing
+from bench.backend import Direct
 from bench.errors import UserError
 from bench.estimate import estimate, probe
 from bench.scene import GLOW_HIGH_K, GLOW_LOW_K, Scene, build_scene, glow_lut
@@ -145,6 +146,9 @@ class Ledger:
 
     def host(self, array: np.ndarray) -> np.ndarray:
         return array
+
+    def recording(self) -> Direct:
+        return Direct()
 
 
 @pytest.mark.parametrize("name", ALL)
