@@ -54,6 +54,9 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except ShotmarkError as error:
             _fail(ctx, str(error), error.exit_code)
+        except click.UsageError as error:
+            command = error.ctx.command_path if error.ctx else "shotmark"
+            _fail(ctx, f"{error.format_message()} {command} --help says more", error.exit_code)
         except KeyboardInterrupt:
             _fail(ctx, "stopped; what was finished is saved", EXIT_INTERRUPTED)
         except BrokenPipeError:

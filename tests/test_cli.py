@@ -19,6 +19,22 @@ def run(*arguments: str) -> Any:
     return CliRunner().invoke(main, list(arguments))
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("project", "--gpus", "1e12"), "'1e12' is not a valid integer"),
+        (("run", "--nope"), "No such option '--nope'"),
+        (("nope",), "No such command 'nope'"),
+        (("project", "--gpus"), "requires an argument"),
+    ],
+)
+def test_an_option_that_cannot_be_read_is_one_line(words: tuple[str, ...], says: str) -> None:
+    done = run(*words)
+    assert done.exit_code == 2
+    (line,) = done.stderr.strip().split("\n")
+    assert says in line and "--help" in line
+
+
 def test_help_lists_every_command_with_one_sentence() -> None:
     done = run("--help")
     assert done.exit_code == 0
