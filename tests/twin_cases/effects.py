@@ -199,13 +199,18 @@ def count_one(rng: np.random.Generator) -> Arguments:
     return arguments
 
 
-def count_many(rng: np.random.Generator) -> Arguments:
-    arguments = _example("fx_birth_count", rng, 300)
+def count_many(rng: np.random.Generator, size: int = 300) -> Arguments:
+    arguments = _example("fx_birth_count", rng, size)
     params = arguments["effect_params_in"]
     params[[k.EFFECT_PARAM_SPRAY_RATE, k.EFFECT_PARAM_FOAM_RATE, k.EFFECT_PARAM_EMBER_RATE]] = 400, 90, 200
     params[k.EFFECT_PARAM_SURFACE_FRACTION] = 1e3
     params[k.EFFECT_PARAM_EMBER_TEMPERATURE] = 1000
     return arguments
+
+
+def count_borders(rng: np.random.Generator) -> Arguments:
+    """Births on both sides of where one chunk ends and the next begins."""
+    return count_many(rng, 2 * CHUNK + 7)
 
 
 def count_water(rng: np.random.Generator) -> Arguments:
@@ -255,6 +260,7 @@ COUNTS: dict[str, Maker] = {
     "none": count_none,
     "one": count_one,
     "many": count_many,
+    "borders": count_borders,
     "water": count_water,
     "ramps": count_ramps,
     "slopes": count_slopes,

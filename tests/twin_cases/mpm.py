@@ -261,6 +261,14 @@ def only_emitted(rng: np.random.Generator) -> Arguments:
     return state
 
 
+def syrup(rng: np.random.Generator) -> Arguments:
+    """The stress of a shear outweighs everything else."""
+    state = only_emitted(rng)
+    state["peak"][-1] = 0.1, 0.2, 0.1, 5.0, 1.0, 1.0, 0, 0
+    state["material"][k.MATERIAL_VISCOSITY] = 1.0e4
+    return state
+
+
 def first_peaks_ever(rng: np.random.Generator) -> Arguments:
     """No peaks and no scale yet."""
     state = none(rng)
@@ -313,7 +321,7 @@ USED: dict[str, tuple[Maker, ...]] = {
     "mpm_grid": (*SPREAD, sphere, box_solid, capsule, cylinder, vessel, terrain, vortex),
     "mpm_g2p": (*SPREAD, viscous, vortex, fewer),
     "mpm_control": (
-        none, emitted, only_emitted, first_peaks_ever, infinite, not_a_number, no_volume, too_fast, crushed,
+        none, emitted, only_emitted, syrup, first_peaks_ever, infinite, not_a_number, no_volume, too_fast, crushed,
     ),
 }  # fmt: skip
 
