@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 
 from bench.project.cluster import ClusterSample
 from bench.project.events import simulate
@@ -21,10 +22,29 @@ from bench.project.graph import (
     Tasks,
     film_tasks,
     make_tasks,
-    shot_tasks,
 )
 
 SHOT = Shot(frames=5, simulate_s=2.0, surface_s=0.0, trace_s=8.0, resolve_s=0.0, encode_s=0.0)
+
+
+def shot_tasks(
+    frames: int,
+    simulate_s: ArrayLike,
+    surface_s: ArrayLike,
+    trace_s: ArrayLike,
+    resolve_s: ArrayLike,
+    encode_s: ArrayLike,
+    parts: int = 1,
+    *,
+    simulate_gpus: int = 1,
+    efficiency: float = 1.0,
+    **sizes: float,
+) -> Tasks:
+    """One shot."""
+    names = ("simulate_s", "surface_s", "trace_s", "resolve_s", "encode_s")
+    seconds = dict(zip(names, (simulate_s, surface_s, trace_s, resolve_s, encode_s)))
+    shot = Shot(frames=frames, parts=parts, **seconds, **sizes)
+    return film_tasks([shot], simulate_gpus=simulate_gpus, efficiency=efficiency)
 
 
 def edges_of(tasks: Tasks) -> set[tuple[int, int]]:
@@ -38,7 +58,7 @@ def makespan_s(tasks: Tasks, gpus: int) -> float:
 
 
 def test_a_frame_goes_through_its_steps_and_follows_the_frame_before() -> None:
-    tasks = shot_tasks(2, 1.0, 0.5, 6.0, 0.4, 0.3, 2, 4, merge_s=0.1, state_bytes=8.0, part_bytes=2.0, frame_bytes=1.0)
+    tasks = shot_tasks(2, 1.0, 0.5, 6.0, 0.4, 0.3, 8, merge_s=0.1, state_bytes=8.0, part_bytes=2.0, frame_bytes=1.0)
     assert tasks.kind.tolist() == [SIMULATE, RENDER, MERGE, ENCODE, TRANSFER] * 2
     assert np.diff(tasks.first).tolist() == [1, 8, 1, 1, 1] * 2
     assert edges_of(tasks) == {(0, 1), (1, 2), (2, 3), (3, 4), (5, 6), (6, 7), (7, 8), (8, 9), (0, 5)}
@@ -54,12 +74,6 @@ def test_steps_that_take_no_time_have_no_task() -> None:
     assert tasks.kind.tolist() == [RENDER] * 3 and not edges_of(tasks)
     tasks = shot_tasks(3, 2.0, 0.0, 0.0, 0.0, 0.0)
     assert tasks.kind.tolist() == [SIMULATE] * 3 and edges_of(tasks) == {(0, 1), (1, 2)}
-
-
-def test_the_surface_may_be_built_once() -> None:
-    tasks = shot_tasks(2, 1.0, 0.5, 8.0, 0.0, 0.0, 4, surface_once=True)
-    assert tasks.kind.tolist() == [SIMULATE, RENDER, RENDER, MERGE] * 2
-    assert tasks.duration_s.tolist() == [1.0, 0.5, 2.0, 2.0, 2.0, 2.0, 0.0] * 2
 
 
 def test_a_shot_on_many_gpus_is_its_chain_and_one_frame() -> None:
@@ -92,20 +106,6 @@ def test_a_film_is_its_shots_side_by_side() -> None:
     assert outcome.shot_end_s.tolist() == [10.0, 18.0, 14.0]
 
 
-def test_passes_follow_one_another() -> None:
-    alone_s = makespan_s(film_tasks([SHOT]), 100)
-    three = film_tasks([dataclasses.replace(SHOT, passes=3, simulated_passes=3)])
-    assert makespan_s(three, 100) == 3 * alone_s and three.task_count == 30
-    at_once = film_tasks([dataclasses.replace(SHOT, passes=3, simulated_passes=3, at_once=True)])
-    assert makespan_s(at_once, 100) == alone_s
-
-
-def test_a_pass_may_render_what_was_simulated_before() -> None:
-    film = film_tasks([dataclasses.replace(SHOT, passes=3, simulated_passes=1), SHOT])
-    assert film.seconds(SIMULATE) == 20.0 and film.seconds(RENDER) == 4 * 40.0
-    assert makespan_s(film, 100) == 18.0 + 8.0 + 8.0
-
-
 def test_kinds_are_counted_apart() -> None:
     tasks = shot_tasks(4, 1.0, 1.0, 6.0, 0.0, 2.0, 3, merge_s=0.5)
     found = {name: tasks.seconds(kind) for kind, name in enumerate(KINDS)}
@@ -134,7 +134,7 @@ def test_graphs_that_cannot_be(numbers: dict[str, object], message: str) -> None
 
 
 def test_shots_that_cannot_be() -> None:
-    for wrong in ({"frames": 0}, {"parts": 0}, {"passes": 0}, {"frames": 10**9}):
+    for wrong in ({"frames": 0}, {"parts": 0}, {"frames": 10**9}):
         with pytest.raises(ValueError, match="expected"):
             film_tasks([dataclasses.replace(SHOT, **wrong)])
     with pytest.raises(ValueError, match="efficiency"):

@@ -5,7 +5,8 @@ simulation that is spread over several GPUs. A group starts when all groups befo
 last task. Groups are numbered so that an edge leads from a lower to a higher number; ten million tasks in ten million
 groups take 0.4 GB.
 
-A frame: simulate (after the frame before), surface where it is built once, render in parts, merge, encode, transfer.
+A frame: simulate (after the frame before), render in parts, merge, encode, transfer. A film is made once; how often its
+frames are made again multiplies what comes out.
 """
 
 from __future__ import annotations
@@ -131,11 +132,10 @@ def _sorted_edges(edges: tuple[ArrayLike, ArrayLike], groups: int) -> tuple[I32,
 class Frames:
     """Frames of many shots, one after another; every array has a number for each frame.
 
-    A frame without simulation (a second render of a cached one) has 0 in ``simulate_s``, and so for every other step.
+    A frame without simulation has 0 in ``simulate_s``, and so for every other step.
     """
 
-    start: NDArray[np.bool_]  # the frame begins a pass: no frame comes before it in its simulation
-    after: NDArray[np.bool_]  # the pass that begins here waits for the end of the pass before it
+    start: NDArray[np.bool_]  # the frame begins a shot: no frame comes before it in its simulation
     shot: I32
     simulate_s: F32
     surface_s: F32
@@ -148,31 +148,26 @@ class Frames:
     frame_bytes: F32  # encoded frame, sent over the link
 
 
-def frame_tasks(
-    frames: Frames, *, simulate_gpus: int = 1, efficiency: float = SPREAD_EFFICIENCY[1], surface_once: bool = False
-) -> Tasks:
+def frame_tasks(frames: Frames, *, simulate_gpus: int = 1, efficiency: float = SPREAD_EFFICIENCY[1]) -> Tasks:
     """The graph of all frames.
 
     A simulation may be spread over ``simulate_gpus`` GPUs, each taking 1 / (GPUs x efficiency) of the time; the next
-    frame waits for the slowest. The surface is built by every render task for itself, or once in a task of its own.
+    frame waits for the slowest. The surface is built by every render task for itself.
     """
     if simulate_gpus < 1 or not 0.0 < efficiency <= 1.0:
         raise ValueError("expected at least one GPU for a simulation, and an efficiency above 0 and up to 1")
     one = np.ones(len(frames.parts), np.int32)
     split = 1.0 if simulate_gpus == 1 else 1.0 / (simulate_gpus * efficiency)
     parts = frames.parts
-    surface_s = frames.surface_s
-    once = (surface_s > 0.0) & surface_once
-    render_s = frames.render_s / parts + np.where(once, np.float32(0.0), surface_s)
+    render_s = frames.render_s / parts + frames.surface_s
     # Seconds, tasks, bytes read and written of each step of a frame; what is not there has no task
     steps = [
         (SIMULATE, frames.simulate_s > 0.0, frames.simulate_s * np.float32(split), one * simulate_gpus)
         + (frames.state_bytes / simulate_gpus, frames.state_bytes / simulate_gpus),
-        (RENDER, once, surface_s, one, frames.state_bytes, frames.state_bytes),
         (RENDER, render_s > 0.0, render_s, parts, frames.state_bytes, frames.part_bytes),
         (MERGE, (parts > 1) & (render_s > 0.0), frames.merge_s, one, frames.part_bytes * parts, frames.part_bytes),
         (ENCODE, frames.encode_s > 0.0, frames.encode_s, one, frames.part_bytes, frames.frame_bytes),
-        (TRANSFER, frames.frame_bytes > 0.0, 0.0 * surface_s, one, frames.frame_bytes, frames.frame_bytes),
+        (TRANSFER, frames.frame_bytes > 0.0, 0.0 * render_s, one, frames.frame_bytes, frames.frame_bytes),
     ]
     here = np.stack([step[1] for step in steps], axis=1)
     number = np.cumsum(here.ravel(), dtype=np.int32).reshape(here.shape) - 1  # of each group that is there
@@ -204,61 +199,15 @@ def _frame_edges(frames: Frames, here: NDArray[np.bool_], number: I32) -> tuple[
 
     # Within a frame: from each step to the next that is there
     last = np.full(count, -1, np.int32)
-    root = np.full(count, -1, np.int32)
     for step in range(steps):
         there = here[:, step]
         joined = there & (last >= 0)
         add(last[joined], number[joined, step])
-        root = np.where(there & (last < 0), number[:, step], root)
         last = np.where(there, number[:, step], last)
     # From frame to frame of a simulation
     chained = here[1:, 0] & here[:-1, 0] & ~frames.start[1:]
     add(number[:-1, 0][chained], number[1:, 0][chained])
-    # From the end of a pass's last frame to all that waits for nothing else in the next pass of the same shot
-    begins = np.flatnonzero(frames.start)
-    if len(begins) and bool(frames.after.any()):
-        of_pass = np.cumsum(frames.start) - 1
-        gate = np.where(frames.after[begins] & (begins > 0), last[begins - 1], -1)[of_pass].astype(np.int32)
-        free = (root >= 0) & (gate >= 0)
-        free[1:] &= ~chained
-        add(gate[free], root[free])
     return np.concatenate(sources), np.concatenate(targets)
-
-
-def shot_tasks(
-    frames: int,
-    simulate_s: ArrayLike,
-    surface_s: ArrayLike,
-    trace_s: ArrayLike,
-    resolve_s: ArrayLike,
-    encode_s: ArrayLike,
-    tiles: int = 1,
-    sample_ranges: int = 1,
-    *,
-    merge_s: ArrayLike = 0.0,
-    state_bytes: ArrayLike = 0.0,
-    part_bytes: ArrayLike = 0.0,
-    frame_bytes: ArrayLike = 0.0,
-    simulate_gpus: int = 1,
-    efficiency: float = SPREAD_EFFICIENCY[1],
-    surface_once: bool = False,
-) -> Tasks:
-    """One shot. Times and sizes are those of a frame: one number for all, or one for each frame."""
-    shot = Shot(
-        frames=frames,
-        simulate_s=simulate_s,
-        surface_s=surface_s,
-        trace_s=trace_s,
-        resolve_s=resolve_s,
-        encode_s=encode_s,
-        parts=tiles * sample_ranges,
-        merge_s=merge_s,
-        state_bytes=state_bytes,
-        part_bytes=part_bytes,
-        frame_bytes=frame_bytes,
-    )
-    made = film_frames([shot])
-    return frame_tasks(made, simulate_gpus=simulate_gpus, efficiency=efficiency, surface_once=surface_once)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,62 +225,40 @@ class Shot:
     state_bytes: ArrayLike = 0.0
     part_bytes: ArrayLike = 0.0
     frame_bytes: ArrayLike = 0.0
-    passes: int = 1  # times that every frame is made
-    simulated_passes: int = 1  # of these, the first so many simulate as well; the others render the cached simulation
-    at_once: bool = False  # passes do not wait for each other (when only the work counts)
 
 
-def film_tasks(
-    shots: Sequence[Shot],
-    *,
-    simulate_gpus: int = 1,
-    efficiency: float = SPREAD_EFFICIENCY[1],
-    surface_once: bool = False,
-) -> Tasks:
-    """Many shots, each with its passes one after another."""
-    made = film_frames(shots)
-    return frame_tasks(made, simulate_gpus=simulate_gpus, efficiency=efficiency, surface_once=surface_once)
+def film_tasks(shots: Sequence[Shot], *, simulate_gpus: int = 1, efficiency: float = SPREAD_EFFICIENCY[1]) -> Tasks:
+    """Many shots, side by side."""
+    return frame_tasks(film_frames(shots), simulate_gpus=simulate_gpus, efficiency=efficiency)
 
 
 def film_frames(shots: Sequence[Shot]) -> Frames:
-    """The frames of all passes of all shots in a row. Raises ValueError for counts that are not positive."""
-    if any(shot.frames < 1 or shot.parts < 1 or shot.passes < 1 for shot in shots):
-        raise ValueError("expected at least one frame, part and pass of each shot")
-    passes = np.array([shot.passes for shot in shots], np.int64)
+    """The frames of all shots in a row. Raises ValueError for counts that are not positive."""
+    if any(shot.frames < 1 or shot.parts < 1 for shot in shots):
+        raise ValueError("expected at least one frame and part of each shot")
     lengths = np.array([shot.frames for shot in shots], np.int64)
-    total = int((passes * lengths).sum())
+    ends = np.cumsum(lengths)
+    total = int(lengths.sum())
     if total > TASKS_MAX:
         raise ValueError(f"expected at most {TASKS_MAX:,} frames, got {total:,}")
-    of_pass = np.repeat(np.arange(len(shots)), passes)  # the shot of each pass
-    ends = np.cumsum(lengths[of_pass])
-    begins = ends - lengths[of_pass]
-    repeat = np.arange(len(of_pass)) - np.repeat(np.cumsum(passes) - passes, passes)  # 0 for a shot's first pass
-    start, after = np.zeros(total, np.bool_), np.zeros(total, np.bool_)
-    start[begins] = True
-    after[begins] = (repeat > 0) & ~np.array([shot.at_once for shot in shots], np.bool_)[of_pass]
+    start = np.zeros(total, np.bool_)
+    start[ends - lengths] = True
 
     def column(name: str) -> F32:
         made = np.empty(total, np.float32)
-        at = 0
-        for shot in shots:
-            value = np.asarray(getattr(shot, name), np.float32)
-            made[at : at + shot.frames * shot.passes].reshape(shot.passes, shot.frames)[:] = value
-            at += shot.frames * shot.passes
+        for shot, end in zip(shots, ends):
+            made[end - shot.frames : end] = np.asarray(getattr(shot, name), np.float32)
         return made
 
-    simulate_s = column("simulate_s")
-    simulated = np.array([shot.simulated_passes for shot in shots], np.int64)
-    simulate_s[np.repeat(repeat >= simulated[of_pass], lengths[of_pass])] = 0.0
     return Frames(
         start=start,
-        after=after,
-        shot=np.repeat(of_pass, lengths[of_pass]).astype(np.int32),
-        simulate_s=simulate_s,
+        shot=np.repeat(np.arange(len(shots), dtype=np.int32), lengths),
+        simulate_s=column("simulate_s"),
         surface_s=column("surface_s"),
         render_s=column("trace_s") + column("resolve_s"),
         merge_s=column("merge_s"),
         encode_s=column("encode_s"),
-        parts=np.repeat(np.array([shot.parts for shot in shots], np.int32)[of_pass], lengths[of_pass]),
+        parts=np.repeat(np.array([shot.parts for shot in shots], np.int32), lengths),
         state_bytes=column("state_bytes"),
         part_bytes=column("part_bytes"),
         frame_bytes=column("frame_bytes"),

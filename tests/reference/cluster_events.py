@@ -59,6 +59,7 @@ class Plain:
         self.needs = t.needs.tolist()
         self.left = [len(member) for member in self.members]
         self.priority = self.chains()
+        self.totals["chain_s"] = max(self.priority)
         cores = min(s.cpu_slots, sum(n for n, kind in zip(self.left, t.kind) if MERGE <= kind < TRANSFER))
         factors = gpu_factors(s, self.seed).tolist()
         self.slots = [Slot(n, factor) for n, factor in enumerate(factors)]
