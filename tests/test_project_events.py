@@ -39,7 +39,7 @@ def run(tasks: Tasks, gpus: int, seed: int = 0, **numbers: Any) -> Outcome:
 
 def test_no_tasks_take_no_time() -> None:
     outcome = run(make_tasks(duration_s=[], kind=[], edges=NO_EDGES), 10)
-    assert outcome.finished and outcome.makespan_s == 0.0 and outcome.utilisation == 0.0 and outcome.gpu_hours == 0.0
+    assert outcome.finished and outcome.makespan_s == 0.0 and outcome.utilisation == 0.0
 
 
 @pytest.mark.parametrize("gpus", [1, 2, 1000])
@@ -47,7 +47,6 @@ def test_one_task_takes_its_time(gpus: int) -> None:
     outcome = run(independent([7.5]), gpus)
     assert outcome.makespan_s == outcome.chain_s == outcome.longest_task_s == outcome.busy_gpu_s == 7.5
     assert outcome.utilisation == pytest.approx(1.0 / gpus)
-    assert outcome.gpu_hours == pytest.approx(7.5 * gpus / 3600.0)
 
 
 @pytest.mark.parametrize(("tasks", "gpus"), [(1, 1), (7, 3), (8, 4), (1020, 1000), (60, 60), (5, 100)])
