@@ -187,10 +187,11 @@ def film_outcome(
 ) -> FilmOutcome:
     """All shots of a film at once on the cluster, equally many like each of ``pairs``.
 
-    thin: simulate one shot in so many, on so many times fewer GPUs with their share of storage, link and scheduler;
-    what is counted is that of the whole film.
+    thin: simulate about one shot in so many, on so many times fewer GPUs with their share of storage, link and scheduler;
+    what is counted is that of the whole film. A GPU has as many shots as in the whole film, whatever divides by what.
     """
-    shots, few = max(1, film_shots // thin), max(1, gpus // thin)
+    few = max(1, round(gpus / thin))
+    shots = max(1, round(film_shots * few / gpus))
     frames = lengths(shots, job.frames, scenario.values["length"])
     parts = parts_for(int(frames.sum()), few)
     kinds = [(number % len(pairs), int(count)) for number, count in enumerate(frames)]
