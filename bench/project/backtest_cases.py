@@ -87,8 +87,7 @@ def size_cases(points: Sequence[Point]) -> list[Case]:
                     for point in ordered(other)[:-left_out]
                 ]
                 model = fit(known_everywhere, stage)
-                law = model.law_for(shot) if model else None
-                if model is None or law is None:
+                if model is None or shot not in model.laws:
                     continue
                 largest, last = by_stage[stage][-1], by_stage[stage][-1 - left_out]
                 seconds, apart = model.predict(shot, largest.work)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 
@@ -36,7 +37,6 @@ class Stage:
     samples_s: tuple[float, ...]  # raw, at the measured size
     growth: float  # seconds there over seconds here
     growth_draws: tuple[float, ...]  # the same from resampled fits; empty without a fit
-    factor: float  # work there over work here
     spread: float  # standard deviation of the logarithm: what the law was off by on sizes it had not seen
     law: str  # what the growth stands on
     course: tuple[float, ...] = ()  # frame by frame, relative to the measured one
@@ -60,7 +60,6 @@ class Basis:
     shot: str
     measured_size: str
     size: str
-    frame: int
     backend: str
     threads: int
     source: str  # path of the record
@@ -160,9 +159,7 @@ class Evidence:
         return tuple(value / reference for value in seconds)
 
 
-def basis(
-    record: Record, rows: dict[str, Row], size: str | None, evidence: Evidence, shot_path: str | None = None
-) -> Basis:
+def basis(record: Record, rows: dict[str, Row], size: str | None, evidence: Evidence) -> Basis:
     """The shot of these rows at ``size``; without one, at film size where the shot has it, else as measured.
 
     Raises UserError where the shot is not known here or does not have that size.
@@ -170,7 +167,7 @@ def basis(
     first = rows["simulate"]
     here = work_of(first)
     assert here is not None
-    name, there = _target(first, here, size, shot_path)
+    name, there = _target(first, here, size)
     flags: list[str] = []
     whole_s = sum(median(rows[stage].samples_s) or 0.0 for stage in STAGES)
     stages = {}
@@ -187,7 +184,6 @@ def basis(
         shot=first.shot,
         measured_size=first.size,
         size=name,
-        frame=first.frame,
         backend=first.backend,
         threads=first.threads or 1,
         source=str(record.path),
@@ -198,17 +194,22 @@ def basis(
     )
 
 
-def _target(row: Row, here: Work, size: str | None, shot_path: str | None) -> tuple[str, Work]:
+def _target(row: Row, here: Work, size: str | None) -> tuple[str, Work]:
     wanted = size or FILM_SIZE
     if wanted == row.size:
         return wanted, here
     try:
-        growth = Growth(load_shot(shot_path or row.shot))
-        return wanted, growth.work(here, row.size, wanted)
+        return wanted, _growth(row.shot).work(here, row.size, wanted)
     except UserError:
         if size is not None:
             raise
         return row.size, here
+
+
+@cache
+def _growth(shot: str) -> Growth:
+    """Of a shot that ships; its bodies are filled once, for the CPU's measurement and the GPU's."""
+    return Growth(load_shot(shot))
 
 
 def _stage(name: str, row: Row, here: Work, there: Work, evidence: Evidence, machine: str, flags: list[str]) -> Stage:
@@ -222,22 +223,20 @@ def _stage(name: str, row: Row, here: Work, there: Work, evidence: Evidence, mac
     if course and max(course) > COURSE_MOST * sum(course) / len(course):
         factor = max(course) * len(course) / sum(course)
         flags.append(f"one huge frame: {row.shot} {name} has a frame of {factor:.1f} times the average")
-    line = proportional(name)
-    factor = line.seconds(there) / line.seconds(here)
+    if here == there:
+        return Stage(name, row.samples_s, 1.0, (), tail, "as measured", course)
     model, where = evidence.model(name, row.backend, machine)
-    law = model.law_for(row.shot) if model else None
-    if here == there or model is None or law is None:
-        text = "as measured" if here == there else f"in proportion to {line.terms[0]}: assumption"
-        return Stage(name, row.samples_s, factor if here != there else 1.0, (), factor, tail, text, course)
+    if model is None or row.shot not in model.laws:
+        line = proportional(name)
+        factor = line.seconds(there) / line.seconds(here)
+        return Stage(name, row.samples_s, factor, (), tail, f"in proportion to {line.terms[0]}: assumption", course)
     points = model.points[row.shot]
     spanned = distance(name, points[0].work, points[-1].work)
     nearest = min(distance(name, p.work, there) for p in points)
     spread = math.hypot(model.spread(nearest), tail)
     draws = [drawn.seconds(there) / drawn.seconds(here) for drawn in resampled_laws(model, row.shot, LAW_DRAWS)]
     beyond = nearest > BEYOND * spanned
-    texts = [
-        " + ".join(t for t, c in zip(one.terms, one.coefficients) if c > 0.0) for one in model.laws_alike(row.shot)
-    ]
+    texts = [" + ".join(t for t, c in zip(one.terms, one.coefficients) if c > 0.0) for one in model.laws[row.shot]]
     text = f"{', or '.join(dict.fromkeys(texts))}; fitted on {where}"
     growth = model.predict(row.shot, there)[0] / model.predict(row.shot, here)[0]
     return Stage(
@@ -245,7 +244,6 @@ def _stage(name: str, row: Row, here: Work, there: Work, evidence: Evidence, mac
         row.samples_s,
         growth,
         tuple(draws),
-        factor,
         spread,
         text,
         course,

@@ -10,7 +10,6 @@ from typing import TypeVar
 from bench.estimate import Estimate, estimate, probe
 from bench.record import STAGES, Record, Row
 from bench.shot import Shot
-from bench.stats import median
 
 COUNTS = ("particle_count", "particle_substeps", "substeps", "active_blocks", "width", "height", "samples")
 
@@ -75,12 +74,12 @@ def work_of(row: Row) -> Work | None:
 
 
 def points_of(records: Iterable[Record], stages: Sequence[str] = STAGES) -> list[Point]:
-    """Every verified row of these stages with its work, in the records' order; times of zero are no evidence."""
+    """Every verified row of these stages with its work, in the records' order; a time of zero is no evidence."""
     found = []
     for record in records:
         for row in record.rows:
             work = work_of(row)
-            if row.stage not in stages or row.verified is None or work is None or not (median(row.samples_s) or 0.0):
+            if row.stage not in stages or row.verified is None or work is None or min(row.samples_s, default=0.0) <= 0.0:
                 continue
             found.append(
                 Point(

@@ -13,7 +13,6 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 
@@ -70,6 +69,7 @@ SIMPLER = 1.15  # a longer hypothesis has to predict better by this factor
 ALIKE = 1.5  # hypotheses that predict worse by less than this factor are not told apart
 ERROR_LEAST = 0.02  # nobody's hold-out error is smaller than this: the clock of a shared machine
 POINTS_LEAST = 3  # sizes that a fit needs; with fewer, time is taken to be proportional to the work
+BOOTSTRAP_SEED = 20251223
 BEYOND = 1.0  # a prediction further out than the evidence spans (in logarithms) is flagged
 
 
@@ -137,16 +137,14 @@ def hold_out(terms: Sequence[str], points: Sequence[Point]) -> list[HeldOut]:
     """
     series = ordered(points)
     least = min(POINTS_LEAST, len(series) - 1)
-    driver = DRIVERS[series[0].stage] if series else None
     found = []
     for known in range(least, len(series)):
         law = solve(terms, [p.work for p in series[:known]], [p.seconds for p in series[:known]])
         for point in series[known:]:
-            assert driver is not None
-            distance = math.log(driver(point.work) / driver(series[known - 1].work))
-            if distance > 0.0:
+            far = distance(point.stage, series[known - 1].work, point.work)
+            if far > 0.0:
                 error = math.log(law.seconds(point.work) / point.seconds)
-                found.append(HeldOut(point.shot, point.stage, distance, error))
+                found.append(HeldOut(point.shot, point.stage, far, error))
     return found
 
 
@@ -162,11 +160,10 @@ class Model:
     """What the fit of one stage says about the shots that it was fitted to."""
 
     stage: str
-    terms: tuple[str, ...]
-    laws: Mapping[str, Law]  # by shot
+    alike: tuple[tuple[str, ...], ...]  # hypotheses that predicted about as well, the chosen one first
+    laws: Mapping[str, tuple[Law, ...]]  # by shot, one for each of these: they may differ much far out
     points: Mapping[str, tuple[Point, ...]]  # by shot, from the least work to the most
     held_out: tuple[HeldOut, ...]  # of the chosen terms
-    alike: tuple[tuple[str, ...], ...] = ()  # hypotheses that predicted about as well, the chosen one first
 
     @property
     def error_per_distance(self) -> float:
@@ -184,19 +181,9 @@ class Model:
             return self.error_per_distance * math.sqrt(distance)
         return self.error_per_distance * distance / math.sqrt(seen)
 
-    def law_for(self, shot: str) -> Law | None:
-        """The shot's own law. None for a shot that no fit has seen."""
-        return self.laws.get(shot)
-
-    def laws_alike(self, shot: str) -> list[Law]:
-        """Laws of this shot that the held-out sizes cannot tell apart; far from these they may differ much."""
-        points = self.points[shot]
-        works, seconds = [p.work for p in points], [p.seconds for p in points]
-        return [solve(terms, works, seconds) for terms in self.alike or (self.terms,)]
-
     def predict(self, shot: str, work: Work) -> tuple[float, float]:
         """(seconds, standard deviation of their logarithm between the laws that predict alike)."""
-        logs = [math.log(law.seconds(work)) for law in self.laws_alike(shot)]
+        logs = [math.log(law.seconds(work)) for law in self.laws[shot]]
         return math.exp(sum(logs) / len(logs)), float(np.std(logs))
 
 
@@ -219,10 +206,12 @@ def fit(points: Sequence[Point], stage: str) -> Model | None:
     assert best is not None
     value, terms, cases = best
     others = [one for one in HYPOTHESES[stage] if one != terms and scores[one] <= ALIKE * max(value, ERROR_LEAST)]
-    laws = {shot: solve(terms, [p.work for p in found], [p.seconds for p in found]) for shot, found in series.items()}
-    return Model(
-        stage, terms, laws, {shot: tuple(found) for shot, found in series.items()}, tuple(cases), (terms, *others)
-    )
+    alike = (terms, *others)
+    laws = {
+        shot: tuple(solve(one, [p.work for p in found], [p.seconds for p in found]) for one in alike)
+        for shot, found in series.items()
+    }
+    return Model(stage, alike, laws, {shot: tuple(found) for shot, found in series.items()}, tuple(cases))
 
 
 def proportional(stage: str) -> Law:
@@ -236,19 +225,14 @@ def distance(stage: str, here: Work, there: Work) -> float:
     return abs(math.log(driver(there) / driver(here)))
 
 
-@cache
-def _generator_seed() -> int:
-    return 20251223
-
-
 def resampled_laws(model: Model, shot: str, count: int) -> list[Law]:
     """Laws fitted to the fastest of resampled seconds (bootstrap, Efron 1979), those that predict alike in turn."""
     points = model.points[shot]
-    generator = np.random.Generator(np.random.PCG64(_generator_seed()))
+    generator = np.random.Generator(np.random.PCG64(BOOTSTRAP_SEED))
     draws = []
     for point in points:
         samples = np.asarray(point.samples_s)
         draws.append(samples[generator.integers(0, len(samples), (count, len(samples)))].min(axis=1))
     works = [p.work for p in points]
-    terms = model.alike or (model.terms,)
+    terms = model.alike
     return [solve(terms[index % len(terms)], works, [float(d[index]) for d in draws]) for index in range(count)]
