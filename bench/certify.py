@@ -16,6 +16,7 @@ from typing import Any
 from bench import sanitize, units
 from bench.backend import Backend
 from bench.certificate import FAILED, LEFT_OUT, NOTED, PASSED, Certificate, Finding
+from bench.energy import EnergyMeter
 from bench.errors import BudgetSpent, ShotmarkError
 from bench.measure import ROUNDS_MIN
 from bench.plugin import measure_into
@@ -119,9 +120,17 @@ class Certifier:
         certificate.seconds[name] = certificate.seconds.get(name, 0.0) + time.perf_counter() - start
         certificate.save()
 
+    def _left_s(self) -> float:
+        return self._deadline - time.monotonic()
+
     @property
     def _late(self) -> bool:
-        return time.monotonic() >= self._deadline
+        return self._left_s() <= 0.0
+
+    def _keep(self, name: str, found: Finding) -> None:
+        """What a part has found so far: a stop in the middle of it loses the rest alone."""
+        self.certificate.parts[name] = found
+        self.certificate.save()
 
     # --- Parts --------------------------------------------------------------------------------------
     def compile(self) -> Finding:
@@ -138,6 +147,10 @@ class Certifier:
 
     def twins(self, kernels: Sequence[Kernel]) -> Finding:
         """Every kernel's example at several sizes: equal bits on both sides."""
+        from bench.kernel_bench import many_threads
+
+        if not self.on_gpu and many_threads(self.cpu.threads) == 1:
+            return Finding(LEFT_OUT, "one core: there are no many threads to hold one against")
         wrong: dict[str, str] = {}
         sizes: dict[str, list[int]] = {kernel.name: [] for kernel in kernels}
         spent_s: dict[str, float] = {}
@@ -145,8 +158,8 @@ class Certifier:
             for kernel in kernels:
                 tried = sizes[kernel.name]
                 # A kernel's work may grow as the square of what its example is made for
-                too_long = tried and spent_s[kernel.name] * (size / tried[-1]) ** 2 > TWIN_LONG_S
-                if self._late or too_long:
+                forecast_s = spent_s[kernel.name] * (size / tried[-1]) ** 2 if tried else 0.0
+                if forecast_s >= min(TWIN_LONG_S, self._left_s()):
                     continue
                 start = time.monotonic()
                 found = self._disagreement(kernel, size)
@@ -154,15 +167,18 @@ class Certifier:
                 tried.append(size)
                 if found:
                     wrong.setdefault(kernel.name, found)
-        done = sum(1 for tried in sizes.values() if tried)
+            self._keep("twins", self._twins_found(sizes, wrong))
+        return self._twins_found(sizes, wrong)
+
+    def _twins_found(self, sizes: dict[str, list[int]], wrong: dict[str, str]) -> Finding:
+        done, most = sum(1 for tried in sizes.values() if tried), max(len(tried) for tried in sizes.values())
         data = {"sizes": sizes, "wrong": wrong}
         what = "CPU = GPU" if self.on_gpu else "one thread = many"
         if wrong:
             name, line = next(iter(wrong.items()))
             return Finding(FAILED, f"{len(wrong)} of {done} kernels differ; {name}: {line}", data)
-        if done < len(kernels):
-            return Finding(LEFT_OUT, f"{what} for {done} of {len(kernels)} kernels, then no time was left", data)
-        most = max(len(tried) for tried in sizes.values())
+        if done < len(sizes):
+            return Finding(LEFT_OUT, f"{what} for {done} of {len(sizes)} kernels, then no time was left", data)
         return Finding(PASSED, f"{what} to the last bit: {done} kernels, at up to {most} sizes", data)
 
     def _disagreement(self, kernel: Kernel, size: int) -> str | None:
@@ -178,10 +194,9 @@ class Certifier:
         """Shots at one size: golden or repeated bits, then all three times; the CPU beside a GPU where it is small."""
         from bench.cmd_run import make_cases
         from bench.pipeline import MAKERS, check_memory
-        from bench.shot import load_shot, shot_names
 
-        done, lines, unfit = 0, [], 0
-        shots = [load_shot(name) for name in self.limits.shots or shot_names()]
+        done, lines, unfit, wrong = 0, [], 0, []
+        shots = self._shots()
         for shot in shots:
             backends = [self.backend]
             if self.on_gpu and size in self.limits.cpu_sizes:
@@ -192,8 +207,7 @@ class Certifier:
                 lines.append(str(error))
                 unfit += 1
                 continue
-            left_s = self._deadline - time.monotonic()
-            backends = [one for one in backends if self._forecast_s(shot, size, one) < left_s]
+            backends = [one for one in backends if self._forecast_s(shot, size, one) < self._left_s()]
             if not backends:
                 lines.append(f"{shot.name} {size}: it would take longer than the time left")
                 unfit += 1
@@ -211,15 +225,18 @@ class Certifier:
                 kept=self.certificate.rows(),
             )
             self._spent_s[shot.name, size] = time.monotonic() - start
-            for meter in plugin.meters.values():
-                if meter.result.rejected:
-                    return Finding(FAILED, f"{meter.identity}: {meter.result.rejected}")
+            results = {identity: meter.result for identity, meter in plugin.meters.items()}
             unfit += bool(plugin.left_out)
             lines += [f"{identity}: no time left" for identity in plugin.left_out]
-            lines += [_shot_line(meter) for meter in plugin.meters.values() if meter.result.rounds]
-            if len({meter.result.first.state_sha256 for meter in plugin.meters.values() if meter.result.first}) > 1:
-                return Finding(FAILED, f"{shot.name}: the states of {' and '.join(plugin.meters)} differ")
+            lines += [
+                meter.in_words() for meter in plugin.meters.values() if meter.result.verified and meter.result.rounds
+            ]
+            wrong += [f"{identity}: {result.rejected}" for identity, result in results.items() if result.rejected]
+            if len({result.first.state_sha256 for result in results.values() if result.first}) > 1:
+                wrong.append(f"{shot.name}: the states of {' and '.join(results)} differ")
             done += not plugin.left_out
+        if wrong:
+            return Finding(FAILED, "; ".join(wrong)[:300], {"lines": [*lines, *wrong]})
         verdict = PASSED if done and not unfit else LEFT_OUT
         return Finding(verdict, f"{done} of {len(shots)} shots proved and timed", {"lines": lines})
 
@@ -256,20 +273,20 @@ class Certifier:
             from bench.device_roofs import measure_device_roofs
 
             self.roofs = measure_device_roofs(self.backend, **self.limits.roofs)
-            data = self.roofs.document()
         else:
-            from bench.cmd_kernels import roofs_document
             from bench.roofs import measure_roofs
 
             self.roofs = measure_roofs(self.cpu.threads or 1)
-            data = roofs_document(self.roofs)
+        return self._roofs_found()
+
+    def _roofs_found(self) -> Finding:
         line = f"copy {units.count(self.roofs.copy_bytes_per_s)}B/s, {units.count(self.roofs.fma_flop_per_s)}flop/s"
-        return Finding(NOTED, line, data)
+        return Finding(NOTED, line, self.roofs.document())
 
     def kernels(self, kernels: Sequence[Kernel]) -> Finding:
-        """Every kernel alone, proved, timed, and held against the roofs."""
+        """Every kernel alone, proved, timed, and held against the roofs; one that is too long for the rest waits."""
         from bench.device_bench import measure_on_device
-        from bench.kernel_bench import document, measure_kernel
+        from bench.kernel_bench import document, measure_against
 
         if self.roofs is None:
             return Finding(LEFT_OUT, "the roofs were not measured")
@@ -281,16 +298,25 @@ class Certifier:
                 continue
             if self._late:
                 break
-            if self.on_gpu:
-                found = measure_on_device(kernel, self.backend, threads, size)
-            else:
-                found = measure_kernel(kernel, threads, self.roofs.llc_bytes, size)
+            try:
+                if self.on_gpu:
+                    found = measure_on_device(kernel, self.backend, threads, size, left_s=self._left_s)
+                else:
+                    found, self.roofs = measure_against(kernel, threads, self.roofs, size, self._left_s)
+                    self.certificate.parts["roofs"] = self._roofs_found()
+            except BudgetSpent:
+                continue
             rows.append(document(found, self.roofs))
+            self._keep("kernels", self._kernels_found(len(kernels)))
+        return self._kernels_found(len(kernels))
+
+    def _kernels_found(self, number: int) -> Finding:
+        rows = self._kernel_rows
         wrong = [f"{row['kernel']}: {row['problem']}" for row in rows if row["problem"]]
         if wrong:
             return Finding(FAILED, "; ".join(wrong)[:300], rows)
-        verdict = PASSED if len(rows) == len(kernels) else LEFT_OUT
-        return Finding(verdict, f"{len(rows)} of {len(kernels)} kernels timed, none above a roof", rows)
+        verdict = PASSED if len(rows) == number else LEFT_OUT
+        return Finding(verdict, f"{len(rows)} of {number} kernels timed, none above a roof", rows)
 
     def water(self) -> Finding:
         """Particle-substeps a second of a block of water, 8 particles a cell."""
@@ -325,45 +351,34 @@ class Certifier:
         """compute-sanitizer on small examples of every kernel."""
         if not self.on_gpu:
             return Finding(LEFT_OUT, "it watches GPUs")
-        found = sanitize.run_tool(tool, self.backend.device, max(1.0, self._deadline - time.monotonic()))
+        found = sanitize.run_tool(tool, self.backend.device, max(1.0, self._left_s()))
         verdict = {"clean": PASSED, "errors": FAILED, "failed": FAILED}.get(found.verdict, LEFT_OUT)
         return Finding(verdict, found.line, dataclasses.asdict(found))
 
     def energy(self) -> Finding:
         """Joules of a frame, by the board's own counter: informative."""
-        from bench.energy import EnergyMeter
-
         if not self.on_gpu:
             return Finding(LEFT_OUT, "only a GPU's counter is read")
-        meter = EnergyMeter(self.backend.bus_id)
+        meter = self.backend.energy_meter()
         if meter.joules() is None:
             return Finding(LEFT_OUT, "the driver shows no energy counter")
-        data = [self._frame_energy(shot, meter) for shot in self._loaded_shots() if not self._late]
+        data = [self._frame_energy(shot, meter) for shot in self._shots() if not self._late]
+        if not data:
+            return Finding(LEFT_OUT, "no time left")
         known = [f"{row['shot']} {row['joules_per_frame']:.3g} J" for row in data if row["joules_per_frame"]]
         return Finding(NOTED, f"a frame at {self.limits.sizes[0]}: {', '.join(known) or 'unknown'} (informative)", data)
 
-    def _loaded_shots(self) -> list[Any]:
-        from bench.shot import load_shot, shot_names
-
-        return [load_shot(name) for name in self.limits.shots or shot_names()]
-
-    def _frame_energy(self, shot: Any, meter: Any) -> dict[str, Any]:
-        """Frames one after another, with nothing between them, for long enough that the counter moves."""
+    def _frame_energy(self, shot: Any, meter: EnergyMeter) -> dict[str, Any]:
         from bench.pipeline import MAKERS
 
         scene = MAKERS.build_scene(shot, self.limits.sizes[0])
         simulation, renderer = MAKERS.simulation(scene, self.backend), MAKERS.renderer(scene, self.backend)
-        frames, start, before = 0, time.monotonic(), meter.joules()
-        while frames == 0 or (time.monotonic() - start < self.limits.energy_s and simulation.frame < shot.frames):
-            simulation.advance_frame()
-            renderer.surface(simulation)
-            renderer.trace(simulation.frame)
-            renderer.resolve()
-            frames += 1
-        self.backend.synchronize()
-        after, seconds = meter.joules(), time.monotonic() - start
-        joules = None if before is None or after is None else (after - before) / frames
-        return {"shot": shot.name, "frames": frames, "seconds": seconds, "joules_per_frame": joules}
+        return {"shot": shot.name, **meter.of_frames(simulation, renderer, self.limits.energy_s, shot.frames)}
+
+    def _shots(self) -> list[Any]:
+        from bench.shot import load_shot, shot_names
+
+        return [load_shot(name) for name in self.limits.shots or shot_names()]
 
     def checks(self) -> Finding:
         """Physics and tracer against closed forms."""
@@ -380,16 +395,3 @@ class Certifier:
             return Finding(FAILED, f"outside their limits: {', '.join(wrong)}", rows)
         verdict = PASSED if len(rows) == len(CHECKS) else LEFT_OUT
         return Finding(verdict, f"{len(rows)} of {len(CHECKS)} checks of physics and tracer passed", rows)
-
-
-def _shot_line(meter: Any) -> str:
-    """A shot's proof and its three times, in words."""
-    result, case = meter.result, meter.case
-    times = {stage: units.seconds(median(result.samples_s(stage))) for stage in ("kernels", "resident", "frame")}
-    proof = {"golden": "golden bits", "repeat": "the same bits every time"}[result.verified]
-    number = meter.backend.threads
-    threads = f" {number} thread{'s' if number != 1 else ''}" if number else ""
-    return (
-        f"{case.shot_name} {case.size} {meter.backend.name}{threads}: {proof}; kernels {times['kernels']}, frame on the"
-        f" device {times['resident']}, to disk {times['frame']}"
-    )

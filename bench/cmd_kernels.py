@@ -94,7 +94,7 @@ def refuse_wrong(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _kernels(names: Sequence[str], threads: int, size: int | None, as_json: bool) -> None:
-    from bench.kernel_bench import document, measure_kernel
+    from bench.kernel_bench import document, measure_against
     from kernels import all_kernels
 
     known = all_kernels()
@@ -104,41 +104,15 @@ def _kernels(names: Sequence[str], threads: int, size: int | None, as_json: bool
     found = []
     for name in names or known:
         with status.status(f"{name}: compiling, proving, timing"):
-            one = measure_kernel(known[name], threads, roofs.llc_bytes, size)
-            if one.too_good(roofs):
-                # A busy machine may have lowered the roof: only a claim that stands twice is one
-                measure_roofs.cache_clear()
-                roofs = better(roofs, measure_roofs(threads))
-                one = measure_kernel(known[name], threads, roofs.llc_bytes, one.size)
+            one, roofs = measure_against(known[name], threads, roofs, size)
         found.append(one)
     rows = [document(one, roofs) for one in found]
     if as_json:
-        described = {"machine": machine.describe(), "threads": threads, "roofs": roofs_document(roofs)}
+        described = {"machine": machine.describe(), "threads": threads, "roofs": roofs.document()}
         click.echo(json.dumps({**described, "kernels": rows}, indent=1, allow_nan=False))
     else:
         show(found, rows, roofs)
     refuse_wrong(rows)
-
-
-def better(a: Roofs, b: Roofs) -> Roofs:
-    """The higher of each roof."""
-    import dataclasses
-
-    rates = [field.name for field in dataclasses.fields(Roofs) if field.name.endswith("_per_s")]
-    merged = {name: a.rates[name] + b.rates[name] for name in a.rates}
-    return dataclasses.replace(a, rates=merged, **{name: max(getattr(a, name), getattr(b, name)) for name in rates})
-
-
-def roofs_document(roofs: Roofs) -> dict[str, Any]:
-    return {
-        "llc_bytes": roofs.llc_bytes,
-        "copy_bytes_per_s": roofs.copy_bytes_per_s,
-        "read_bytes_per_s": roofs.read_bytes_per_s,
-        "cache_copy_bytes_per_s": roofs.cache_copy_bytes_per_s,
-        "cache_read_bytes_per_s": roofs.cache_read_bytes_per_s,
-        "fma_flop_per_s": roofs.fma_flop_per_s,
-        "rates": {name: list(values) for name, values in roofs.rates.items()},
-    }
 
 
 def show_device(found: Sequence[Measurement], rows: Sequence[dict[str, Any]], roofs: DeviceRoofs) -> None:

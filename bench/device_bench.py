@@ -7,20 +7,20 @@ finds it warm. Not yet run on a GPU.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from bench.kernel_bench import (
-    FIRST_SIZE,
     MEMORY_FACTOR,
     ROUNDS_MAX,
     ROUNDS_MIN,
     SIZE_MAX,
     TIMED_S,
     Measurement,
+    grown_example,
     make_example,
 )
 from bench.sm_clock import throttled
@@ -57,29 +57,25 @@ def _traffic(kernel: Kernel, arguments: dict[str, Any], backend: Any) -> tuple[T
     return kernel.traffic(**written), seconds
 
 
-def grown_example(kernel: Kernel, backend: Any, target_bytes: int, size_max: int) -> tuple[int, dict[str, Any]]:
-    """(size, arguments) of an example whose launch moves ``target_bytes``, or is long enough on either side."""
-    size = FIRST_SIZE
-    arguments = make_example(kernel, size)
-    _traffic(kernel, arguments, backend)
-    while True:
-        traffic, seconds = _traffic(kernel, arguments, backend)
-        missing = target_bytes / max(1, traffic.traffic_bytes)
-        if missing <= 1.0 or seconds >= LONG_S or size >= size_max:
-            return size, arguments
-        size = min(size_max, size * (8 if missing > 64.0 and seconds < LONG_S / 64.0 else 2))
-        start = time.perf_counter()
-        arguments = make_example(kernel, size)
-        if time.perf_counter() - start > EXAMPLE_LONG_S:
-            return size, arguments
-
-
 def measure_on_device(
-    kernel: Kernel, backend: Any, threads: int, size: int | None = None, size_max: int = SIZE_MAX
+    kernel: Kernel,
+    backend: Any,
+    threads: int,
+    size: int | None = None,
+    size_max: int = SIZE_MAX,
+    left_s: Callable[[], float] = lambda: math.inf,
 ) -> Measurement:
-    """Prove and time one kernel on a CupyBackend, at ``size`` or where memory is what it works in."""
+    """Prove and time one kernel on a CupyBackend, at ``size`` or where memory is what it works in.
+
+    Raises BudgetSpent before a step that is longer than the time left.
+    """
+
+    def launched(arguments: dict[str, Any]) -> tuple[Traffic, float]:
+        return _traffic(kernel, arguments, backend)
+
     if size is None:
-        size, arguments = grown_example(kernel, backend, (MEMORY_FACTOR + 1) * backend.l2_bytes, size_max)
+        target_bytes = (MEMORY_FACTOR + 1) * backend.l2_bytes
+        size, arguments, _, _ = grown_example(kernel, launched, target_bytes, LONG_S, EXAMPLE_LONG_S, size_max, left_s)
     else:
         arguments = make_example(kernel, size)
     want, got = on_cpu(kernel, arguments, threads), on_device(kernel, arguments, backend)

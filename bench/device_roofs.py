@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.roofs import AnyRoofs
 from kernels import roof_probe
 
 MEMORY_BYTES = 2**29  # an array of the copy: several times any cache
@@ -22,33 +23,12 @@ ROUNDS = 5
 ROUND_S = 0.02
 
 
-@dataclass(frozen=True)
-class DeviceRoofs:
-    """Best of the rounds; the raw rates stay beside it."""
+@dataclass(frozen=True, kw_only=True)
+class DeviceRoofs(AnyRoofs):
+    """Of one GPU; the last-level cache is its second-level one."""
 
     device: str
-    llc_bytes: int  # second-level cache
-    copy_bytes_per_s: float  # memory
-    read_bytes_per_s: float
-    cache_copy_bytes_per_s: float
-    cache_read_bytes_per_s: float
-    fma_flop_per_s: float  # a fused multiply-add counts two
     shared_adds_per_s: float  # atomic additions to shared memory, without two in one bank
-    rates: dict[str, tuple[float, ...]]  # every round
-
-    @property
-    def memory_bytes_per_s(self) -> float:
-        """No counted traffic with memory can be faster."""
-        return max(self.copy_bytes_per_s, self.read_bytes_per_s)
-
-    @property
-    def cache_bytes_per_s(self) -> float:
-        """No counted traffic of a working set that stays in cache can be faster."""
-        return max(self.cache_copy_bytes_per_s, self.cache_read_bytes_per_s, self.memory_bytes_per_s)
-
-    def document(self) -> dict[str, Any]:
-        """For ``--json`` and records."""
-        return {**vars(self), "rates": {name: list(values) for name, values in self.rates.items()}}
 
 
 def measure_device_roofs(

@@ -8,24 +8,29 @@ copied afresh before each, outside the clock.
 from __future__ import annotations
 
 import hashlib
+import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from bench.device_roofs import DeviceRoofs
-from bench.roofs import Roofs
+from bench.errors import BudgetSpent
+from bench.roofs import AnyRoofs, Roofs, measure_roofs
 from bench.stats import median
 from kernels.kernel import Kernel, Traffic
 
-AnyRoofs = Roofs | DeviceRoofs
+Launch = Callable[[dict[str, Any]], tuple[Traffic, float]]  # on copies of the arguments: its traffic, its seconds
 
 SEED = 7
 FIRST_SIZE = 32
 SIZE_MAX = 2**24
 LONG_S = 0.3  # a launch that takes this long is not grown any further
 EXAMPLE_LONG_S = 4.0  # nor one whose example takes this long to make
+GROWTH, GROWTH_FAST = 2, 8  # of an example's size, where there is far to go
+GROWTH_POWER = 2  # what depends on a size may grow as its square
 MEMORY_FACTOR = 3  # traffic over last-level cache from which on a kernel is said to work in memory
 ROUNDS_MIN, ROUNDS_MAX, TIMED_S = 5, 50, 0.4
 MARGIN = 1.03  # of a rate above a roof: both are measured
@@ -107,12 +112,16 @@ def outputs_digest(kernel: Kernel, arguments: list[Any]) -> dict[str, str]:
     return {name: hashlib.sha256(value.tobytes()).hexdigest() for name, value in written.items()}
 
 
-def disagreement(kernel: Kernel, arguments: dict[str, Any], threads: int) -> str | None:
-    """Names of the outputs that one thread and ``threads`` (at least two, where there are two) write differently."""
+def many_threads(threads: int | None) -> int:
+    """``threads``, or two where there are two: what one thread is held against."""
     import numba
 
-    many = max(threads, min(2, int(numba.config.NUMBA_NUM_THREADS)))  # type: ignore[attr-defined]
-    digests = []
+    return max(threads or 1, min(2, int(numba.config.NUMBA_NUM_THREADS)))  # type: ignore[attr-defined]
+
+
+def disagreement(kernel: Kernel, arguments: dict[str, Any], threads: int) -> str | None:
+    """Names of the outputs that one thread and ``threads`` (at least two, where there are two) write differently."""
+    many, digests = many_threads(threads), []
     for count in (1, many):
         written = fresh(kernel, arguments)
         launch(kernel, written, count)
@@ -132,30 +141,63 @@ def make_example(kernel: Kernel, size: int) -> dict[str, Any]:
     return kernel.example(np.random.default_rng(SEED), size)
 
 
-def grown_example(kernel: Kernel, threads: int, target_bytes: int) -> tuple[int, dict[str, Any], Traffic]:
-    """(size, arguments, traffic) of an example whose launch moves ``target_bytes``, or is long enough."""
+def grown_example(
+    kernel: Kernel,
+    launched: Launch,
+    target_bytes: int,
+    long_s: float = LONG_S,
+    example_long_s: float = EXAMPLE_LONG_S,
+    size_max: int = SIZE_MAX,
+    left_s: Callable[[], float] = lambda: math.inf,
+) -> tuple[int, dict[str, Any], Traffic, float]:
+    """(size, arguments, traffic, seconds) of an example whose launch moves ``target_bytes``, or is long enough.
+
+    Raises BudgetSpent before a step that is longer than the time left.
+    """
     size = FIRST_SIZE
-    arguments = make_example(kernel, size)
-    traffic_after(kernel, arguments, threads)  # compiles
+    example_s, arguments = _timed_example(kernel, size)
+    launched(arguments)  # compiles
     while True:
-        traffic, seconds = traffic_after(kernel, arguments, threads)
+        traffic, seconds = launched(arguments)
         missing = target_bytes / max(1, traffic.traffic_bytes)
-        if missing <= 1.0 or seconds >= LONG_S or size >= SIZE_MAX:
-            return size, arguments, traffic
-        size *= 8 if missing > 64.0 and seconds < LONG_S / 64.0 else 2
-        start = time.perf_counter()
-        arguments = make_example(kernel, size)
-        if time.perf_counter() - start > EXAMPLE_LONG_S:
-            return size, arguments, traffic_after(kernel, arguments, threads)[0]
+        if missing <= 1.0 or seconds >= long_s or size >= size_max or example_s >= example_long_s:
+            return size, arguments, traffic, seconds
+        fast = GROWTH_FAST**GROWTH_POWER
+        is_short = seconds < long_s / fast and example_s < example_long_s / fast
+        growth = GROWTH_FAST if missing > fast and is_short else GROWTH
+        if growth**GROWTH_POWER * (example_s + seconds) > left_s():
+            raise BudgetSpent(kernel.name)
+        size = min(size_max, size * growth)
+        example_s, arguments = _timed_example(kernel, size)
 
 
-def measure_kernel(kernel: Kernel, threads: int, llc_bytes: int, size: int | None = None) -> Measurement:
-    """Prove and time one kernel, at ``size`` or where memory is what it works in."""
+def _timed_example(kernel: Kernel, size: int) -> tuple[float, dict[str, Any]]:
+    start = time.perf_counter()
+    arguments = make_example(kernel, size)
+    return time.perf_counter() - start, arguments
+
+
+def measure_kernel(
+    kernel: Kernel,
+    threads: int,
+    llc_bytes: int,
+    size: int | None = None,
+    left_s: Callable[[], float] = lambda: math.inf,
+) -> Measurement:
+    """Prove and time one kernel, at ``size`` or where memory is what it works in. Raises BudgetSpent."""
+
+    def launched(arguments: dict[str, Any]) -> tuple[Traffic, float]:
+        return traffic_after(kernel, arguments, threads)
+
     if size is None:
-        size, arguments, traffic = grown_example(kernel, threads, (MEMORY_FACTOR + 1) * llc_bytes)
+        target_bytes = (MEMORY_FACTOR + 1) * llc_bytes
+        size, arguments, traffic, seconds = grown_example(kernel, launched, target_bytes, left_s=left_s)
     else:
         arguments = make_example(kernel, size)
-        traffic, _ = traffic_after(kernel, arguments, threads)
+        traffic, seconds = launched(arguments)
+    # What is left to do: the proof, with a launch on one thread, and the rounds
+    if (threads + 1 + ROUNDS_MIN) * seconds > left_s():
+        raise BudgetSpent(kernel.name)
     level = "memory" if traffic.traffic_bytes >= MEMORY_FACTOR * llc_bytes else "cache"
     proof = disagreement(kernel, arguments, threads)
     samples: list[float] = []
@@ -165,6 +207,24 @@ def measure_kernel(kernel: Kernel, threads: int, llc_bytes: int, size: int | Non
         sweep += 1  # drives what was just copied out of the cache: nothing is kept between launches
         samples.append(launch(kernel, copies, threads))
     return Measurement(kernel.name, kernel.item, threads, size, traffic, level, tuple(samples), proof)
+
+
+def measure_against(
+    kernel: Kernel,
+    threads: int,
+    roofs: Roofs,
+    size: int | None = None,
+    left_s: Callable[[], float] = lambda: math.inf,
+) -> tuple[Measurement, Roofs]:
+    """One kernel and the roofs that it is held against: a busy machine may have lowered them, so only a claim that
+    stands twice is above one. Raises BudgetSpent.
+    """
+    found = measure_kernel(kernel, threads, roofs.llc_bytes, size, left_s)
+    if found.too_good(roofs):
+        measure_roofs.cache_clear()
+        roofs = roofs.raised(measure_roofs(threads))
+        found = measure_kernel(kernel, threads, roofs.llc_bytes, found.size)
+    return found, roofs
 
 
 def document(found: Measurement, roofs: AnyRoofs) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from bench import units
 from bench.backend import Backend, KernelTimes
 from bench.errors import CheckFailed
 from bench.record import STAGES, TOTALS
@@ -331,6 +332,17 @@ class ShotMeter:
     def last_frame_s(self) -> float:
         """Seconds of the last frame that was proved warm; 0 before there is one."""
         return self._last.seconds["frame"] if self._last else 0.0
+
+    def in_words(self) -> str:
+        """What was proved, and the three times."""
+        result, case, threads = self.result, self.case, self.backend.threads
+        times = {stage: units.seconds(median(result.samples_s(stage))) for stage in ("kernels", "resident", "frame")}
+        proof = "golden bits" if result.verified == GOLDEN else "the same bits every time"
+        many = f" {threads} thread{'s' if threads != 1 else ''}" if threads else ""
+        return (
+            f"{case.shot_name} {case.size} {self.backend.name}{many}: {proof}; kernels {times['kernels']}, frame on the"
+            f" device {times['resident']}, to disk {times['frame']}"
+        )
 
     def release(self) -> None:
         """Let go of scene, state and pictures; the result stays."""

@@ -7,11 +7,13 @@ can therefore be faster than a copy; a rate is impossible only above the larger 
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 
@@ -25,15 +27,14 @@ ROUND_S = 0.05  # a round is at least that long
 CHAIN_COUNT = 200_000
 
 
-@dataclass(frozen=True)
-class Roofs:
-    """Best of the rounds; the raw rates stay beside it."""
+@dataclass(frozen=True, kw_only=True)
+class AnyRoofs:
+    """What the limits of a CPU and of a GPU have in common: best of the rounds; the raw rates stay beside it."""
 
-    threads: int
     llc_bytes: int  # last-level cache that this process sees, or a guess
     copy_bytes_per_s: float  # memory
     read_bytes_per_s: float
-    cache_copy_bytes_per_s: float  # two small arrays a thread
+    cache_copy_bytes_per_s: float  # two arrays that stay in cache
     cache_read_bytes_per_s: float
     fma_flop_per_s: float  # a fused multiply-add counts two
     rates: dict[str, tuple[float, ...]]  # every round
@@ -47,6 +48,24 @@ class Roofs:
     def cache_bytes_per_s(self) -> float:
         """No counted traffic of a working set that stays in cache can be faster."""
         return max(self.cache_copy_bytes_per_s, self.cache_read_bytes_per_s, self.memory_bytes_per_s)
+
+    def document(self) -> dict[str, Any]:
+        """For ``--json`` and records."""
+        return {**vars(self), "rates": {name: list(values) for name, values in self.rates.items()}}
+
+    def raised(self, other: Self) -> Self:
+        """The higher of each roof, measured twice."""
+        rates = {name: values + other.rates[name] for name, values in self.rates.items()}
+        names = [field.name for field in dataclasses.fields(self) if field.name.endswith("_per_s")]
+        higher = {name: max(getattr(self, name), getattr(other, name)) for name in names}
+        return dataclasses.replace(self, rates=rates, **higher)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Roofs(AnyRoofs):
+    """Of this machine's CPU."""
+
+    threads: int
 
 
 def llc_bytes(root: Path = Path("/sys/devices/system/cpu/cpu0/cache")) -> int:

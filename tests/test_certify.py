@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from bench import certify, checks, cmd_certify, device_roofs, roofs, sanitize
+from bench import certify, checks, cmd_certify, cmd_run, device_roofs, kernel_bench, roofs, sanitize
 from bench.backend import NumbaBackend
 from bench.certificate import FAILED, LEFT_OUT, NOTED, PASSED, Certificate
 from bench.certify import Certifier, Limits
@@ -25,11 +25,21 @@ from bench.errors import UserError
 from bench.plugin import new_slot
 from bench.record import read_record
 from kernels import all_kernels
+from kernels.kernel import Kernel, Traffic
 from tests.emulated_gpu import NEEDS_COMPILER, emulated_cupy, emulated_gpu
 from tests.tiny_shot import write_tiny_shot
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOFS = roofs.Roofs(1, 2**20, 1e12, 1e12, 1e13, 1e13, 1e13, {"copy": (1e12,)})
+ROOFS = roofs.Roofs(
+    threads=1,
+    llc_bytes=2**20,
+    copy_bytes_per_s=1e12,
+    read_bytes_per_s=1e12,
+    cache_copy_bytes_per_s=1e13,
+    cache_read_bytes_per_s=1e13,
+    fma_flop_per_s=1e13,
+    rates={"copy": (1e12,)},
+)
 
 
 @pytest.fixture
@@ -82,7 +92,10 @@ def test_a_cpu_is_certified_to_the_end(tmp_path: Path, limits: Limits) -> None:
 def test_a_gpu_is_certified_to_the_end_in_the_emulator(
     tmp_path: Path, limits: Limits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    roofs_of_a_clock_that_counts = DeviceRoofs("Emulated GPU", 2**20, 1e15, 1e15, 1e15, 1e15, 1e15, 1e15, {})
+    names = [name for name in DeviceRoofs.__dataclass_fields__ if name.endswith("_per_s")]
+    roofs_of_a_clock_that_counts = DeviceRoofs(
+        device="Emulated GPU", llc_bytes=2**20, rates={}, **dict.fromkeys(names, 1e15)
+    )
     monkeypatch.setattr(device_roofs, "measure_device_roofs", lambda backend, **options: roofs_of_a_clock_that_counts)
     every = replace(limits, kernels=(), twin_sizes=(1, 8), kernel_size=8)
     certificate = certifier(emulated_gpu(tmp_path, launch_s=1.0), tmp_path, every).run()
@@ -149,6 +162,56 @@ def test_what_was_found_before_a_stop_is_on_disk(
         stopped.run()
     assert list(parts_of(stopped.certificate.slot.path)) == ["compile", "twins"]
     assert not read_record(stopped.certificate.slot.path).complete
+
+
+def test_kernels_that_were_timed_before_a_stop_are_on_disk(
+    tmp_path: Path, limits: Limits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = kernel_bench.measure_kernel
+
+    def measure_kernel(kernel: Kernel, *args: Any) -> Any:
+        if kernel.name == "mpm_sort":
+            raise KeyboardInterrupt
+        return real(kernel, *args)
+
+    monkeypatch.setattr(kernel_bench, "measure_kernel", measure_kernel)
+    stopped = certifier(NumbaBackend(1), tmp_path, replace(limits, sizes=("S",)))
+    with pytest.raises(KeyboardInterrupt):
+        stopped.run()
+    part = parts_of(stopped.certificate.slot.path)["kernels"]
+    assert part["verdict"] == LEFT_OUT and [row["kernel"] for row in part["data"]] == ["mpm_key"]
+
+
+def test_a_kernel_that_is_longer_than_the_time_left_is_left_out(
+    tmp_path: Path, limits: Limits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def traffic_after(kernel: Kernel, *args: Any) -> Any:
+        return Traffic(1, 1, 1, 1), 400.0 if kernel.name == "mpm_key" else 1e-3
+
+    monkeypatch.setattr(kernel_bench, "traffic_after", traffic_after)
+    found = certifier(NumbaBackend(1), tmp_path, replace(limits, sizes=("S",))).run().parts["kernels"]
+    assert found.verdict == LEFT_OUT and [row["kernel"] for row in found.data] == ["mpm_sort"]
+
+
+def test_a_wrong_shot_does_not_end_the_others(tmp_path: Path, limits: Limits, monkeypatch: pytest.MonkeyPatch) -> None:
+    (first,) = limits.shots
+    second = tmp_path / "second.toml"
+    second.write_text(Path(first).read_text().replace('name = "pool"', 'name = "second"'))
+    wrong = {"state": "0" * 64, "picture": "0" * 64}
+    monkeypatch.setattr(cmd_run, "is_shipped", lambda shot: True)
+    monkeypatch.setattr(cmd_run, "expected", lambda golden, name, size, frame: wrong if name == "pool" else None)
+    certificate = certifier(NumbaBackend(1), tmp_path, replace(limits, shots=(first, str(second)))).run()
+    found = certificate.parts["shots S"]
+    assert found.verdict == FAILED and "pool-S-numba: the state's SHA-256" in found.line
+    assert any(line.startswith("second S numba 1 thread: the same bits") for line in found.data["lines"])
+
+
+def test_one_core_holds_no_threads_against_each_other(
+    tmp_path: Path, limits: Limits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernel_bench, "many_threads", lambda threads: 1)
+    found = certifier(NumbaBackend(1), tmp_path, limits).run().parts["twins"]
+    assert found.verdict == LEFT_OUT and found.line.startswith("one core")
 
 
 def test_the_command_prints_a_short_table_last(tmp_path: Path, limits: Limits, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,7 +68,17 @@ def test_roofs_come_from_the_probe(gpu: Any, capsys: pytest.CaptureFixture[str])
 
 
 def test_a_rate_above_a_roof_of_the_device_is_a_problem() -> None:
-    roofs = DeviceRoofs("x", 1, 1e12, 1e12, 1e12, 1e12, 1e12, 1e9, {})
+    roofs = DeviceRoofs(
+        device="x",
+        llc_bytes=1,
+        copy_bytes_per_s=1e12,
+        read_bytes_per_s=1e12,
+        cache_copy_bytes_per_s=1e12,
+        cache_read_bytes_per_s=1e12,
+        fma_flop_per_s=1e12,
+        shared_adds_per_s=1e9,
+        rates={},
+    )
     measured = kernel_bench.Measurement(
         "k", "thing", 1, 1, Traffic(1, 1, 1, 1, atomics=2 * 10**9), "memory", (1.0,) * 5, None
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import json
 import os
 import subprocess
@@ -15,7 +17,18 @@ import pytest
 from click.testing import CliRunner
 
 from bench.cli import main
-from bench.kernel_bench import Measurement, disagreement, document, fresh, make_example, measure_kernel, traffic_after
+from bench.errors import BudgetSpent
+from bench.kernel_bench import (
+    Measurement,
+    disagreement,
+    document,
+    fresh,
+    grown_example,
+    make_example,
+    measure_against,
+    measure_kernel,
+    traffic_after,
+)
 from bench.kernel_scaling import Growth
 from bench.roofs import Roofs, llc_bytes, rates_of
 from kernels import all_kernels
@@ -111,6 +124,52 @@ def test_a_rate_above_a_roof_is_a_problem(level: str, traffic_bytes: int, flops:
     traffic = Traffic(items=1, bytes_read=traffic_bytes, bytes_written=0, flops=flops)
     said = Measurement("k", "item", 1, 1, traffic, level, (1.0, 1.2), None).too_good(ROOFS)
     assert said is None if problem is None else problem in str(said)
+
+
+def grown(monkeypatch: pytest.MonkeyPatch, example_s: float = 0.0, **options: Any) -> tuple[list[int], int]:
+    """Sizes of the examples that were made, and the last; each takes ``example_s`` for 1000 words, a launch nothing."""
+    now, made = [0.0], []
+
+    def example(rng: Any, size: int) -> dict[str, Any]:
+        made.append(size)
+        now[0] += example_s * size / 1000
+        return {"words_out": np.zeros(1, np.int32)}
+
+    monkeypatch.setattr("bench.kernel_bench.time.perf_counter", lambda: now[0])
+    kernel = dataclasses.replace(make_kernel(ones_written), example=example)
+    size, *_ = grown_example(kernel, lambda arguments: (Traffic(1, 1, 1, 1), 0.0), 10**9, **options)
+    return made, size
+
+
+def test_an_example_grows_to_the_largest_size_and_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert grown(monkeypatch, size_max=300) == ([32, 256, 300], 300)
+
+
+def test_an_example_that_is_long_to_make_grows_in_small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert grown(monkeypatch, example_s=1.0, example_long_s=4.0) == ([32, 256, 512, 1024, 2048, 4096], 4096)
+
+
+def test_no_example_is_begun_that_is_longer_than_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BudgetSpent):
+        grown(monkeypatch, example_s=1.0, left_s=lambda: 1.5)
+
+
+@pytest.mark.parametrize(("second_copy", "problem"), [(1e10, True), (1e30, False)])
+def test_only_a_claim_that_stands_twice_is_above_a_roof(
+    monkeypatch: pytest.MonkeyPatch, second_copy: float, problem: bool
+) -> None:
+    asked = []
+
+    @functools.cache
+    def measure_roofs(threads: int) -> Roofs:
+        asked.append(threads)
+        return dataclasses.replace(ROOFS, copy_bytes_per_s=second_copy)
+
+    monkeypatch.setattr("bench.kernel_bench.measure_roofs", measure_roofs)
+    kernel = make_kernel(ones_written, flops=0, traffic_bytes=10**17)
+    found, roofs = measure_against(kernel, 1, ROOFS, size=16)
+    assert (found.too_good(roofs) is not None) is problem and asked == [1]
+    assert roofs.copy_bytes_per_s == max(second_copy, 1e10) and roofs.read_bytes_per_s == 1.2e10
 
 
 def test_growth_is_proportional_within_15_per_cent() -> None:
