@@ -22,6 +22,7 @@ from bench.units import share
 MEDIAN_MOST, WORST_MOST = 0.10, 0.20  # the bar: errors
 COVERAGE = (0.70, 0.90)  # and share of cases whose 80 % interval holds the truth
 COVERAGE_CASES = 10  # with fewer cases a share says nothing
+COLUMNS = ("cases", "median error", "worst", "80 % interval holds", "linear scaling", "farm formula")  # of numbers
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,7 @@ def tables(found: Sequence[Result]) -> list[Any]:
 
     table = Table(box=None, padding=(0, 1), header_style="bold")
     table.add_column("predicted")
-    for name in ("cases", "median error", "worst", "80 % interval holds", "linear scaling", "farm formula"):
+    for name in COLUMNS:
         table.add_column(name, justify="right")
     table.add_column("bar")
     for cells in cells_of(found):

@@ -7,15 +7,15 @@ the model and the width of the interval included.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from bench.project.evidence import Point, groups_by
 from bench.project.fit import SIMPLER, distance, fit, ordered, proportional
 from bench.record import STAGES
-from bench.stats import median
 
 Z80 = 1.2815515655446004  # half of an 80 % interval, in standard deviations
 # 90 % point of Student's t over that of the normal distribution, from so many degrees of freedom on
@@ -77,16 +77,12 @@ def size_cases(points: Sequence[Point]) -> list[Case]:
     """Predict the largest size of every shot from those below it, and again from those below the second largest."""
     cases = []
     for left_out in (1, 2):
+        models = {stage: fit(_smaller(points, stage, left_out), stage) for stage in STAGES}
         for shot, series in groups_by(points, lambda p: p.shot).items():
             by_stage = {stage: ordered([p for p in series if p.stage == stage]) for stage in STAGES}
             predicted, measured, linear, variance = 0.0, 0.0, 0.0, 0.0
             for stage in STAGES:
-                known_everywhere = [
-                    point
-                    for other in groups_by([p for p in points if p.stage == stage], lambda p: p.shot).values()
-                    for point in ordered(other)[:-left_out]
-                ]
-                model = fit(known_everywhere, stage)
+                model = models[stage]
                 if model is None or shot not in model.laws:
                     continue
                 largest, last = by_stage[stage][-1], by_stage[stage][-1 - left_out]
@@ -107,6 +103,12 @@ def size_cases(points: Sequence[Point]) -> list[Case]:
     return cases
 
 
+def _smaller(points: Sequence[Point], stage: str, left_out: int) -> list[Point]:
+    """Points of a stage without the ``left_out`` largest sizes of each shot."""
+    shots = groups_by([p for p in points if p.stage == stage], lambda p: p.shot)
+    return [point for series in shots.values() for point in ordered(series)[:-left_out]]
+
+
 def law_ratio(stage: str, here: Point, there: Point) -> float:
     """Work there over work here, counted as the first hypothesis of the stage counts it."""
     law = proportional(stage)
@@ -120,12 +122,11 @@ def far_text(far: float) -> str:
 def frame_cases(points: Sequence[Point]) -> list[Case]:
     """From a few pilot frames, spread evenly, the whole shot. Beside it: the first frames' mean, and OpenCue's sum."""
     cases = []
-    for (shot, stage), series in groups_by(points, lambda p: (p.shot, p.stage)).items():
+    piloted = [p for p in points if p.stage in PILOT_STAGES]
+    for (shot, stage), series in groups_by(piloted, lambda p: (p.shot, p.stage)).items():
         frames = sorted(series, key=lambda p: p.frame)
         seconds = np.array([p.seconds for p in frames])
         number = np.array([float(p.frame) for p in frames])
-        if stage not in PILOT_STAGES:
-            continue
         for count in PILOTS:
             if len(frames) < 2 * count:
                 continue
@@ -133,12 +134,12 @@ def frame_cases(points: Sequence[Point]) -> list[Case]:
             total = float(seconds.sum())
             found, sigma = predict_frames(number[chosen], seconds[chosen], number)
             sigma = math.hypot(sigma, NOISE / math.sqrt(count))
-            case = around("frames", f"{shot} {stage}, {count} of {len(frames)}", found, sigma, total, 0.0)
             first = seconds[:count]
             linear = float(first.mean()) * len(frames)
+            case = around("frames", f"{shot} {stage}, {count} of {len(frames)}", found, sigma, total, linear)
             pending = len(frames) - count
             farm = pending * float(first.mean()) + float(first.max()) + float(first.sum())
-            cases.append(Case(**{**vars(case), "linear_s": linear, "farm_s": farm}))
+            cases.append(replace(case, farm_s=farm))
     return cases
 
 
@@ -188,10 +189,10 @@ def worker_cases(alone: Sequence[Point], together: Sequence[Sequence[Point]]) ->
         factor, sigma = math.exp(_mean(others)), float(np.std(others, ddof=1))
         sigma = math.hypot(sigma * math.sqrt(1.0 + 1.0 / len(others)), noise_of(point))
         predicted = count * point.seconds * factor
-        case = around("workers", f"{shot} {size} {stage}, {workers} processes", predicted, sigma, truth, 0.0)
         linear = count * point.seconds
+        case = around("workers", f"{shot} {size} {stage}, {workers} processes", predicted, sigma, truth, linear)
         farm = (workers * count * _mean(point.samples_s) + max(point.samples_s)) / workers
-        cases.append(Case(**{**vars(case), "linear_s": linear, "farm_s": farm}))
+        cases.append(replace(case, farm_s=farm))
     return cases
 
 
@@ -199,30 +200,30 @@ def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
 
 
-def amdahl_rate(serial: float, single: float, workers: float) -> float:
-    """Throughput of ``workers`` with a serial share (Amdahl 1967)."""
-    return single * workers / (1.0 + serial * (workers - 1.0))
+def speedup(serial: Any, coherence: Any, workers: Any) -> Any:
+    """Throughput over that of one worker: Gunther's universal scalability law; without coherence Amdahl's (1967)."""
+    return workers / (1.0 + serial * (workers - 1.0) + coherence * workers * (workers - 1.0))
 
 
-def contended_rate(serial: float, coherence: float, single: float, workers: float) -> float:
-    """Gunther's universal scalability law."""
-    return single * workers / (1.0 + serial * (workers - 1.0) + coherence * workers * (workers - 1.0))
+def _law_of(known: dict[int, int], contended: bool) -> Callable[[int], float]:
+    """Rates by workers: the largest known one, times what a law that was fitted to all says it grows by."""
+    last = max(known)
+    serial, coherence = _fit_scaling(known, contended)
+    return lambda workers: float(known[last] * speedup(serial, coherence, workers) / speedup(serial, coherence, last))
 
 
-def _fit_scaling(known: dict[int, int], contended: bool) -> tuple[float, float, float]:
-    """(serial, coherence, single) that minimise the squared relative errors, on a grid that is refined."""
+def _fit_scaling(known: dict[int, int], contended: bool) -> tuple[float, float]:
+    """(serial, coherence) that minimise the squared relative errors, on a grid."""
     workers = np.array(sorted(known), np.float64)
     rate = np.array([known[int(p)] for p in workers], np.float64)
     serial = np.concatenate([[0.0], np.geomspace(1e-5, 0.5, 400)])
     coherence = np.concatenate([[0.0], np.geomspace(1e-7, 1e-2, 200)]) if contended else np.zeros(1)
-    shape = workers / (
-        1.0 + serial[:, None, None] * (workers - 1.0) + coherence[None, :, None] * workers * (workers - 1.0)
-    )
-    share = shape / rate  # best single rate for each pair, in closed form
+    share = speedup(serial[:, None, None], coherence[None, :, None], workers) / rate
+    # The best rate of a single worker for each pair, in closed form
     single = share.sum(axis=2) / (share**2).sum(axis=2)
     error = ((single[:, :, None] * share - 1.0) ** 2).sum(axis=2)
     i, j = np.unravel_index(int(error.argmin()), error.shape)
-    return float(serial[i]), float(coherence[j]), float(single[i, j])
+    return float(serial[i]), float(coherence[j])
 
 
 def raytracer_cases(known_to: int = RAYTRACER_KNOWN) -> list[Case]:
@@ -235,29 +236,21 @@ def raytracer_cases(known_to: int = RAYTRACER_KNOWN) -> list[Case]:
     errors: dict[bool, list[tuple[float, float]]] = {}
     for contended in (False, True):
         for last in range(3, len(counts)):
-            part = {p: known[p] for p in counts[:last]}
-            serial, coherence, single = _fit_scaling(part, contended)
+            rate = _law_of({p: known[p] for p in counts[:last]}, contended)
             for target in counts[last:]:
-                rate = part[counts[last - 1]] * contended_rate(serial, coherence, single, target)
-                rate /= contended_rate(serial, coherence, single, counts[last - 1])
                 far = math.log(target / counts[last - 1])
-                errors.setdefault(contended, []).append((far, math.log(rate / known[target])))
+                errors.setdefault(contended, []).append((far, math.log(rate(target) / known[target])))
     scores = {contended: math.sqrt(_mean([e * e / far for far, e in found])) for contended, found in errors.items()}
     chosen = scores[False] > SIMPLER * scores[True]  # the longer law has to predict better by that factor
-    serial, coherence, single = _fit_scaling(known, chosen)
+    rate = _law_of(known, chosen)
     cases = []
     for target in sorted(p for p in RAYTRACER if p > known_to):
         far = math.log(target / counts[-1])
-        # As everywhere, the law says how it grows from the largest measured count
-        rate = known[counts[-1]] * contended_rate(serial, coherence, single, target)
-        rate /= contended_rate(serial, coherence, single, counts[-1])
         sigma = scores[chosen] * (math.sqrt(far) if far < 1.0 else far)
         label = f"fitted to {known_to} processors, predicted {target}"
         cases.append(
-            around("published", label, 1.0 / rate, sigma, 1.0 / RAYTRACER[target], 1.0 / (target * RAYTRACER[1]))
+            around(
+                "published", label, 1.0 / rate(target), sigma, 1.0 / RAYTRACER[target], 1.0 / (target * RAYTRACER[1])
+            )
         )
     return cases
-
-
-def middle(values: Sequence[float]) -> float:
-    return median(values) or 0.0
