@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from bench.errors import Unavailable
@@ -15,6 +14,7 @@ from bench.project import dispatch_trial
 from bench.project.cluster import ClusterSample
 from bench.project.dispatch_trial import POOL, Scheduler, calibrate, chain_priority, measure_s, predict_s, trials
 from bench.project.events import simulate
+from bench.project.graph import RENDER, make_tasks
 from tests.test_project_events import chain, independent
 
 
@@ -24,10 +24,11 @@ def test_workers_sleep_side_by_side_and_a_chain_waits() -> None:
 
 
 def test_what_goes_first_is_what_the_event_simulation_takes_first() -> None:
-    tasks = chain([3.0, 1.0, 2.0])
-    assert chain_priority(tasks).tolist() == [6.0, 3.0, 2.0]
-    outcome = simulate(tasks, ClusterSample(gpu_count=2), priority=chain_priority(tasks))
-    assert outcome.makespan_s == simulate(tasks, ClusterSample(gpu_count=2)).makespan_s
+    assert chain_priority(chain([3.0, 1.0, 2.0])).tolist() == [6.0, 3.0, 2.0]
+    # Three tasks and a chain of three on two workers: only the chain first gives 3
+    tasks = make_tasks(duration_s=[1.0] * 6, kind=[RENDER] * 6, edges=([3, 4], [4, 5]))
+    for priority in (None, chain_priority(tasks)):
+        assert simulate(tasks, ClusterSample(gpu_count=2), priority=priority).makespan_s == 3.0
 
 
 def test_costs_of_the_scheduler_are_in_what_is_foretold() -> None:
@@ -44,7 +45,7 @@ def test_a_short_trial() -> None:
     for trial in found:
         assert trial.measured_s >= max(trial.linear_s, trial.longest_s) * 0.999
         assert trial.predicted_s >= max(trial.linear_s, trial.longest_s) * 0.999
-        assert len(trial.blind_s) == dispatch_trial.REPLICATES and np.isfinite(trial.error)
+        assert len(trial.blind_s) == dispatch_trial.REPLICATES
 
 
 def test_no_worker_outlives_the_pool() -> None:
@@ -54,15 +55,17 @@ def test_no_worker_outlives_the_pool() -> None:
     pool.stdin.flush()
     assert float(pool.stdout.readline()) > 0.0
     children = Path(f"/proc/{pool.pid}/task/{pool.pid}/children")
-    workers = [int(word) for word in children.read_text().split()] if children.exists() else []
+    workers = [int(word) for word in children.read_text().split()] if children.exists() else None
     pool.kill()
     pool.communicate()
+    if workers is None:
+        pytest.skip("this system does not list a process's children")
+    assert len(workers) == 3
     for worker in workers:
         for _ in range(500):
             if not _runs(worker):
                 break
-            os.sched_yield()
-            subprocess.run(["sleep", "0.01"], check=True)
+            time.sleep(0.01)
         assert not _runs(worker)
 
 

@@ -39,14 +39,15 @@ def assumptions() -> dict[str, Assumption]:
 
 
 @cache
+def _published() -> dict[str, dict[str, dict[str, Any]]]:
+    return tomllib.loads((HERE / "claims.toml").read_text(encoding="utf-8"))
+
+
 def claims() -> dict[str, dict[str, Any]]:
     """All claims of ``claims.toml`` by name."""
-    table = tomllib.loads((HERE / "claims.toml").read_text(encoding="utf-8"))
-    return dict(table["claim"])
+    return _published()["claim"]
 
 
-@cache
 def facts() -> dict[str, dict[str, Any]]:
     """What else was published and a verdict needs, by name."""
-    table = tomllib.loads((HERE / "claims.toml").read_text(encoding="utf-8"))
-    return dict(table["fact"])
+    return _published()["fact"]

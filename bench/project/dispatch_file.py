@@ -30,7 +30,7 @@ TRIALS_MAX, BLIND_MAX = 100, 1000
 def measure_dispatch(results: Path) -> Path:
     """Run the trial with the durations of the recorded frames and write it. Raises UserError without any."""
     records, _ = list_records(folder_of(results))
-    points = [p for p in points_of(series_records(records, "frames"), ("frame",)) if p.samples_s]
+    points = points_of(series_records(records, "frames"), ("frame",))
     if len(points) < 8:
         raise UserError(f"{folder_of(results)}: expected a series of frames; shotmark backtest --measure frames")
     scheduler = calibrate()

@@ -54,10 +54,6 @@ class Trial:
     measured_s: float
 
     @property
-    def error(self) -> float:
-        return self.predicted_s / self.measured_s - 1.0
-
-    @property
     def linear_s(self) -> float:
         """Work over workers."""
         return self.work_s / self.workers

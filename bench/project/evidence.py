@@ -79,7 +79,8 @@ def points_of(records: Iterable[Record], stages: Sequence[str] = STAGES) -> list
     for record in records:
         for row in record.rows:
             work = work_of(row)
-            if row.stage not in stages or row.verified is None or work is None or min(row.samples_s, default=0.0) <= 0.0:
+            measured = row.verified is not None and min(row.samples_s, default=0.0) > 0.0
+            if row.stage not in stages or work is None or not measured:
                 continue
             found.append(
                 Point(

@@ -32,14 +32,14 @@ def stands_on(pairs: Sequence[Pair], cluster: Cluster) -> list[dict[str, Any]]:
         three = (value.low, value.likely, value.high) if isinstance(value, Range) else (value, value, value)
         lines.append(_line(f"cluster.{entry.name}", entry.meaning, entry.unit, three, entry.source))
     for pair in pairs:
-        for one in (pair.cpu, pair.gpu):
-            for name, stage in one.stages.items() if one else ():
+        for one in filter(None, (pair.cpu, pair.gpu)):
+            for name, stage in one.stages.items():
                 low, high = min(stage.samples_s), max(stage.samples_s)
-                text = f"{one.shot} {name} on {one.backend}, size {one.measured_size}, {len(stage.samples_s)} rounds"  # type: ignore[union-attr]
-                lines.append(_line("measured", text, "s", (low, stage.here_s, high), f"measured: {one.source}"))  # type: ignore[union-attr]
+                text = f"{one.shot} {name} on {one.backend}, size {one.measured_size}, {len(stage.samples_s)} rounds"
+                lines.append(_line("measured", text, "s", (low, stage.here_s, high), f"measured: {one.source}"))
                 if stage.growth != 1.0:
                     text = (
-                        f"{one.shot} {name} grows to size {one.size}; error of the growth {100.0 * stage.spread:.0f} %"  # type: ignore[union-attr]
+                        f"{one.shot} {name} grows to size {one.size}; error of the growth {100.0 * stage.spread:.0f} %"
                     )
                     spread = (stage.growth, stage.growth, stage.growth)
                     lines.append(_line("growth", text, "x", spread, stage.law))

@@ -45,10 +45,6 @@ class Seconds:
     def cpu_s(self) -> float:
         return sum(self.cpu.values())
 
-    @property
-    def gpu_s(self) -> float:
-        return sum(self.gpu.values())
-
 
 @dataclass(frozen=True)
 class Scenario:
