@@ -6,7 +6,10 @@ outside an array is one outside an allocation. Not yet run on a GPU.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -40,18 +43,36 @@ def run_tool(
     watched = child or (sys.executable, "-m", "bench.sanitize", str(device), *names)
     command = [program, "--tool", tool, "--error-exitcode", str(FOUND_SOMETHING), *watched]
     try:
-        done = subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout_s, cwd=CHECKOUT
-        )
+        code, output = _run(command, timeout_s)
     except subprocess.TimeoutExpired:
         return ToolResult(tool, "no time", f"not done after {timeout_s:.0f} s")
     except OSError as error:
         return ToolResult(tool, "failed", f"{program}: {error.strerror}")
-    tail = done.stdout[-4000:]
-    if done.returncode == 0:
-        return ToolResult(tool, "clean", _summary(done.stdout) or "no errors", tail)
-    verdict = "errors" if done.returncode == FOUND_SOMETHING else "failed"
-    return ToolResult(tool, verdict, _first(done.stdout) or f"exit code {done.returncode}", tail)
+    tail = output[-4000:]
+    if code == 0:
+        return ToolResult(tool, "clean", _summary(output) or "no errors", tail)
+    verdict = "errors" if code == FOUND_SOMETHING else "failed"
+    return ToolResult(tool, verdict, _first(output) or f"exit code {code}", tail)
+
+
+def _run(command: Sequence[str], timeout_s: float) -> tuple[int, str]:
+    """(exit code, output); what is watched ends with the tool, or it would go on on the device that is timed next."""
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        cwd=CHECKOUT,
+        start_new_session=True,
+    ) as process:
+        try:
+            output, _ = process.communicate(timeout=timeout_s)
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return process.returncode, output
 
 
 def _summary(output: str) -> str:

@@ -6,10 +6,12 @@ import json
 import stat
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from click.testing import CliRunner
 
@@ -270,6 +272,17 @@ def test_a_sanitizer_is_believed(
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     found = sanitize.run_tool("memcheck", 0, 1.0, child=("true",))
     assert (found.verdict, found.line) == (verdict, line)
+
+
+def test_what_a_sanitizer_watched_ends_with_it(tmp_path: Path) -> None:
+    told = tmp_path / "pid"
+    with pytest.raises(subprocess.TimeoutExpired):
+        sanitize._run(["sh", "-c", f"sleep 60 & echo $! > {told}; wait"], 2.0)
+    watched = int(told.read_text())
+    until = time.monotonic() + 20.0
+    while psutil.pid_exists(watched) and psutil.Process(watched).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 @NEEDS_COMPILER
