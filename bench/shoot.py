@@ -64,6 +64,8 @@ def shoot(
         for frame in range(first, needed[-1] + 1):
             tell(done, f"simulate frame {frame}")
             simulation.advance_frame()
+            if spread is not None:
+                spread.collect()  # what is finished is written while others are made
             if frame in wanted:
                 states[frame] = simulation.state_digest()
                 if spread is not None:

@@ -63,7 +63,7 @@ class Spread:
         """Hand over one frame; waits while every worker has one and another lies ready for it."""
         self._open += 1
         while True:
-            self._collect(wait=False)
+            self.collect()
             try:
                 self._waiting.put((frame, state), timeout=0.05)
                 return
@@ -74,7 +74,7 @@ class Spread:
         """Wait for every frame. Raises what a worker raised."""
         try:
             while self._open:
-                self._collect(wait=True)
+                self.collect(wait=True)
         finally:
             self.stop()
 
@@ -84,22 +84,26 @@ class Spread:
         for thread in self._threads:
             thread.join(timeout=0.0 if self._open else None)
 
-    def _collect(self, wait: bool) -> None:
-        """Take what is finished; at least one when told to wait."""
+    def collect(self, wait: bool = False) -> None:
+        """Take all that is finished; at least one when told to wait. Then raises what a worker raised."""
+        failure: BaseException | None = None
         while True:
             try:
                 found = self._finished.get(timeout=0.2) if wait else self._finished.get_nowait()
             except queue.Empty:
                 if wait and any(thread.is_alive() for thread in self._threads):
                     continue  # a get without a limit would keep Ctrl-C waiting
-                return
+                break
             self._open -= 1
+            wait = False
             if isinstance(found, BaseException):
                 self._stopped.set()
-                raise found
-            self.frames[found.device] += 1
-            self._done(found)
-            wait = False
+                failure = failure or found
+            else:
+                self.frames[found.device] += 1
+                self._done(found)
+        if failure is not None:
+            raise failure
 
     def _serve(self, worker: Worker) -> None:
         while not self._stopped.is_set():
@@ -158,7 +162,7 @@ def visible_device(number: int, visible: str | None) -> str:
 
 
 class ProcessWorker:
-    """A worker in a process of its own, which sees one device and nothing else."""
+    """A worker in a process of its own, which sees one device alone. ``started`` waits until it can render."""
 
     def __init__(self, shot_path: str, size: str, backend: str, number: int) -> None:
         self.name = f"{backend} {number}"
@@ -169,6 +173,9 @@ class ProcessWorker:
         self._process = context.Process(target=_serve_process, args=arguments, daemon=True)
         self._process.start()
         there.close()
+
+    def wait_ready(self) -> None:
+        """Until it has built its scene and compiled. Raises Unavailable."""
         self._answer(START_S)
 
     def render(self, frame: int, state: State, samples: int | None) -> Rendered:
@@ -206,7 +213,19 @@ def workers_of(shot_path: str, size: str, backend: Any) -> list[ProcessWorker]:
     """A worker for every GPU that the driver shows; none where the back-end is no GPU."""
     if backend.threads is not None:
         return []
-    return [ProcessWorker(shot_path, size, backend.name, number) for number in range(backend.device_count())]
+    return started([ProcessWorker(shot_path, size, backend.name, number) for number in range(backend.device_count())])
+
+
+def started(workers: list[ProcessWorker]) -> list[ProcessWorker]:
+    """The workers once all are ready: they start side by side. When one fails, none is left."""
+    try:
+        for worker in workers:
+            worker.wait_ready()
+    except BaseException:
+        for worker in workers:
+            worker.close()
+        raise
+    return workers
 
 
 def _serve_process(pipe: Any, shot_path: str, size: str, backend: str, visible: str) -> None:

@@ -19,7 +19,7 @@ from bench.errors import CheckFailed, Unavailable
 from bench.plugin import new_slot
 from bench.record import dump
 from bench.shot import load_shot
-from bench.spread import ProcessWorker, Rendered, Scaling, Spread, measure_scaling, visible_device
+from bench.spread import ProcessWorker, Rendered, Scaling, Spread, measure_scaling, started, visible_device
 from tests.fake_shot import case, digest
 from tests.test_film import Machine, render
 from tests.tiny_shot import write_tiny_shot
@@ -90,6 +90,40 @@ def test_what_was_finished_before_a_device_failed_is_not_made_again(tmp_path: Pa
     assert sorted(devices[0].made + devices[1].made) == [5, 6, 7, 8]
 
 
+def test_what_others_finished_is_taken_before_a_failure_is_told() -> None:
+    done: list[int] = []
+    broken = FakeDevice(0, fail_at=1)
+    good = FakeDevice(1)
+    spread = Spread([], lambda made: done.append(made.frame))
+    spread._open, spread.frames = 3, {good.name: 0}
+    for found in (Unavailable(broken.name), good.render(2, STATE, None), good.render(3, STATE, None)):
+        spread._finished.put(found)
+    with pytest.raises(Unavailable, match="fake 0"):
+        spread.finish()
+    assert done == [2, 3]
+
+
+def test_workers_start_side_by_side_and_none_is_left_when_one_fails() -> None:
+    log: list[str] = []
+
+    class Starting:
+        def __init__(self, name: str, fails: bool = False) -> None:
+            self.name, self.fails = name, fails
+
+        def wait_ready(self) -> None:
+            log.append(f"wait {self.name}")
+            if self.fails:
+                raise Unavailable(self.name)
+
+        def close(self) -> None:
+            log.append(f"close {self.name}")
+
+    workers: list[Any] = [Starting("a"), Starting("b", fails=True), Starting("c")]
+    with pytest.raises(Unavailable, match="b"):
+        started(workers)
+    assert log == ["wait a", "wait b", "close a", "close b", "close c"]
+
+
 def test_golden_hashes_are_checked_on_other_devices_too(tmp_path: Path) -> None:
     right = {"state": digest("2"), "picture": digest("picture 2")}
     with pytest.raises(CheckFailed, match="frame 1: the picture's SHA-256"):
@@ -155,7 +189,7 @@ def test_worker_processes_make_the_same_picture(tmp_path: Path) -> None:
     renderer = makers.renderer(scene, NumbaBackend(1))
     renderer.surface(simulation)
     renderer.trace(1)
-    worker = ProcessWorker(str(path), "S", "numba", 0)
+    (worker,) = started([ProcessWorker(str(path), "S", "numba", 0)])
     try:
         made = worker.render(1, makers.snapshot(simulation), None)
         assert made.picture.digest == renderer.resolve().digest and made.device == "numba 0"
