@@ -293,6 +293,10 @@ class Certifier:
         rows = self._kernel_rows
         done = {row["kernel"] for row in rows}
         threads, size = self.cpu.threads or 1, self.limits.kernel_size
+
+        def left_s() -> float:
+            return self.certificate.left_s  # of all: what was begun in the part's own time may end after it
+
         for kernel in kernels:
             if kernel.name in done:
                 continue
@@ -300,9 +304,9 @@ class Certifier:
                 break
             try:
                 if self.on_gpu:
-                    found = measure_on_device(kernel, self.backend, threads, size, left_s=self._left_s)
+                    found = measure_on_device(kernel, self.backend, threads, size, left_s=left_s)
                 else:
-                    found, self.roofs = measure_against(kernel, threads, self.roofs, size, self._left_s)
+                    found, self.roofs = measure_against(kernel, threads, self.roofs, size, left_s)
                     self.certificate.parts["roofs"] = self._roofs_found()
             except BudgetSpent:
                 continue
