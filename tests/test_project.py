@@ -23,7 +23,7 @@ from bench.project.assumptions import assumptions, claims, facts
 from bench.project.claims import CHECKS
 from bench.project.cluster import cluster_names, load_cluster
 from bench.project.plot import terminal
-from bench.project.projection import Effort, Projected, project
+from bench.project.projection import CLUSTER, Effort, Projected, project
 from bench.project.table import as_csv, explain, lines
 from bench.record import Record, parse_record
 from bench.store import CHECKOUT
@@ -61,6 +61,13 @@ def test_document_is_labelled_and_ordered(document: Projected) -> None:
     assert shot["size"] == "XL" and shot["gpu_basis"] == "assumption"
     assert max(shot["bounds_s"].values()) <= shot["gpus_s"]["p90"]
     json.dumps(document, allow_nan=False)
+
+
+def test_the_command_and_the_projection_have_the_same_defaults() -> None:
+    given = {option.name: option.default for option in main.get_command(None, "project").params}  # type: ignore
+    same = ("seconds", "frames", "film_shots", "gpus", "size", "simulate_gpus", "my_frame_hours")
+    assert [given[name] for name in same] == [project.__kwdefaults__[name] for name in same]
+    assert given["cluster"] == CLUSTER
 
 
 def test_the_same_arguments_give_the_same_figures(document: Projected) -> None:

@@ -177,19 +177,20 @@ class FilmOutcome:
     upload_s: float  # finished frames alone, over the link
     frames: int
     task_count: int
-    failures: int
     finished: bool
     flags: tuple[str, ...]  # signs that the time is not to be trusted
 
 
 def film_outcome(
-    pairs: Sequence[Pair], scenario: Scenario, job: Job, film_shots: int, gpus: int, thin: int = 1
+    pairs: Sequence[Pair], scenario: Scenario, job: Job, film_shots: int, gpus: int, part_frames: float = math.inf
 ) -> FilmOutcome:
     """All shots of a film at once on the cluster, equally many like each of ``pairs``.
 
-    thin: simulate about one shot in so many, on so many times fewer GPUs with their share of storage, link and scheduler;
-    what is counted is that of the whole film. A GPU has as many shots as in the whole film, whatever divides by what.
+    part_frames: of a film of more frames about so many are simulated, on as many times fewer GPUs with their share of
+    storage, link and scheduler; what is counted is that of the whole film. A GPU has as many shots as in the whole
+    film, whatever divides by what.
     """
+    thin = max(1, min(math.ceil(film_shots * job.frames / part_frames), gpus, film_shots))
     few = max(1, round(gpus / thin))
     shots = max(1, round(film_shots * few / gpus))
     frames = lengths(shots, job.frames, scenario.values["length"])
@@ -219,7 +220,6 @@ def film_outcome(
         upload_s=upload_s(found.link_bytes, float(frames.sum()), sample),
         frames=round(float(frames.sum()) * whole),
         task_count=round(found.task_count * whole),
-        failures=found.failures,
         finished=found.finished,
         flags=limits.flags(found, sample),
     )

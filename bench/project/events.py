@@ -43,6 +43,7 @@ class Outcome:
     seconds: dict[str, float]  # of work that counted, by kind of task; of transfers: time on the link
     gpu_count: int
     task_count: int
+    handed_out: int  # tasks that the scheduler starts: all but transfers
     failures: int
     lost_s: float  # GPU time in work that was lost
     restart_s: float  # GPU time until failed GPUs worked again
@@ -104,9 +105,10 @@ def simulate(
     inputs[loop.NOISE], inputs[loop.SPEED] = task_sigma, sample.gpu_speed
     outputs, shot_end_s = np.zeros(loop.OUTPUTS), np.zeros(tasks.shot_count)
     ranks = np.full(max(1, tasks.group_count), np.nan, np.float32) if priority is None else priority.copy()
+    counts = np.diff(tasks.first)
     # More cores than tasks for them never start one
     on_cpu = (tasks.kind >= MERGE) & (tasks.kind < TRANSFER)
-    cpu_slots = min(sample.cpu_slots, int(np.diff(tasks.first)[on_cpu].sum()))
+    cpu_slots = min(sample.cpu_slots, int(counts[on_cpu].sum()))
     finished = loop.run(
         int(seed),
         FAILURES_MIN + FAILURES_A_TASK * tasks.task_count,
@@ -137,6 +139,7 @@ def simulate(
         seconds=seconds,
         gpu_count=sample.gpu_count,
         task_count=tasks.task_count,
+        handed_out=int(counts[tasks.kind != TRANSFER].sum()),
         failures=failures,
         lost_s=float(outputs[loop.LOST]),
         restart_s=failures * sample.restart_s,

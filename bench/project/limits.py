@@ -17,7 +17,7 @@ def bounds_s(outcome: Outcome, sample: ClusterSample) -> dict[str, float]:
         "work": outcome.busy_gpu_s / outcome.gpu_count,
         "chain": outcome.chain_s,
         "storage": outcome.storage_bytes / sample.storage_bandwidth_bytes_per_s,
-        "scheduler": outcome.task_count * sample.dispatch_s,
+        "scheduler": outcome.handed_out * sample.dispatch_s,
         "link": outcome.seconds["transfer"],
     }
 

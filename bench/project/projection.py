@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +19,21 @@ import numpy as np
 from bench.errors import UserError
 from bench.project import answers, explain, limits
 from bench.project.answers import FilmOutcome, Job, film_outcome, in_threads, shot_outcome
+from bench.project.claims import FRAME_RATE, conditions, verdicts
 from bench.project.claims import Projected as Claimed
-from bench.project.claims import conditions, verdicts
 from bench.project.claims import document as claims_document
-from bench.project.cluster import Cluster, load_cluster
-from bench.project.costs import Basis, Evidence, basis, measured_shots
+from bench.project.cluster import GPUS_MAX, Cluster, load_cluster
+from bench.project.costs import Evidence, basis, measured_shots
 from bench.project.scenario import Pair, Scenario, draw, make, pairs_of
 from bench.project.series import folder_of
 from bench.project.tornado import film_tornado, shot_tornado
-from bench.record import Record, list_records
+from bench.record import Record, Row, list_records
 from bench.shot_schema import SIZE_NAMES
 from bench.store import default_results
 
-FRAME_RATE = 24.0
 SHOT_S, FILM_SHOTS = 2.5, 1900
 CLUSTER = "h200-1000"
-GPUS_MAX, SHOTS_MAX, SECONDS_MAX, SWEEP_MAX, FILM_FRAMES_MAX = 1_000_000, 100_000, 3600.0, 24, 3_000_000
+SHOTS_MAX, SECONDS_MAX, SWEEP_MAX, FILM_FRAMES_MAX = 100_000, 3600.0, 24, 3_000_000
 WHOLE_FRAMES, WORLD_FRAMES, SWEEP_FRAMES = 2e5, 4e4, 1e4  # of a simulated film; a larger one is simulated in part
 PERCENTS = {"p10": 0.1, "p50": 0.5, "p90": 0.9}
 
@@ -123,7 +122,7 @@ def project(
         worlds={"all": effort.worlds, "measured": effort.measured_worlds, "film": effort.film_worlds},
         shots=shots,
         film=film,
-        sweep=_sweep(pairs, cluster, likely, job, film_shots, sweep, effort),
+        sweep=_sweep(pairs, cluster, job, film_shots, sweep, effort),
         tornado={},
         flags=list(dict.fromkeys(flags)),
         stands_on=explain.stands_on(pairs, cluster),
@@ -194,12 +193,11 @@ def _pairs(
         )
     evidence = Evidence(others)
     cpu = [basis(record, rows, size, evidence) for rows in found]
-    gpu: dict[str, Basis] = {}
+    newest: dict[str, tuple[Record, dict[str, Row]]] = {}
     for other in sorted((*others, record), key=lambda r: r.time):
-        for rows in measured_shots(other, "cupy"):
-            target = next((b.size for b in cpu if b.shot == rows["simulate"].shot), None)
-            if target is not None and not other.run.get("series"):
-                gpu[rows["simulate"].shot] = basis(other, rows, target, evidence)
+        if not other.run.get("series"):
+            newest |= {rows["simulate"].shot: (other, rows) for rows in measured_shots(other, "cupy")}
+    gpu = {b.shot: basis(*newest[b.shot], b.size, evidence) for b in cpu if b.shot in newest}
     flags = [flag for b in (*cpu, *gpu.values()) for flag in b.flags]
     if len(gpu) < len(cpu):
         flags.append("the GPU's speed is an assumption: no GPU record has these shots")
@@ -227,6 +225,7 @@ def _shot(
     def both(answer: Callable[[Scenario], float]) -> dict[str, float | None]:
         return _times([answer(world) for world in worlds], [answer(world) for world in measured])
 
+    @cache
     def on(number: int) -> dict[str, float | None]:
         return both(lambda world: shot_outcome(pair, index, world, job, number).makespan_s)
 
@@ -249,7 +248,7 @@ def _shot(
         **times,
         "chain_s": both(lambda world: answers.gpu_chain_s(pair, index, world, job)),
         "tasks_per_frame": answers.parts_for(job.frames, gpus),
-        "bounds_s": {"work": middle.busy_gpu_s / gpus, "chain": middle.chain_s},
+        "bounds_s": limits.bounds_s(middle, likely.sample(gpus)),
         "utilisation": middle.utilisation,
         "enough_gpus": enough.gpus,
         "best_s": enough.best_s if math.isfinite(enough.best_s) else None,
@@ -266,11 +265,8 @@ def _film(
     gpus: int,
     flags: list[str],
 ) -> dict[str, Any]:
-    def thin(frames: float) -> int:
-        return max(1, min(math.ceil(film_shots * job.frames / frames), gpus, film_shots))
-
-    found = in_threads(lambda world: film_outcome(pairs, world, job, film_shots, gpus, thin(WORLD_FRAMES)), worlds)
-    middle = film_outcome(pairs, likely, job, film_shots, gpus, thin(WHOLE_FRAMES))
+    found = in_threads(lambda world: film_outcome(pairs, world, job, film_shots, gpus, WORLD_FRAMES), worlds)
+    middle = film_outcome(pairs, likely, job, film_shots, gpus, WHOLE_FRAMES)
     flags += [f"the film: {flag}" for flag in middle.flags]
     if not all(one.finished for one in (*found, middle)):
         flags.append("the film: in some draws it never ends, tasks are lost faster than they end")
@@ -309,7 +305,6 @@ def _film(
 def _sweep(
     pairs: Sequence[Pair],
     cluster: Cluster,
-    likely: Scenario,
     job: Job,
     film_shots: int,
     numbers: Sequence[int],
@@ -319,15 +314,13 @@ def _sweep(
     if not numbers:
         return []
     worlds = draw(pairs, cluster, max(1, effort.sweep_worlds), assumed=True)
-    thin = math.ceil(film_shots * job.frames / SWEEP_FRAMES)
     rows = []
     for number in dict.fromkeys(numbers):
         shots = {
             pair.cpu.shot: quantiles([shot_outcome(pair, i, world, job, number).makespan_s for world in worlds])
             for i, pair in enumerate(pairs)
         }
-        few = max(1, min(thin, number, film_shots))
-        made = partial(film_outcome, pairs, job=job, film_shots=film_shots, gpus=number, thin=few)
+        made = partial(film_outcome, pairs, job=job, film_shots=film_shots, gpus=number, part_frames=SWEEP_FRAMES)
         film = [one.makespan_s for one in in_threads(made, worlds[:: len(worlds) // 8 or 1])]
         rows.append({"gpus": number, "shots": shots, "film_once_s": quantiles(film)})
     return rows

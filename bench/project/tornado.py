@@ -62,10 +62,9 @@ def film_tornado(
     pairs: Sequence[Pair], cluster: Cluster, job: Job, film_shots: int, gpus: int, measured: Sequence[Scenario]
 ) -> list[dict[str, Any]]:
     """Of the days of a film with its passes and the share of the GPUs that it gets."""
-    thin = max(1, min(gpus, round(film_shots * job.frames / FILM_FRAMES)))
 
     def days(world: Scenario) -> float:
-        once = film_outcome(pairs, world, job, film_shots, gpus, thin).makespan_s
+        once = film_outcome(pairs, world, job, film_shots, gpus, FILM_FRAMES).makespan_s
         return once * world.values["passes"] / world.values["availability"]
 
     return _lines(pairs, cluster, measured[:20], days)
