@@ -292,11 +292,8 @@ class Certifier:
             return Finding(LEFT_OUT, "the roofs were not measured")
         rows = self._kernel_rows
         done = {row["kernel"] for row in rows}
-        threads, size = self.cpu.threads or 1, self.limits.kernel_size
-
-        def left_s() -> float:
-            return self.certificate.left_s  # of all: what was begun in the part's own time may end after it
-
+        # What was begun in the part's own time may end after it, but not after the budget
+        threads, size, left_s = self.cpu.threads or 1, self.limits.kernel_size, lambda: self.certificate.left_s
         for kernel in kernels:
             if kernel.name in done:
                 continue

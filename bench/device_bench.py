@@ -36,7 +36,8 @@ def prove(kernel: Kernel, backend: Any, sizes: Sequence[int], threads: int) -> l
     lines = []
     for size in sizes:
         arguments = make_example(kernel, size)
-        found = differences(kernel, on_cpu(kernel, arguments, threads), on_device(kernel, arguments, backend))
+        want, got = on_cpu(kernel, arguments, threads), on_device(kernel, arguments, backend)
+        found = differences(kernel, want, got, any_nan=True)
         lines += [f"size {size}: {line}" for line in found]
     return lines
 
@@ -79,7 +80,7 @@ def measure_on_device(
     else:
         arguments = make_example(kernel, size)
     want, got = on_cpu(kernel, arguments, threads), on_device(kernel, arguments, backend)
-    found = differences(kernel, want, got)
+    found = differences(kernel, want, got, any_nan=True)
     traffic = kernel.traffic(**want)
     level = "memory" if traffic.traffic_bytes >= MEMORY_FACTOR * backend.l2_bytes else "cache"
     samples = () if found else tuple(_rounds(kernel, backend, arguments, level))

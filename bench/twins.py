@@ -10,10 +10,21 @@ from bench.backend import Backend
 from kernels.kernel import Kernel
 
 
-def differences(kernel: Kernel, want: dict[str, Any], got: dict[str, Any]) -> list[str]:
-    """One line for each array whose bits differ: of ``unordered`` ones sets of rows, of ``summed`` ones sums of rows.
+def copied(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The same arguments, arrays copied."""
+    return {name: np.array(value) if isinstance(value, np.ndarray) else value for name, value in arguments.items()}
 
-    Scratch is not compared. A number that is none equals any other such: processors make them of different bits.
+
+def in_order(array: np.ndarray) -> list[bytes]:
+    """Rows sorted by their bytes."""
+    return sorted(row.tobytes() for row in array)
+
+
+def differences(kernel: Kernel, want: dict[str, Any], got: dict[str, Any], any_nan: bool = False) -> list[str]:
+    """One line for each array whose bits differ; scratch is not looked at.
+
+    ``unordered`` arrays are compared as sets of rows, ``summed`` ones by their sums over rows. With ``any_nan``, every
+    NaN is the same: processors do not agree on its bits.
     """
     lines = []
     for name, expected in want.items():
@@ -22,37 +33,32 @@ def differences(kernel: Kernel, want: dict[str, Any], got: dict[str, Any]) -> li
         found = got[name]
         if name in kernel.summed:
             expected, found = expected.sum(axis=0), found.sum(axis=0)
+        if any_nan and expected.dtype == np.float32:
+            expected, found = (np.where(np.isnan(array), np.float32(np.nan), array) for array in (expected, found))
         if expected.tobytes() == found.tobytes():
             continue
         if name in kernel.unordered:
-            if _in_order(expected) == _in_order(found):
+            if in_order(expected) == in_order(found):
                 continue
             lines.append(f"{name}: its rows differ")
             continue
-        other = np.ascontiguousarray(expected).view(np.uint8) != np.ascontiguousarray(found).view(np.uint8)
-        other = other.reshape(expected.size, -1).any(axis=1)
-        if expected.dtype.kind == "f":
-            other &= ~(np.isnan(expected) & np.isnan(found)).reshape(-1)
-        at = np.flatnonzero(other)
-        if not len(at):
-            continue
+        size = expected.itemsize
+        bytes_ = (expected.reshape(-1).view(np.uint8) != found.reshape(-1).view(np.uint8)).reshape(-1, size).any(axis=1)
+        at = np.flatnonzero(bytes_)
         first = int(at[0])
+        place = tuple(int(n) for n in np.unravel_index(first, expected.shape))
         lines.append(
-            f"{name}: {len(at)} of {expected.size} differ, the first at {first}:"
+            f"{name}: {len(at)} of {expected.size} differ, the first at {place}:"
             f" {expected.reshape(-1)[first]!r} became {found.reshape(-1)[first]!r}"
         )
     return lines
-
-
-def _in_order(array: np.ndarray) -> list[bytes]:
-    return sorted(row.tobytes() for row in array)
 
 
 def on_cpu(kernel: Kernel, arguments: dict[str, Any], threads: int) -> dict[str, Any]:
     """The arguments after a run of the Numba version on copies of them."""
     import numba
 
-    written = {name: np.copy(v) if isinstance(v, np.ndarray) else v for name, v in arguments.items()}
+    written = copied(arguments)
     numba.set_num_threads(threads)
     kernel.cpu(*[written[name] for name in kernel.argument_names])
     return written

@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from bench.twins import differences
 from kernels import all_kernels, source
 from tests.emulator import EmulatorError, build
-from tests.emulator.compare import differences
 from tests.test_twins import EXAMPLE, by_emulator, by_numba, made
 from tests.twin_cases import cases_of
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.twins import copied, differences, on_device
 from kernels import all_kernels, source
 from kernels.constants import COUNT_ERROR
 from kernels.kernel import Kernel, Pass
 from tests.emulator import Emulator, build
-from tests.emulator.compare import copied, differences
 from tests.twin_cases import cases_of
 
 KERNELS = {name: kernel for name, kernel in all_kernels().items() if source.has_twin(name)}
@@ -70,13 +70,6 @@ def void(kernel: Kernel, want: dict[str, Any]) -> set[str]:
     return {"order_out"} if failed else set()
 
 
-def by_device(kernel: Kernel, arguments: dict[str, Any], backend: Any) -> dict[str, Any]:
-    there = {n: backend.array(value) if isinstance(value, np.ndarray) else value for n, value in arguments.items()}
-    backend.launch(kernel, *there.values())
-    backend.synchronize()
-    return {n: backend.host(v) if isinstance(arguments[n], np.ndarray) else v for n, v in there.items()}
-
-
 @pytest.mark.parametrize(("name", "label"), each_case())
 def test_a_twin_gives_the_same_bits(name: str, label: str, gpu: Any) -> None:
     kernel = KERNELS[name]
@@ -84,7 +77,7 @@ def test_a_twin_gives_the_same_bits(name: str, label: str, gpu: Any) -> None:
     want = by_numba(kernel, arguments)
     want = {n: value for n, value in want.items() if n not in void(kernel, want)}
     if gpu is not None:
-        assert differences(kernel, want, by_device(kernel, arguments, gpu), any_nan=True) == []
+        assert differences(kernel, want, on_device(kernel, arguments, gpu), any_nan=True) == []
         return
     for options in ({}, {"seed": 7, "device_sms": 1}, {"checked": True}, {"checked": True, "seed": 11}):
         assert differences(kernel, want, by_emulator(kernel, arguments, **options)) == [], options
@@ -98,7 +91,7 @@ def test_no_order_of_blocks_and_threads_changes_a_bit(name: str, gpu: Any) -> No
     want = by_numba(kernel, arguments)
     for n in range(ORDERS):
         if gpu is not None:
-            found = by_device(kernel, arguments, gpu)
+            found = on_device(kernel, arguments, gpu)
         else:
             found = by_emulator(kernel, arguments, seed=100 + n, device_sms=1 + n % 5)
         assert differences(kernel, want, found, any_nan=gpu is not None) == []

@@ -8,9 +8,9 @@ import time
 
 import numpy as np
 
+from bench.twins import copied, differences
 from kernels import all_kernels, source
 from tests.emulator import Emulator, EmulatorError, build
-from tests.emulator.compare import copied, differences
 
 
 def main() -> int:
