@@ -140,7 +140,32 @@ def usable_cores() -> int:
     return cores if quota is None else max(1, min(cores, math.ceil(quota)))
 
 
-class NumbaBackend:
+class HostArrays:
+    """Of a back-end whose arrays are the host's and whose launches return when they are done."""
+
+    def array(self, values: np.ndarray) -> np.ndarray:
+        return np.array(values, order="C", copy=True)
+
+    def zeros(self, shape: int | tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
+        return np.zeros(shape, dtype)
+
+    def host(self, array: np.ndarray) -> np.ndarray:
+        return array
+
+    def fill(self, array: np.ndarray, values: np.ndarray) -> None:
+        array[: len(values)] = values
+
+    def synchronize(self) -> None:
+        """A launch returns when it is done: nothing to wait for."""
+
+    def clock(self) -> float:
+        return time.perf_counter()
+
+    def recording(self) -> Recording:
+        return Direct()
+
+
+class NumbaBackend(HostArrays):
     """The CPU. ``threads`` is all usable cores unless stated; it never changes a result."""
 
     name = "numba"
@@ -157,18 +182,6 @@ class NumbaBackend:
         self.observer: Observer | None = None
         self._numba = numba
 
-    def array(self, values: np.ndarray) -> np.ndarray:
-        return np.array(values, order="C", copy=True)
-
-    def zeros(self, shape: int | tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
-        return np.zeros(shape, dtype)
-
-    def host(self, array: np.ndarray) -> np.ndarray:
-        return array
-
-    def fill(self, array: np.ndarray, values: np.ndarray) -> None:
-        array[: len(values)] = values
-
     def launch(self, kernel: Kernel, *args: Any) -> None:
         # Another back-end of this process may have set another number.
         if self._numba.get_num_threads() != self._threads:
@@ -180,17 +193,8 @@ class NumbaBackend:
         kernel.cpu(*args)
         self.observer(kernel.name, before, self.clock())
 
-    def synchronize(self) -> None:
-        """A launch returns when it is done: nothing to wait for."""
 
-    def clock(self) -> float:
-        return time.perf_counter()
-
-    def recording(self) -> Recording:
-        return Direct()
-
-
-class FakeBackend:
+class FakeBackend(HostArrays):
     """Runs nothing: notes launches in ``log`` and reads time from a list or counts it up in whole seconds."""
 
     name = "fake"
@@ -201,18 +205,6 @@ class FakeBackend:
         self.observer: Observer | None = None
         self.log: list[str] = []
         self._clock = iter(clock_values) if clock_values is not None else iter(range(10**9))
-
-    def array(self, values: np.ndarray) -> np.ndarray:
-        return np.array(values, order="C", copy=True)
-
-    def zeros(self, shape: int | tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
-        return np.zeros(shape, dtype)
-
-    def host(self, array: np.ndarray) -> np.ndarray:
-        return array
-
-    def fill(self, array: np.ndarray, values: np.ndarray) -> None:
-        array[: len(values)] = values
 
     def launch(self, kernel: Kernel, *args: Any) -> None:
         before = self.clock() if self.observer else 0.0
@@ -225,9 +217,6 @@ class FakeBackend:
 
     def clock(self) -> float:
         return float(next(self._clock))
-
-    def recording(self) -> Recording:
-        return Direct()
 
 
 class KernelTimes:

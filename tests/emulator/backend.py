@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from bench.backend import Direct, Observer, Recording
+from bench.backend import HostArrays, Observer
 from kernels.kernel import Kernel
 from tests.emulator.launcher import Emulator, guarded
 
 
-class EmulatorBackend:
+class EmulatorBackend(HostArrays):
     """Implements ``bench.backend.Backend``; arrays stand between guard zones."""
 
     name = "emulator"
@@ -33,24 +32,9 @@ class EmulatorBackend:
     def zeros(self, shape: int | tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
         return guarded(shape, dtype)
 
-    def host(self, array: np.ndarray) -> np.ndarray:
-        return array
-
-    def fill(self, array: np.ndarray, values: np.ndarray) -> None:
-        array[: len(values)] = values
-
     def launch(self, kernel: Kernel, *args: Any) -> None:
         before = self.clock()
         self.launched.add(kernel.name)
         self.emulator.launch(kernel, *args)
         if self.observer is not None:
             self.observer(kernel.name, before, self.clock())
-
-    def synchronize(self) -> None:
-        """A launch returns when it is done: nothing to wait for."""
-
-    def clock(self) -> float:
-        return time.perf_counter()
-
-    def recording(self) -> Recording:
-        return Direct()
