@@ -91,17 +91,9 @@ class Certificate:
 
     def _blank(self) -> dict[str, Any]:
         """A record without rows, in pytest-benchmark's form."""
-        described, commit = machine.describe(), machine.commit()
         return {
-            "machine_info": machine.pytest_benchmark_view(described),
-            "commit_info": {
-                "id": commit["id"] or "unversioned",
-                "time": commit["time"],
-                "author_time": commit["time"],
-                "dirty": None if commit["clean"] is None else not commit["clean"],
-                "project": "shotmark",
-                "branch": commit["branch"],
-            },
+            "machine_info": machine.pytest_benchmark_view(machine.describe()),
+            "commit_info": machine.pytest_benchmark_commit(machine.commit()),
             "benchmarks": [],
             "datetime": self._time,
             "version": pytest_benchmark.__version__,

@@ -285,6 +285,18 @@ def machine_id(described: dict[str, Any]) -> str:
     return f"{name}-{mark}"
 
 
+def pytest_benchmark_commit(found: dict[str, Any]) -> dict[str, Any]:
+    """``commit_info`` as pytest-benchmark writes it, of what ``commit`` returned."""
+    return {
+        "id": found["id"] or "unversioned",
+        "time": found["time"],
+        "author_time": found["time"],
+        "dirty": None if found["clean"] is None else not found["clean"],
+        "project": "shotmark",
+        "branch": found["branch"],
+    }
+
+
 def pytest_benchmark_view(described: dict[str, Any]) -> dict[str, Any]:
     """``machine_info`` as pytest-benchmark writes it, with our description under ``shotmark``; no host name."""
     processor = described["cpu"]

@@ -262,20 +262,12 @@ class Plugin:
 
     def document(self, rows: dict[str, dict[str, Any]] | None = None) -> dict[str, Any]:
         """The record as it stands, made by pytest-benchmark's own hook."""
-        described, commit = machine.describe(), machine.commit()
         document: dict[str, Any] = self._config.hook.pytest_benchmark_generate_json(
             config=self._config,
             benchmarks=[],
             include_data=True,
-            machine_info=machine.pytest_benchmark_view(described),
-            commit_info={
-                "id": commit["id"] or "unversioned",
-                "time": commit["time"],
-                "author_time": commit["time"],
-                "dirty": None if commit["clean"] is None else not commit["clean"],
-                "project": "shotmark",
-                "branch": commit["branch"],
-            },
+            machine_info=machine.pytest_benchmark_view(machine.describe()),
+            commit_info=machine.pytest_benchmark_commit(machine.commit()),
         )
         document["benchmarks"] = list((self._rows if rows is None else rows).values())
         document["shotmark"] = {
