@@ -27,6 +27,10 @@ def command(
     measure: str | None, only: tuple[str, ...], workers: int, results: Path | None, as_json: bool, markdown: bool
 ) -> None:
     """Predict what was measured from a part of it, and print how far off that is, beside simpler estimates."""
+    if as_json and markdown:
+        raise UserError("--json, --markdown: expected one of them")
+    if workers != 1 and measure not in ("workers", "worker"):
+        raise UserError("--workers: expected with --measure workers")
     results = results or default_results()
     if measure is None:
         from bench.project.backtest import backtest, document, tables
@@ -55,8 +59,6 @@ def command(
         for count in (1, 2) if workers == 1 else (workers,):
             run_workers(count, [shot.path for shot in shots], results)
         return
-    if workers != 1 and measure != "worker":
-        raise UserError("--workers: expected with --measure workers")
     from bench.ahead import compile_ahead
     from bench.pipeline import MAKERS
     from bench.progress import choose_progress

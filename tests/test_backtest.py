@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from bench.backend import FakeBackend
 from bench.cli import main
+from bench.measure import ShotMeter
 from bench.project.backtest import Result, backtest, cells_of, document, overall
 from bench.project.backtest_cases import (
     RAYTRACER,
@@ -25,9 +27,10 @@ from bench.project.backtest_cases import (
 from bench.project.dispatch_file import dispatch_cases, read_trial
 from bench.project.dispatch_trial import Trial
 from bench.project.evidence import points_of
-from bench.project.series import KINDS, LADDER, cases_of, resized
+from bench.project.series import KINDS, LADDER, SeriesMeter, SizeCase, cases_of, resized
 from bench.record import STAGES
 from bench.shot import load_shot
+from tests.fake_shot import Workshop
 from tests.project_record import LAWS, make_record, make_row, series
 
 
@@ -117,7 +120,16 @@ def test_rows_without_records_say_so(tmp_path: Path) -> None:
     assert result.exit_code == 0 and "--measure" in result.stdout
 
 
-@pytest.mark.parametrize("arguments", [["--measure", "sizes", "--shot", "nosuch"], ["--measure", "all"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--measure", "sizes", "--shot", "nosuch"],
+        ["--measure", "all"],
+        ["--measure", "sizes", "--workers", "2"],
+        ["--workers", "2"],
+        ["--json", "--markdown"],
+    ],
+)
 def test_bad_arguments_end_with_2(arguments: list[str], tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["backtest", "--results", str(tmp_path), *arguments])
     assert result.exit_code == 2
@@ -132,6 +144,23 @@ def test_a_series_is_made_of_the_shipped_shot() -> None:
         identities = {(one.shot_name, one.size, one.frame) for one in cases_of(kind, [shot])}
         assert len(identities) == len(cases_of(kind, [shot]))
     assert (LADDER[-1][0] / LADDER[0][0]) ** 3 == 64.0  # times the particles
+
+
+def test_a_series_of_frames_goes_on_where_it_was(tmp_path: Path) -> None:
+    workshop, states = Workshop(), {}  # type: ignore[var-annotated]
+    cases = [SizeCase(None, "fake", "c8", frame, 4) for frame in (2, 4, 5)]
+    meters = [SeriesMeter(one, FakeBackend(), workshop.makers(), tmp_path, states) for one in cases]
+    for meter in meters:
+        meter.verify()
+    assert len({meter.identity for meter in meters}) == 3 and workshop.log.count("scene") == 1
+    # Frames 1, 2 and its repeat; 2, 3, 4 and its repeat; 4, 5 and its repeat
+    simulated = [int(line.split()[1]) for line in workshop.log if line.startswith("simulate")]
+    assert simulated == [1, 2, 2, 2, 3, 4, 4, 4, 5, 5]
+    alone = ShotMeter(cases[-1], FakeBackend(), Workshop().makers(), tmp_path)
+    alone.verify()
+    assert meters[-1].result.first is not None and alone.result.first is not None
+    assert meters[-1].result.first.state_sha256 == alone.result.first.state_sha256
+    assert meters[-1].result.first.work == alone.result.first.work
 
 
 def trial(**changes: object) -> Trial:

@@ -36,10 +36,11 @@ def measure_dispatch(results: Path) -> Path:
     scheduler = calibrate()
     found = trials([p.seconds for p in points], scheduler)
     commit = machine.commit()
+    now = datetime.now(UTC)
     document = {
         "kind": "dispatch trial",
         "schema": SCHEMA,
-        "time": datetime.now(UTC).isoformat(),
+        "time": now.isoformat(),
         "machine": machine.describe()["id"],
         "commit": commit["id"],
         "clean": commit["clean"],
@@ -49,7 +50,7 @@ def measure_dispatch(results: Path) -> Path:
     }
     folder = folder_of(results) / str(document["machine"])
     make_folder(folder)
-    path = folder / f"dispatch_{datetime.now(UTC).strftime('%Y%m%d_%H%M%S')}.json"
+    path = folder / f"dispatch_{now.strftime('%Y%m%d_%H%M%S')}.json"
     write_atomically(path, json.dumps(document, indent=1, allow_nan=False).encode() + b"\n")
     return path
 

@@ -12,25 +12,22 @@ workers  one process, then two at the same time, each with one thread
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import machine
 from bench.backend import Backend, NumbaBackend
 from bench.errors import CheckFailed, UserError
 from bench.measure import Case, Makers, ShotMeter
-from bench.plugin import Plugin, run_pytest
+from bench.plugin import Plugin, new_slot, run_pytest
 from bench.progress import Progress
 from bench.shot import Shot
 from bench.shot_schema import Size
-from bench.store import claim
 from bench.verify import definition_sha256
 
-KINDS = ("sizes", "frames", "workers")
 FOLDER = "series"  # below the results
 # Cells along x over those of size S, then picture width, height and samples per pixel
 LADDER = (
@@ -44,7 +41,12 @@ PILOT = (0.7, 160, 66, 8)
 PAIR = ((1.0, 224, 94, 16), (1.4, 320, 134, 8))
 MEASURED_FRAME = 3  # the frame that shotmark run measures too
 FRAME_STEP = 2
-FRAME_ROUNDS, WORKER_ROUNDS = 4, 6
+STEPS: dict[str, tuple[Sequence[tuple[float, int, int, int]], int | None]] = {  # and rounds, None as time allows
+    "sizes": (LADDER, None),
+    "frames": ((PILOT,), 4),
+    "workers": (PAIR, 6),
+}
+KINDS = tuple(STEPS)
 
 
 def folder_of(results: Path) -> Path:
@@ -107,12 +109,11 @@ class SeriesMeter(ShotMeter):
 def cases_of(kind: str, shots: Sequence[Shot]) -> list[Case]:
     """What a series measures, in order."""
     cases: list[Case] = []
+    steps, rounds = STEPS[kind]
     for shot in shots:
-        steps = {"sizes": LADDER, "frames": (PILOT,), "workers": PAIR}[kind]
         made = resized(shot, steps)
         digest = definition_sha256(made)
         frames = range(1, shot.frames + 1, FRAME_STEP) if kind == "frames" else [MEASURED_FRAME]
-        rounds = {"sizes": None, "frames": FRAME_ROUNDS, "workers": WORKER_ROUNDS}[kind]
         for size in made.sizes:
             for frame in frames:
                 cases.append(SizeCase(made, made.name, size, min(frame, shot.frames), rounds, definition_sha256=digest))
@@ -134,8 +135,7 @@ def measure_series(
     Raises CheckFailed where nothing verified, and what else ends a run.
     """
     backend = NumbaBackend(threads)
-    tag = f"{(machine.commit()['id'] or 'unversioned')[:40]}_{datetime.now(UTC).strftime('%Y%m%d_%H%M%S')}"
-    slot = claim(folder_of(results) / machine.describe()["id"], tag)
+    slot = new_slot(folder_of(results))
     states: dict[Any, Any] = {}
     meters = [SeriesMeter(case, backend, makers, slot.pictures, states) for case in cases_of(kind, shots)]
     run = {"series": kind, "shots": [shot.name for shot in shots], "threads": threads, "workers": workers}
@@ -144,20 +144,12 @@ def measure_series(
         run_pytest(plugin, slot.path.parent)
     finally:
         slot.release()
-        _drop_pictures(slot.pictures)
+        shutil.rmtree(slot.pictures, ignore_errors=True)  # a series keeps times and hashes
     if plugin.failure is not None:
         raise plugin.failure
     if not slot.path.exists():
         raise CheckFailed("nothing was recorded")
     return slot.path
-
-
-def _drop_pictures(folder: Path) -> None:
-    """A series keeps times and hashes, no pictures."""
-    if folder.is_dir():
-        for path in folder.iterdir():
-            path.unlink()
-        folder.rmdir()
 
 
 def run_workers(count: int, shots: Sequence[str], results: Path) -> None:
