@@ -11,7 +11,7 @@ import click
 from bench import machine, units
 from bench.backend import NumbaBackend
 from bench.errors import CheckFailed, UserError
-from bench.roofs import Roofs, measure_roofs
+from bench.roofs import AnyRoofs, Roofs, measure_roofs
 from bench.tables import console, plain
 
 if TYPE_CHECKING:
@@ -116,72 +116,81 @@ def _kernels(names: Sequence[str], threads: int, size: int | None, as_json: bool
 
 
 def show_device(found: Sequence[Measurement], rows: Sequence[dict[str, Any]], roofs: DeviceRoofs) -> None:
-    from rich.table import Table
+    def device_columns(one: Measurement, row: dict[str, Any]) -> dict[str, str]:
+        return {
+            **columns(one, row),
+            "B/s": units.count(row["bytes_per_s"]),
+            "flop/s": units.count(row["flop_per_s"]),
+            "nearest roof": row["binding_roof"] or units.UNKNOWN,
+            "of it": units.share(row["binding_ratio"]),
+            "CPU = GPU": equal(one),
+        }
 
     out = console()
-    table = Table(box=None, padding=(0, 1), header_style="bold")
-    table.add_column("kernel")
-    table.add_column("item")
-    for name in ("items", "median", "items/s", "B/s", "flop/s", "nearest roof", "of it"):
-        table.add_column(name, justify="right")
-    table.add_column("CPU = GPU")
-    for one, row in zip(found, rows):
-        table.add_row(
-            one.name,
-            one.item,
-            units.count(row["items"]),
-            units.seconds(row["median_s"]),
-            units.count(row["items_per_s"]),
-            units.count(row["bytes_per_s"]),
-            units.count(row["flop_per_s"]),
-            row["binding_roof"] or units.UNKNOWN,
-            units.share(row["binding_ratio"]),
-            "equal bits" if one.proof is None else plain(one.proof),
-        )
-    out.print(table)
+    out.print(table_of([device_columns(one, row) for one, row in zip(found, rows)]))
     out.print(
-        f"\n{plain(roofs.device)}, measured here: copy {units.count(roofs.copy_bytes_per_s)}B/s, read"
-        f" {units.count(roofs.read_bytes_per_s)}B/s; in cache copy {units.count(roofs.cache_copy_bytes_per_s)}B/s, read"
-        f" {units.count(roofs.cache_read_bytes_per_s)}B/s; fused multiply-adds"
-        f" {units.count(roofs.fma_flop_per_s)}flop/s; additions to shared memory"
+        f"\n{plain(roofs.device)}, {roofs_text(roofs)}; additions to shared memory"
         f" {units.count(roofs.shared_adds_per_s)}/s",
         soft_wrap=True,
     )
 
 
 def show(found: Sequence[Measurement], rows: Sequence[dict[str, Any]], roofs: Roofs) -> None:
-    from rich.table import Table
+    def cpu_columns(one: Measurement, row: dict[str, Any]) -> dict[str, str]:
+        return {
+            **columns(one, row),
+            "B/s": units.count(row["bytes_per_s"]),
+            "of copy": units.share(row["copy_bandwidth_ratio"]),
+            "flop/s": units.count(row["flop_per_s"]),
+            "of FMA": units.share(row["fma_rate_ratio"]),
+            "works in": one.level,
+            "1 = n threads": equal(one),
+        }
 
     out = console()
-    table = Table(box=None, padding=(0, 1), header_style="bold")
-    table.add_column("kernel")
-    table.add_column("item")
-    for name in ("items", "median", "items/s", "B/s", "of copy", "flop/s", "of FMA", "works in"):
-        table.add_column(name, justify="right")
-    table.add_column("1 = n threads")
-    for one, row in zip(found, rows):
-        table.add_row(
-            one.name,
-            one.item,
-            units.count(row["items"]),
-            units.seconds(row["median_s"]),
-            units.count(row["items_per_s"]),
-            units.count(row["bytes_per_s"]),
-            units.share(row["copy_bandwidth_ratio"]),
-            units.count(row["flop_per_s"]),
-            units.share(row["fma_rate_ratio"]),
-            one.level,
-            "equal bits" if one.proof is None else plain(one.proof),
-        )
-    out.print(table)
+    out.print(table_of([cpu_columns(one, row) for one, row in zip(found, rows)]))
     out.print(
-        f"\n{roofs.threads} threads, measured here: copy {units.count(roofs.copy_bytes_per_s)}B/s, read"
-        f" {units.count(roofs.read_bytes_per_s)}B/s; in cache copy {units.count(roofs.cache_copy_bytes_per_s)}B/s,"
-        f" read {units.count(roofs.cache_read_bytes_per_s)}B/s; fused multiply-adds"
-        f" {units.count(roofs.fma_flop_per_s)}flop/s; last-level cache {units.byte_size(roofs.llc_bytes)}",
+        f"\n{roofs.threads} threads, {roofs_text(roofs)}; last-level cache {units.byte_size(roofs.llc_bytes)}",
         soft_wrap=True,
     )
     out.print("A kernel that works in cache is held against the cache's bandwidth, the others against memory's.")
+
+
+def columns(one: Measurement, row: dict[str, Any]) -> dict[str, str]:
+    """What the tables of CPU and GPU begin with, by heading."""
+    return {
+        "kernel": one.name,
+        "item": one.item,
+        "items": units.count(row["items"]),
+        "median": units.seconds(row["median_s"]),
+        "items/s": units.count(row["items_per_s"]),
+    }
+
+
+def equal(one: Measurement) -> str:
+    return "equal bits" if one.proof is None else plain(one.proof)
+
+
+def table_of(lines: Sequence[dict[str, str]]) -> Any:
+    """Lines by heading as a table: words to the left, numbers to the right, and the proof last."""
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 1), header_style="bold")
+    headings = list(lines[0])
+    for place, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if place < 2 or place == len(headings) - 1 else "right")
+    for line in lines:
+        table.add_row(*line.values())
+    return table
+
+
+def roofs_text(roofs: AnyRoofs) -> str:
+    return (
+        f"measured here: copy {units.count(roofs.copy_bytes_per_s)}B/s, read {units.count(roofs.read_bytes_per_s)}B/s;"
+        f" in cache copy {units.count(roofs.cache_copy_bytes_per_s)}B/s,"
+        f" read {units.count(roofs.cache_read_bytes_per_s)}B/s;"
+        f" fused multiply-adds {units.count(roofs.fma_flop_per_s)}flop/s"
+    )
 
 
 def _scaling(threads: int, as_json: bool) -> None:
