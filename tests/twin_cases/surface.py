@@ -7,9 +7,7 @@ kernels before; outputs hold 7 beforehand, so that a stray or missing write show
 from __future__ import annotations
 
 import copy
-import functools
 import importlib
-import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -30,7 +28,6 @@ FOAM = 1 << k.EFFECT_FOAM
 FOG = (1 << k.EFFECT_SPRAY) | (1 << k.EFFECT_EMBER)
 OPEN, GOES_ON, CUT = (k.WALL_OPEN,) * 6, (k.WALL_CONTINUE,) * 5 + (k.WALL_OPEN,), (k.WALL_CUT,) * 5 + (k.WALL_OPEN,)
 MIXED = (k.WALL_CUT, k.WALL_OPEN, k.WALL_CONTINUE, k.WALL_CUT, k.WALL_OPEN, k.WALL_CUT)
-OTHER = (k.WALL_OPEN, k.WALL_CUT, k.WALL_OPEN, k.WALL_OPEN, k.WALL_CONTINUE, k.WALL_OPEN)
 KINDS = (k.EFFECT_FOAM, k.EFFECT_SPRAY, k.EFFECT_EMBER, k.EFFECT_NONE)
 
 
@@ -48,12 +45,15 @@ class Chain:
         voxel: Any = SPACING,
         stale: int = 0,  # rows behind the particles
         radius: Any = RADIUS,
+        full: int | None = None,  # particles that make a cell full, when not the usual number
     ) -> None:
         self.before: dict[str, Arguments] = {}
         self.cells = cells
         effects = np.zeros((0, 3)) if effects is None else effects
         low, high = np.full(3, 0.25, F32), np.array(cells, F32) * CELL - F32(0.25)
         picture = picture_parameters(CELL, SPACING, voxel, CELL, low, high, heat is not None)
+        if full is not None:
+            picture[k.PICTURE_FULL] = full
         grid, self.counts = picture_grid(cells, picture), np.full(k.COUNT_WORDS, 3, np.int32)
         self.counts[k.COUNT_PARTICLES], self.counts[k.COUNT_EFFECTS] = len(points), len(effects)
         self.counts[k.COUNT_ERROR] = 0
@@ -222,25 +222,6 @@ def wide(rng: np.random.Generator) -> Chain:
     return Chain(liquid, np.concatenate([effects, [[0.1, 1.4, 2.9]] * 4]), cells=(16, 12, 24), walls=CUT)
 
 
-def scattered(rng: np.random.Generator, walls: tuple[int, ...], number: int) -> Chain:
-    """Lone particles and effects in a box of many bricks."""
-    cells = (24, 16, 20)
-    liquid, effects = (rng.uniform(0, 0.125, (number, 3)) * cells for _ in range(2))
-    return Chain(liquid, effects, cells=cells, walls=walls)
-
-
-def brimful(rng: np.random.Generator, walls: tuple[int, ...], short: int, margin: int) -> Chain:
-    """Just as many particles in each cell as make it full, but for ``short`` cells: bricks inside and at the rim.
-
-    margin: empty cells at the rim; walls stand 2 cells inside.
-    """
-    cells = (16, 12, 20)
-    axes = [np.arange(margin, n - margin) + 0.5 for n in cells]
-    centre = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
-    points = np.delete(np.repeat(centre, 2, axis=0), rng.choice(2 * len(centre), short, replace=False), axis=0)
-    return Chain(points * float(CELL), cells=cells, walls=walls)
-
-
 SCENES = (
     plain, none, one, one_cell, edges, walls_go_on, walls_cut, walls_mixed, hot, terrain, coarse, deep, tiny, wide,
 )  # fmt: skip
@@ -257,14 +238,6 @@ def _scenes(kernel: str) -> dict[str, Maker]:
     made = {scene.__name__: _of(scene, kernel) for scene in scenes}
     for label in LABELS.get(kernel, ()):
         made |= {scene.__name__ + label: _of(scene, kernel, label) for scene in (plain, none, one_cell, edges)}
-    if kernel == "surf_bricks":
-        for walls, short, margin in itertools.product((OPEN, CUT, GOES_ON, MIXED, OTHER), (0, 4, 9), (0, 2)):
-            scene = functools.partial(brimful, walls=walls, short=short, margin=margin)
-            made[f"brimful {walls[0]}{walls[1]} {short} {margin}"] = _of(scene, kernel)
-    if kernel in ("surf_bricks", "fog_bricks"):
-        for walls, number in itertools.product((OPEN, CUT), (3, 6, 10, 15)):
-            scene = functools.partial(scattered, walls=walls, number=number)
-            made[f"scattered {walls[0]} {number}"] = _of(scene, kernel)
     return made
 
 
