@@ -5,6 +5,7 @@ CASES[kernel][label](rng) gives the kernel's arguments by name.
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable
 from typing import Any
@@ -188,6 +189,26 @@ def walls(rng: np.random.Generator) -> Arguments:
     return state
 
 
+def at_wall(rng: np.random.Generator, axis: int, high: bool) -> Arguments:
+    """One particle whose skin looks at a spot just on a wall of the domain."""
+    state, edges, cell_size_m = _state(rng), (4, 4, 4), F32(0.125)
+    state.update(zip(("blocks_x", "blocks_y", "blocks_z"), edges), cell_size_m=cell_size_m)
+    state["block_id_in"] = np.arange(64, dtype=np.int32)
+    state["slot_in"] = state["block_id_in"].copy()
+    state["counts_in"][[k.COUNT_PARTICLES, k.COUNT_BLOCKS]] = 1, 64
+    at = np.full(3, 8.0)
+    at[axis] = 10.5 if high else 5.5
+    state["position_in"][0, :3] = at.astype(F32) * cell_size_m
+    base = np.floor(at - 0.5).astype(np.int64)
+    cell = 64 * np.ravel_multi_index(base // 4, edges) + np.ravel_multi_index(base % 4, edges)
+    state["cell_start_in"] = (np.arange(64 * 64 + 1) > cell).astype(np.int32)
+    state["order_in"][0] = 0
+    along = np.add.outer(*(step * np.unravel_index(np.arange(64), edges)[axis] for step in (4, 1)))
+    state["heat_node_in"] = np.zeros((64, 64, 4), F32)
+    state["heat_node_in"][..., 1] = F32(0.25) * np.clip(12 - along if high else along - 4, 0, 3)
+    return _only("mpm_heat_g2p", state)
+
+
 STATES: dict[str, Maker] = {
     maker.__name__: maker
     for maker in (
@@ -223,6 +244,10 @@ def _emit(rng: np.random.Generator, count: int, direction: tuple[float, ...], he
 
 CASES: dict[str, dict[str, Maker]] = {
     kernel: {label: _from_state(kernel, label) for label in labels} for kernel, labels in USED.items()
+}
+CASES["mpm_heat_g2p"] |= {
+    f"at the {'high' if high else 'low'} wall of {'xyz'[axis]}": functools.partial(at_wall, axis=axis, high=high)
+    for axis, high in ((0, False), (1, False), (2, False), (0, True), (1, True))
 }
 CASES["mpm_emit"] = {
     "none": lambda rng: _emit(rng, 0, (0, 0, 1)),
