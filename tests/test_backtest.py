@@ -115,6 +115,15 @@ def test_the_committed_series_are_scored() -> None:
     assert {row["row"] for row in made["rows"] if row["n"]} == {"a", "b", "c", "d", "e", None}
 
 
+def test_every_row_has_cases_or_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    sizes = series(LAWS, ("my own shot", "wave"))
+    few = make_record(run={"series": "workers", "workers": 1})
+    monkeypatch.setattr("bench.project.backtest.list_records", lambda folder: ([sizes, few], []))
+    found = backtest(tmp_path)
+    assert [len(result.cases) for result in found if result.letter == "a"] == [4] * (1 + len(STAGES))
+    assert all(result.cases or result.why_none for result in found)
+
+
 def test_rows_without_records_say_so(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["backtest", "--results", str(tmp_path)])
     assert result.exit_code == 0 and "--measure" in result.stdout

@@ -341,6 +341,9 @@ def test_a_picture_of_the_sweep(document: Projected, tmp_path: Path) -> None:
     for name in ("plot.png", "plot.svg"):
         save(document, tmp_path / name)
         assert (tmp_path / name).stat().st_size > 5000
+    drawn = (tmp_path / "plot.svg").read_text(encoding="utf-8")
+    for text in ("projected, not measured", "film, every frame once", "wave"):
+        assert text in drawn
 
 
 @pytest.mark.parametrize("name", cluster_names())

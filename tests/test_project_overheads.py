@@ -8,11 +8,16 @@ import numpy as np
 import pytest
 
 from bench.project.cluster import ClusterSample
-from bench.project.events import gpu_factors, simulate
+from bench.project.events import Outcome, gpu_factors, simulate
 from bench.project.graph import ENCODE, RENDER, SIMULATE, TRANSFER, make_tasks
-from bench.project.limits import bound_by, bounds_s, flags
+from bench.project.limits import bounds_s, flags
 from tests.test_project_events import NO_EDGES, chain, independent, run
 from tests.test_project_graph import shot_tasks
+
+
+def bound_by(outcome: Outcome, sample: ClusterSample) -> str:
+    """Name of the largest bound."""
+    return max(bounds_s(outcome, sample).items(), key=lambda bound: bound[1])[0]
 
 
 def test_one_scheduler_hands_out_one_task_after_another() -> None:

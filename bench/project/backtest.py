@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.project.backtest_cases import Case, frame_cases, raytracer_cases, size_cases, worker_cases
+from bench.project.backtest_cases import WHOLE_FRAME, Case, frame_cases, raytracer_cases, size_cases, worker_cases
 from bench.project.dispatch_file import dispatch_cases, newest_trial, read_trial
 from bench.project.evidence import merged, points_of, series_records
 from bench.project.series import folder_of
@@ -94,7 +94,8 @@ def _cases(
     chosen = series_records(records, kind)
     if not chosen:
         return (), f"no record: shotmark backtest --measure {kind}"
-    return tuple(make(chosen)), ""
+    cases = tuple(make(chosen))
+    return cases, "" if cases else f"too few records: shotmark backtest --measure {kind}"
 
 
 def _dispatch(results: Path) -> tuple[tuple[Case, ...], str]:
@@ -109,12 +110,9 @@ def _size_rows(records: Sequence[Record]) -> list[Result]:
     cases, why = _cases(records, "sizes", lambda found: size_cases(merged(points_of(found))))
     if not cases:
         return [Result("a", "size: the largest from the smaller ones", (), why)]
-    rows = [Result("a", "size, whole frame: the largest from the smaller ones", _of_stage(cases, "whole frame"))]
-    return [*rows, *(Result("a", f"size, {stage}", _of_stage(cases, stage)) for stage in STAGES)]
-
-
-def _of_stage(cases: Sequence[Case], stage: str) -> tuple[Case, ...]:
-    return tuple(case for case in cases if case.label.split(" ", 1)[1].startswith(stage))
+    names = {WHOLE_FRAME: f"{WHOLE_FRAME}: the largest from the smaller ones"}
+    names |= {name: name for name in (f"size, {stage}" for stage in STAGES)}
+    return [Result("a", text, tuple(case for case in cases if case.row == row)) for row, text in names.items()]
 
 
 def _frames(records: list[Record]) -> list[Case]:

@@ -22,6 +22,7 @@ Z80 = 1.2815515655446004  # half of an 80 % interval, in standard deviations
 STUDENT = {1: 2.40, 2: 1.47, 3: 1.28, 4: 1.20, 6: 1.12, 9: 1.08, 13: 1.05, 30: 1.0}
 PILOTS = (3, 6, 10, 15)
 PILOT_STAGES = ("simulate", "surface", "trace", "frame")
+WHOLE_FRAME = "size, whole frame"
 NOISE = 0.02  # what two equal runs differ by on a shared machine
 # BRL-CAD ray tracing on an SGI Origin 2000 with 64 processors, relative throughput: N. Gunther, Guerrilla Capacity
 # Planning (2007), as given in the R package usl, data set raytracer
@@ -33,7 +34,7 @@ RAYTRACER_KNOWN = 16
 class Case:
     """One prediction and what it met."""
 
-    row: str
+    row: str  # of the table
     label: str
     predicted_s: float
     low_s: float | None  # 80 % interval; None where the prediction has none
@@ -91,7 +92,7 @@ def size_cases(points: Sequence[Point]) -> list[Case]:
                 sigma = math.hypot(model.spread(far), noise_of(largest), apart)
                 scaled = last.seconds * law_ratio(stage, last, largest)
                 text = f"{shot} {stage}, {far_text(far)} the work"
-                cases.append(around("size", text, seconds, sigma, largest.seconds, scaled))
+                cases.append(around(f"size, {stage}", text, seconds, sigma, largest.seconds, scaled))
                 predicted += seconds
                 measured += largest.seconds
                 linear += scaled
@@ -99,7 +100,7 @@ def size_cases(points: Sequence[Point]) -> list[Case]:
             if predicted > 0.0:
                 sigma = math.sqrt(variance) / predicted
                 text = f"{shot} whole frame, {left_out} size{'s' * (left_out > 1)} left out"
-                cases.append(around("size", text, predicted, sigma, measured, linear))
+                cases.append(around(WHOLE_FRAME, text, predicted, sigma, measured, linear))
     return cases
 
 

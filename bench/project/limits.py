@@ -22,12 +22,6 @@ def bounds_s(outcome: Outcome, sample: ClusterSample) -> dict[str, float]:
     }
 
 
-def bound_by(outcome: Outcome, sample: ClusterSample) -> str:
-    """Name of the largest bound."""
-    found = bounds_s(outcome, sample)
-    return max(found, key=lambda name: found[name])
-
-
 def flags(outcome: Outcome, sample: ClusterSample) -> tuple[str, ...]:
     """A line for each sign that the answer hangs on something that is known badly."""
     if not outcome.finished:

@@ -22,8 +22,8 @@ from kernels import cache_base
 # Words of the vectors that the compiled loop takes and fills
 (DISPATCH, STARTUP, STORAGE, CLIENT, LINK, LATENCY, HANDSHAKE, STREAMS, FAILURE, RESTART, NOISE) = range(11)
 (SPEED, INPUTS) = range(11, 13)
-(MAKESPAN, CHAIN, LOST, DISPATCH_WAIT, STARTUP_TIME, STORAGE_WAIT, LINK_TIME, STORAGE_BYTES, LINK_BYTES) = range(9)
-(FAILURES, DONE, EVENTS, LONGEST, BY_KIND) = range(9, 14)
+(MAKESPAN, CHAIN, LOST, DISPATCH_WAIT, STARTUP_TIME, STORAGE_WAIT, STORAGE_BYTES, LINK_BYTES) = range(8)
+(FAILURES, EVENTS, LONGEST, BY_KIND) = range(8, 12)
 OUTPUTS = BY_KIND + len(KINDS)
 
 COMPUTING, WRITING, FAILING, RESTARTING = range(4)  # what a slot's next event ends
@@ -199,7 +199,6 @@ def run(
     done, failures, draws, event_count = 0, 0, 0, 0
     ready_from, ready_to = 0, groups  # groups to look at: all of them at first, then successors by edge
     by_edge = False
-    total = len(duration_s)
     while True:
         # Let what became ready line up
         for index in range(ready_from, ready_to):
@@ -225,7 +224,6 @@ def run(
                     if link_tail == link_head:
                         events = _push(event_key, event_slot, events, link_end[link_tail], np.int32(link_slot))
                     link_tail += 1
-                    outputs[LINK_TIME] += hold_s
                     outputs[BY_KIND + TRANSFER] += hold_s
                     outputs[LINK_BYTES] += np.float64(write_bytes[group])
 
@@ -336,9 +334,8 @@ def run(
         if ended[group] == first[group + 1] - first[group]:
             ready_from, ready_to = edge_first[group], edge_first[group + 1]
     outputs[FAILURES] = failures
-    outputs[DONE] = done
     outputs[EVENTS] = event_count
-    return done == total
+    return done == len(duration_s)
 
 
 def compile_now():
