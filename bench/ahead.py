@@ -43,8 +43,7 @@ def uncached(others: Sequence[str] = ()) -> list[str]:
     """Names of the kernels, and of other modules, that Numba's disk cache does not hold."""
     import kernels
 
-    names = [path.stem for path in kernels.HERE.glob("*.py") if "\nKERNEL = " in path.read_text(encoding="utf-8")]
-    folders = [(name, kernels.cache_folder(name)) for name in names]
+    folders = [(name, kernels.cache_folder(name)) for name in kernels.kernel_names()]
     folders += [(name, importlib.import_module(name).cache_folder()) for name in others]
     return [name for name, folder in folders if not any(Path(folder).rglob("*.nbi"))]
 

@@ -74,11 +74,10 @@ def driver_library_found() -> bool:
 
 def kernels_without_twin() -> tuple[str, ...]:
     """Kernels that have no ``.cu`` in this version."""
-    import kernels
+    from kernels import kernel_names
     from kernels.source import has_twin
 
-    named = [path.stem for path in kernels.HERE.glob("*.py") if "\nKERNEL = " in path.read_text(encoding="utf-8")]
-    return tuple(sorted(name for name in named if not has_twin(name)))
+    return tuple(name for name in kernel_names() if not has_twin(name))
 
 
 def cupy_state(around: Surroundings | None = None) -> BackendState:

@@ -92,11 +92,11 @@ def cache_folder(stem: str) -> str:
     return str(cache_base() / f"{stem}-{source_digest(stem)}-{file}")
 
 
+def kernel_names() -> list[str]:
+    """Every file here with a module-level ``KERNEL``; none is imported for it."""
+    return sorted(path.stem for path in HERE.glob("*.py") if "\nKERNEL = " in path.read_text(encoding="utf-8"))
+
+
 def all_kernels() -> dict[str, Kernel]:
-    """Every kernel by name, found by scanning this folder for a module-level ``KERNEL``."""
-    found = {}
-    for path in sorted(HERE.glob("*.py")):
-        if path.stem == "__init__" or "\nKERNEL = " not in path.read_text(encoding="utf-8"):
-            continue
-        found[path.stem] = importlib.import_module(f"kernels.{path.stem}").KERNEL
-    return found
+    """Every kernel by name."""
+    return {name: importlib.import_module(f"kernels.{name}").KERNEL for name in kernel_names()}
