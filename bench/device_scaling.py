@@ -20,7 +20,7 @@ MakeWorkers = Callable[[str, str, Any], Sequence[Worker]]
 def measure_all_devices(
     cases: Sequence[Case], backends: Sequence[Backend], slot: Slot, make_workers: MakeWorkers = workers_of
 ) -> dict[str, list[Scaling]]:
-    """Scaling by shot, also written into the record as ``shotmark.scaling``; empty without a GPU.
+    """Scaling by shot, also written into the record as ``shotmark.scaling`` after each; empty without a GPU.
 
     Raises CheckFailed when two devices make different pictures.
     """
@@ -40,10 +40,10 @@ def measure_all_devices(
         finally:
             for worker in workers:
                 worker.close()
-    if found and slot.path.exists():
-        document = json.loads(slot.path.read_bytes())
-        document["shotmark"]["scaling"] = scaling_document(found)
-        slot.write(dump(document))
+        if slot.path.exists():
+            document = json.loads(slot.path.read_bytes())
+            document["shotmark"]["scaling"] = scaling_document(found)
+            slot.write(dump(document))
     return found
 
 

@@ -142,8 +142,13 @@ class Renderer:
 
     def fetch(self) -> Picture:
         """What was developed last, on the host: all of a frame that has to cross."""
-        rgb, variance = (np.array(self.backend.host(a)) for a in (self._rgb, self._variance))
+        rgb, variance = (self._own(array) for array in (self._rgb, self._variance))
         return Picture(rgb, variance, self.samples)
+
+    def _own(self, array: Any) -> np.ndarray:
+        """Host values that the next picture does not overwrite; what came from a device is a copy already."""
+        values = self.backend.host(array)
+        return values.copy() if values is array else values
 
     def work(self) -> dict[str, int]:
         """What the last trace did: whole numbers, the same on every machine."""

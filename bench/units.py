@@ -64,13 +64,6 @@ def brief_span(low: float | None, high: float | None) -> str:
     return f"{first} – {last}"
 
 
-def seconds_interval(low: float | None, high: float | None) -> str:
-    """An interval of times; empty text when it is not known."""
-    if low is None or high is None:
-        return ""
-    return f"{seconds(low)} to {seconds(high)}"
-
-
 def count(value: float | None) -> str:
     """``1.3e8`` -> ``130 M``: a number of things."""
     if value is None or not math.isfinite(value):
