@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import stat
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from bench.errors import UserError
 from bench.shot_check import Problem, read_table
@@ -15,6 +17,8 @@ from bench.shot_schema import ShotFile, Size
 
 SHOTS = Path(__file__).parent / "shots"
 FILE_BYTES_MAX = 1_000_000
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,19 +59,34 @@ def shot_names() -> tuple[str, ...]:
 
 def load_shot(name_or_path: str | Path) -> Shot:
     """The shot of that name, or of that file. Raises UserError: one line with file, key and what was expected."""
+    given = shown(os.fspath(name_or_path))
+    return Shot(path=given, file=parse_shot(read_text(named_file(name_or_path, SHOTS), given), given))
+
+
+def named_file(name_or_path: str | Path, folder: Path) -> Path:
+    """The file of that name in ``folder``, or of that path. Raises UserError with the names that there are."""
     given = os.fspath(name_or_path)
-    if given in shot_names():
-        path = SHOTS / f"{given}.toml"
-    elif given.endswith(".toml") or os.sep in given or (os.altsep and os.altsep in given):
-        path = Path(given)
-    else:
-        known = ", ".join(shot_names())
-        raise UserError(f"{shown(given)}: expected one of {known}, or the path of a .toml file")
-    return Shot(path=shown(given), file=parse_shot(read_text(path, shown(given)), shown(given)))
+    known = sorted(path.stem for path in folder.glob("*.toml"))
+    if given in known:
+        return folder / f"{given}.toml"
+    if given.endswith(".toml") or os.sep in given or (os.altsep and os.altsep in given):
+        return Path(given)
+    raise UserError(f"{shown(given)}: expected one of {', '.join(known)}, or the path of a .toml file")
 
 
 def parse_shot(text: str, path: str) -> ShotFile:
     """The dataclasses of a file's text; raises UserError."""
+    return read_toml(text, path, _read_shot)
+
+
+def _read_shot(table: dict[str, Any]) -> ShotFile:
+    shot = read_table(ShotFile, table, "")
+    check_extent(shot)
+    return shot
+
+
+def read_toml(text: str, path: str, read: Callable[[dict[str, Any]], Made]) -> Made:
+    """What ``read`` makes of a file's tables; raises UserError where it raises Problem, or the text is no TOML."""
     if not text.strip():
         raise UserError(f"{path}: the file: expected TOML tables, got an empty file")
     try:
@@ -77,9 +96,7 @@ def parse_shot(text: str, path: str) -> ShotFile:
     except RecursionError:
         raise UserError(f"{path}: the file: expected TOML, got brackets nested too deeply") from None
     try:
-        shot = read_table(ShotFile, table, "")
-        check_extent(shot)
-        return shot
+        return read(table)
     except Problem as problem:
         raise UserError(f"{path}: {problem}") from None
 

@@ -13,14 +13,13 @@ import dataclasses
 import math
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.errors import UserError
-from bench.shot import read_text, shown
+from bench.shot import named_file, read_text, read_toml, shown
 from bench.shot_check import NOTHING, Got, Problem, Read, read_number, read_whole
 
 CLUSTERS = Path(__file__).parent / "clusters"
@@ -208,30 +207,13 @@ def cluster_names() -> tuple[str, ...]:
 
 def load_cluster(name_or_path: str | Path) -> Cluster:
     """The cluster of that name, or of that file. Raises UserError: one line with file, key and what was expected."""
-    given = os.fspath(name_or_path)
-    if given in cluster_names():
-        path = CLUSTERS / f"{given}.toml"
-    elif given.endswith(".toml") or os.sep in given or (os.altsep and os.altsep in given):
-        path = Path(given)
-    else:
-        raise UserError(f"{shown(given)}: expected one of {', '.join(cluster_names())}, or the path of a .toml file")
-    return parse_cluster(read_text(path, shown(given)), shown(given), shown(path.stem))
+    path, given = named_file(name_or_path, CLUSTERS), shown(os.fspath(name_or_path))
+    return parse_cluster(read_text(path, given), given, shown(path.stem))
 
 
 def parse_cluster(text: str, path: str, name: str) -> Cluster:
     """The cluster of a file's text; raises UserError."""
-    if not text.strip():
-        raise UserError(f"{path}: the file: expected TOML tables, got an empty file")
-    try:
-        table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, ValueError) as error:
-        raise UserError(f"{path}: the file: expected TOML, got {shown(str(error))}") from None
-    except RecursionError:
-        raise UserError(f"{path}: the file: expected TOML, got brackets nested too deeply") from None
-    try:
-        return _read_cluster(table, path, name)
-    except Problem as problem:
-        raise UserError(f"{path}: {problem}") from None
+    return read_toml(text, path, lambda table: _read_cluster(table, path, name))
 
 
 def _read_cluster(table: dict[str, Any], path: str, name: str) -> Cluster:
