@@ -113,6 +113,15 @@ def test_a_film_that_is_simulated_in_part_keeps_its_load() -> None:
     assert max(gpu_s) < 1.15 * min(gpu_s)
 
 
+def test_which_shot_is_the_fastest_is_as_uncertain_as_its_measurements() -> None:
+    """The assumed speed of a GPU is that of the fastest shot; what another shot takes on it follows from both."""
+    rows = [make_row(stage, shot=shot) for shot in ("wave", "tornado") for stage in SECONDS]
+    rows[0] = make_row("simulate", shot="wave", samples_s=(0.4, 0.41, 0.39, 0.8, 0.79, 0.81))
+    fastest, other = (shot["chain_s"] for shot in quick(make_record(*rows), size="S")["shots"])
+    assert fastest["measured_p90"] == fastest["measured_p10"]
+    assert other["measured_p90"] > 1.2 * other["measured_p10"]
+
+
 def test_latency_and_throughput_are_separate(document: Projected) -> None:
     film, shot = document["film"], document["shots"][0]
     # Many shots at once give more of them a day than one after another

@@ -91,17 +91,22 @@ class Basis:
         self.known[frames] = found  # whole, for other threads
         return found
 
-    def draw(self, generator: np.random.Generator, count: int) -> dict[str, np.ndarray]:
-        """``count`` draws of each stage's seconds: resampled measurements, resampled fits, error of the growth."""
+    def draw(self, generator: np.random.Generator, count: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """``count`` draws of each stage's seconds, and of the particle-substeps/s at the measured size.
+
+        Resampled measurements, resampled fits, error of the growth.
+        """
         found = {}
         for name, stage in self.stages.items():
             samples = np.asarray(stage.samples_s)
-            chosen = samples[generator.integers(0, len(samples), (count, len(samples)))]
+            here_s = np.median(samples[generator.integers(0, len(samples), (count, len(samples)))], axis=1)
             growth = np.full(count, stage.growth)
             if stage.growth_draws:
                 growth = np.asarray(stage.growth_draws)[generator.integers(0, len(stage.growth_draws), count)]
-            found[name] = np.median(chosen, axis=1) * growth * np.exp(stage.spread * generator.standard_normal(count))
-        return found
+            found[name] = here_s * growth * np.exp(stage.spread * generator.standard_normal(count))
+            if name == "simulate":
+                rate = self.here.particle_substeps / here_s
+        return found, rate
 
 
 def measured_shots(record: Record, backend: str) -> list[dict[str, Row]]:

@@ -70,16 +70,20 @@ def make(
     cluster: Cluster,
     *,
     stage_s: Sequence[tuple[dict[str, float], dict[str, float] | None]] | None = None,
+    relative: Sequence[float] | None = None,
     quantiles: Mapping[str, float] | None = None,
     seed: int = SEED,
 ) -> Scenario:
-    """A world from its quantiles, likely where none is given, and each shot's stages in seconds (CPU, GPU or None)."""
+    """A world from its quantiles, likely where none is given, and what was measured of each shot, likewise.
+
+    stage_s: stages in seconds (CPU, GPU or None); relative: like ``Pair.relative``.
+    """
     at = quantiles or {}
     values = {name: a.range.at(at.get(name, LIKELY)) for name, a in assumptions().items()}
     shots = []
     for index, pair in enumerate(pairs):
         cpu, gpu = stage_s[index] if stage_s is not None else likely_seconds(pair)
-        shots.append(_seconds(pair, cpu, gpu, values))
+        shots.append(_seconds(pair, cpu, gpu, relative[index] if relative is not None else pair.relative, values))
     own = {name: value for name, value in at.items() if name in cluster.ranges}
     return Scenario(values=values, quantiles=own, shots=tuple(shots), seed=seed, cluster=cluster)
 
@@ -96,7 +100,11 @@ def _grown(basis: Basis, seconds: Mapping[str, float], growth: float) -> dict[st
 
 
 def _seconds(
-    pair: Pair, cpu: Mapping[str, float], gpu: Mapping[str, float] | None, values: Mapping[str, float]
+    pair: Pair,
+    cpu: Mapping[str, float],
+    gpu: Mapping[str, float] | None,
+    relative: float,
+    values: Mapping[str, float],
 ) -> Seconds:
     grown = _grown(pair.cpu, cpu, values["growth"])
     if pair.gpu is not None and gpu is not None:
@@ -104,7 +112,7 @@ def _seconds(
     else:
         core_s = {name: value * pair.cpu.threads for name, value in grown.items()}
         on_gpu = {
-            "simulate": pair.cpu.there.particle_substeps / (values["gpu_simulate"] * pair.relative),
+            "simulate": pair.cpu.there.particle_substeps / (values["gpu_simulate"] * relative),
             "surface": core_s["surface"] / values["gpu_other"],
             "trace": core_s["trace"] / values["gpu_trace"],
             "resolve": core_s["resolve"] / values["gpu_other"],
@@ -115,15 +123,19 @@ def _seconds(
 def draw(pairs: Sequence[Pair], cluster: Cluster, count: int, *, assumed: bool, seed: int = SEED) -> list[Scenario]:
     """``count`` worlds. Without ``assumed`` only what was measured varies; assumptions stay at their likely values."""
     generator = np.random.Generator(np.random.PCG64(seed))
-    cpu = [pair.cpu.draw(generator, count) for pair in pairs]
-    gpu = [pair.gpu.draw(generator, count) if pair.gpu else None for pair in pairs]
+    cpu, rates = zip(*(pair.cpu.draw(generator, count) for pair in pairs))
+    gpu = [pair.gpu.draw(generator, count)[0] if pair.gpu else None for pair in pairs]
+    # Which shot is the fastest, and by how much, is as uncertain as what was measured of it
+    relative = np.array(rates) / np.max(rates, axis=0)
     names = assumed_names(cluster) if assumed else []
     u = (np.argsort(generator.random((len(names), count)), axis=1) + generator.random((len(names), count))) / count
     found = []
     for index in range(count):
         stage_s = [(_at(one, index), _at(other, index) if other is not None else None) for one, other in zip(cpu, gpu)]
         quantiles = {name: float(u[row, index]) for row, name in enumerate(names)}
-        found.append(make(pairs, cluster, stage_s=stage_s, quantiles=quantiles, seed=seed + index))
+        found.append(
+            make(pairs, cluster, stage_s=stage_s, relative=relative[:, index], quantiles=quantiles, seed=seed + index)
+        )
     return found
 
 
