@@ -70,6 +70,7 @@ def save(document: Mapping[str, Any], path: Path) -> None:
     if ticks:
         axes.set_yticks(list(ticks), list(ticks.values()), minor=False)
         axes.minorticks_off()
+    axes.xaxis.set_major_formatter(lambda gpus, _: f"{gpus:,.0f}")
     axes.grid(True, alpha=0.3)
     axes.set_xlabel(f"GPUs of {document['cluster']['name']}")
     axes.set_ylabel("time, P50 with P10 to P90")
