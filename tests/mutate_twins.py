@@ -1,26 +1,28 @@
 """python -m tests.mutate_twins: change one operation of a ``.cu`` or ``.cuh`` at a time; do the twin tests notice?
 
 A mutant is caught when it does not run, when the checked build finds a fault in it, or when a bit differs from Numba's
-on some case. One that nobody catches must be listed in ``equivalent_mutants.toml`` with the reason why it changes no
-result; every other one is a hole in the tests, and the exit code is 1.
+on some case. One that nobody catches is equivalent where the compiler makes the same machine code of it, or where
+``equivalent_mutants.toml`` has the reason why it changes no result; every other one is a hole in the tests, and the
+exit code is 1. ``--all`` tries every mutant there is: some 6000, about half a second each.
 """
 
 from __future__ import annotations
 
 import argparse
-import atexit
+import multiprocessing
 import os
 import random
 import re
-import shutil
+import subprocess
 import sys
 import tempfile
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from unittest import mock
 
 from bench.twins import differences
@@ -30,6 +32,7 @@ from tests.test_twins import EXAMPLE, by_emulator, by_numba, made
 from tests.twin_cases import cases_of
 
 FOLDER = source.HERE
+LIMIT_S = 3  # processor time of one pass; the longest needs a tenth
 LISTED = Path(__file__).with_name("equivalent_mutants.toml")
 
 RULES = (
@@ -94,9 +97,11 @@ def mutants_of(file: str) -> Iterator[Mutant]:
                     yield Mutant(file, number + 1, change, code.strip(), new.strip(), text)
 
 
-def users_of(file: str) -> list[str]:
+@cache
+def users_of(file: str) -> tuple[str, ...]:
     """Kernels whose text a file is part of."""
-    return [name for name in all_kernels() if source.has_twin(name) and f'"kernels/{file}"' in source.assemble(name)]
+    twins = (name for name in all_kernels() if source.has_twin(name))
+    return tuple(name for name in twins if f'"kernels/{file}"' in source.assemble(name))
 
 
 @cache
@@ -105,36 +110,98 @@ def wanted(name: str, label: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return arguments, by_numba(all_kernels()[name], arguments)
 
 
+class Try(NamedTuple):
+    """One run that may notice a mutant."""
+
+    kernel: str
+    label: str
+    checked: bool
+
+
+@cache
+def tries_of(file: str) -> list[Try]:
+    """All that may notice a mutant of a file; what noticed one lately comes first, and quick ones before others."""
+    return [
+        Try(user, label, checked)
+        for checked in (False, True)
+        for user in users_of(file)
+        for label in (EXAMPLE, *cases_of(user))
+    ]
+
+
 def caught_by(mutant: Mutant) -> str | None:
     """What notices a mutant, in words; None when nothing does."""
-    users = users_of(mutant.file)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for path in FOLDER.iterdir():
-            if path.suffix in (".py", ".cu", ".cuh"):
-                shutil.copy(path, folder / path.name)
-        (folder / mutant.file).write_text(mutant.text, encoding="utf-8")
-        with mock.patch.object(source, "HERE", folder):
-            for checked in (False, True):
-                for user in users:
-                    for label in (EXAMPLE, *cases_of(user)):
-                        noticed = _noticed(user, label, checked)
-                        if noticed is not None:
-                            return noticed
-    return None
-
-
-def _noticed(name: str, label: str, checked: bool) -> str | None:
-    kernel = all_kernels()[name]
-    arguments, want = wanted(name, label)
+    tries = tries_of(mutant.file)
+    # A mutant may write anywhere: it gets a process of its own, which finds there what does not depend on the mutant
+    for one in tries:
+        wanted(one.kernel, one.label)
+    for checked in (False, True):
+        build.library(source.assemble(tries[0].kernel), checked)
+    here, there = multiprocessing.get_context("fork").Pipe(duplex=False)
+    child = multiprocessing.get_context("fork").Process(target=_search, args=(mutant, tries, there))
+    child.start()
+    there.close()
     try:
-        found = by_emulator(kernel, arguments, checked=checked, seed=5, limit_s=20)
+        noticed, place = here.recv()
+    except EOFError:
+        noticed, place = "the system: it crashed", None
+    child.join()
+    if place is not None:
+        tries.insert(0, tries.pop(place))
+        tries.sort(key=lambda one: one.checked)
+    return None if noticed is None else str(noticed)
+
+
+def _search(mutant: Mutant, tries: list[Try], answer: Connection) -> None:
+    with tempfile.TemporaryDirectory() as name, mock.patch.object(source, "HERE", _with(mutant, Path(name))):
+        # Hundreds of libraries that are used once stay out of the folder that tests build in
+        for path in build.folder().glob("*.o"):
+            (Path(name) / path.name).symlink_to(path.resolve())
+        os.environ["SHOTMARK_EMULATOR_CACHE"] = name
+        for place, one in enumerate(tries):
+            noticed = _noticed(one)
+            if noticed is not None:
+                return answer.send((noticed, place))
+    return answer.send((None, None))
+
+
+def _with(mutant: Mutant, folder: Path) -> Path:
+    """A folder of kernels with the mutant."""
+    for path in FOLDER.iterdir():
+        if path.suffix in (".py", ".cu", ".cuh"):
+            (folder / path.name).symlink_to(path)
+    (folder / mutant.file).unlink()
+    (folder / mutant.file).write_text(mutant.text, encoding="utf-8")
+    return folder
+
+
+def _noticed(one: Try) -> str | None:
+    kernel = all_kernels()[one.kernel]
+    arguments, want = wanted(one.kernel, one.label)
+    try:
+        found = by_emulator(kernel, arguments, checked=one.checked, seed=5, limit_s=LIMIT_S)
     except build.BuildError:
         return "the compiler"
     except (EmulatorError, source.SourceError) as error:
-        return f"{name}, {label}: {str(error)[:90]}"
+        return f"{one.kernel}, {one.label}: {str(error)[:90]}"
     wrong = differences(kernel, want, found)
-    return f"{name}, {label}: {wrong[0][:90]}" if wrong else None
+    return f"{one.kernel}, {one.label}: {wrong[0][:90]}" if wrong else None
+
+
+def same_code(mutant: Mutant) -> bool:
+    """Whether the compiler sees no difference."""
+    with tempfile.TemporaryDirectory() as name:
+        usual = [machine_code(user) for user in users_of(mutant.file)]
+        with mock.patch.object(source, "HERE", _with(mutant, Path(name))):
+            return usual == [machine_code(user) for user in users_of(mutant.file)]
+
+
+def machine_code(kernel: str) -> str:
+    """What the emulator runs of a kernel, as assembler."""
+    flags = build.flags_of(checked=False)
+    command = [build.compiler(), *flags, "-g0", f"-I{build.HERE}", "-S", "-x", "c++", "-", "-o", "-"]
+    text = build.wrapped(source.assemble(kernel))
+    return subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
 
 
 @cache
@@ -144,36 +211,32 @@ def equivalent() -> dict[tuple[str, str], str]:
     return {(one["file"], one["line"]): one["reason"] for one in stated}
 
 
-def chosen(count: int, seed: int, files: list[str]) -> list[Mutant]:
+def chosen(count: int | None, seed: int, files: list[str]) -> list[Mutant]:
     """``count`` mutants of each file, or all that it has."""
     picked = []
     for file in files:
         everything = list(mutants_of(file))
-        picked += random.Random(f"{seed} {file}").sample(everything, min(count, len(everything)))
+        some = count is not None and count < len(everything)
+        picked += random.Random(f"{seed} {file}").sample(everything, count) if some else everything
     return picked
-
-
-def keep_libraries_apart() -> None:
-    """Hundreds of libraries that are used once stay out of the folder that tests build in."""
-    folder = tempfile.mkdtemp(prefix="shotmark-mutants-")
-    os.environ["SHOTMARK_EMULATOR_CACHE"] = folder
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
 def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutate_twins", description=__doc__)
     parser.add_argument("files", nargs="*", help="mpm_key.cu, common.cuh, ...; all when none is named")
     parser.add_argument("--count", type=int, default=2, help="mutants of each file")
+    parser.add_argument("--all", action="store_true", help="every mutant of each file")
     parser.add_argument("--seed", type=int, default=1, help="of the choice")
     told = parser.parse_args(words)
     files = told.files or sorted(
         path.name for path in FOLDER.glob("*.cu*") if path.stem != "roof_probe" and users_of(path.name)
     )
-    keep_libraries_apart()
     counts = {"caught": 0, "equivalent": 0, "MISSED": 0}
-    for mutant in chosen(told.count, told.seed, files):
+    for mutant in chosen(None if told.all else told.count, told.seed, files):
         noticed = caught_by(mutant)
-        reason = equivalent().get((mutant.file, mutant.after))
+        reason = None if noticed else equivalent().get((mutant.file, mutant.after))
+        if noticed is None and reason is None and same_code(mutant):
+            reason = "the compiler makes the same machine code of it"
         verdict = "caught" if noticed else "equivalent" if reason else "MISSED"
         counts[verdict] += 1
         print(f"{verdict:10s} {mutant}   [{noticed or reason or 'nothing noticed it'}]", flush=True)

@@ -78,7 +78,8 @@ def translated(text: str) -> str:
     return _DYNAMIC.sub(r"\1* const \2 = reinterpret_cast<\1*>(emulator_dynamic);", text)
 
 
-def _wrapped(text: str) -> str:
+def wrapped(text: str) -> str:
+    """A kernel's text as the compiler gets it."""
     exported = '__attribute__((visibility("default"), no_sanitize_thread))'
     calls = []
     for entry in source.entries(text).values():
@@ -95,16 +96,21 @@ def _wrapped(text: str) -> str:
     )
 
 
+def flags_of(checked: bool) -> tuple[str, ...]:
+    """What the compiler is told about a kernel's text."""
+    return (*FLAGS, *KERNEL_FLAGS, *_machine_flags(), *(CHECKED_FLAGS if checked else ()))
+
+
 def library(text: str, checked: bool) -> Path:
     """The shared library of an assembled text. Raises BuildError with the compiler's messages."""
-    flags = (*FLAGS, *KERNEL_FLAGS, *_machine_flags(), *(CHECKED_FLAGS if checked else ()))
+    flags = flags_of(checked)
     key = hashlib.sha256("\0".join([compiler(), *flags, _runtime_text(), text]).encode()).hexdigest()[:24]
     path = folder() / f"{key}.so"
     if not path.exists():
         folder().mkdir(parents=True, exist_ok=True)
         own = folder() / f"{key}.{os.getpid()}"
         kernel, made = own.with_suffix(f".{os.getpid()}.cpp"), own.with_suffix(f".{os.getpid()}.so")
-        kernel.write_text(_wrapped(text), encoding="utf-8")
+        kernel.write_text(wrapped(text), encoding="utf-8")
         try:
             told = [compiler(), *flags, f"-I{HERE}", "-c", str(kernel), "-o", f"{own}.o"]
             _compile(told)
