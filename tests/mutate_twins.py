@@ -28,7 +28,7 @@ from unittest import mock
 from bench.twins import differences
 from kernels import all_kernels, source
 from tests.emulator import EmulatorError, build
-from tests.test_twins import EXAMPLE, by_emulator, by_numba, made
+from tests.test_twins import EXAMPLE, by_emulator, by_numba, made, void
 from tests.twin_cases import cases_of
 
 FOLDER = source.HERE
@@ -106,8 +106,9 @@ def users_of(file: str) -> tuple[str, ...]:
 
 @cache
 def wanted(name: str, label: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    arguments = made(name, label)
-    return arguments, by_numba(all_kernels()[name], arguments)
+    kernel, arguments = all_kernels()[name], made(name, label)
+    want = by_numba(kernel, arguments)
+    return arguments, {n: value for n, value in want.items() if n not in void(kernel, want)}
 
 
 class Try(NamedTuple):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from tests import mutate_twins
@@ -33,3 +35,10 @@ def test_a_rule_changes_one_thing() -> None:
         before = (mutate_twins.FOLDER / mutant.file).read_text().split("\n")
         after = mutant.text.split("\n")
         assert [n for n, (old, new) in enumerate(zip(before, after), 1) if old != new] == [mutant.line]
+
+
+def test_nothing_is_noticed_without_a_mutant() -> None:
+    """Or every mutant would seem to be caught."""
+    same = next(mutate_twins.mutants_of("mpm_key.cu"))
+    same = dataclasses.replace(same, text=(mutate_twins.FOLDER / same.file).read_text())
+    assert mutate_twins.caught_by(same) is None
