@@ -25,6 +25,7 @@ EXAMPLE_SIZE = 300
 EXAMPLE_SIZES = {"img_trace": 24}  # a picture is a hundred times as much work as the rest
 SEED = 20260131
 ORDERS = 12
+RUNS: tuple[dict[str, Any], ...] = ({}, {"seed": 7, "device_sms": 1}, {"checked": True}, {"checked": True, "seed": 11})
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +80,7 @@ def test_a_twin_gives_the_same_bits(name: str, label: str, gpu: Any) -> None:
     if gpu is not None:
         assert differences(kernel, want, on_device(kernel, arguments, gpu), any_nan=True) == []
         return
-    for options in ({}, {"seed": 7, "device_sms": 1}, {"checked": True}, {"checked": True, "seed": 11}):
+    for options in RUNS:
         assert differences(kernel, want, by_emulator(kernel, arguments, **options)) == [], options
 
 

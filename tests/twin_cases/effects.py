@@ -115,10 +115,13 @@ def move_solids(rng: np.random.Generator) -> Arguments:
 
 
 def move_still(rng: np.random.Generator) -> Arguments:
-    """No air, no drag, no foam, denormal speeds and masses; nothing happens but life."""
+    """No air, no drag, no foam, denormal speeds and masses; nothing happens but life. A vortex that gives no wind."""
     arguments = _example("fx_move", rng, 200)
     arguments["effect_params_in"][:] = 0
     arguments["force_in"][:] = 0
+    arguments["force_in"][[k.VORTEX_ON, k.VORTEX_Z_HIGH, k.VORTEX_CORE]] = 1, 9, 1
+    x, y = arguments["effect_position_inout"][:2, :2].T
+    arguments["force_in"][[k.VORTEX_X, k.VORTEX_Y]] = x[1], y[1]  # 0 / 0 there for one who asks
     arguments["effect_velocity_inout"][:, :3] *= DENORMAL
     arguments["node_in"][:, :, :3] *= DENORMAL
     arguments["node_in"][::2, :, 3] *= DENORMAL

@@ -235,6 +235,13 @@ def vortex(rng: np.random.Generator) -> Arguments:
     return state
 
 
+def faint(rng: np.random.Generator) -> Arguments:
+    """Velocities that round to -0 around a vortex."""
+    state = vortex(rng)
+    state["step"][k.STEP_VELOCITY_UNIT] = 1e-44
+    return state
+
+
 # --- What the control step must decide ----------------------------------------------------------
 
 
@@ -318,7 +325,7 @@ USED: dict[str, tuple[Maker, ...]] = {
         block_overflow, no_room, reversed_order, fewer,
     ),
     "mpm_p2g": (*SPREAD, viscous, viscous_each, fewer),
-    "mpm_grid": (*SPREAD, sphere, box_solid, capsule, cylinder, vessel, terrain, vortex),
+    "mpm_grid": (*SPREAD, sphere, box_solid, capsule, cylinder, vessel, terrain, vortex, faint),
     "mpm_g2p": (*SPREAD, viscous, vortex, fewer),
     "mpm_control": (
         none, emitted, only_emitted, syrup, first_peaks_ever, infinite, not_a_number, no_volume, too_fast, crushed,

@@ -28,6 +28,7 @@ FOAM = 1 << k.EFFECT_FOAM
 FOG = (1 << k.EFFECT_SPRAY) | (1 << k.EFFECT_EMBER)
 OPEN, GOES_ON, CUT = (k.WALL_OPEN,) * 6, (k.WALL_CONTINUE,) * 5 + (k.WALL_OPEN,), (k.WALL_CUT,) * 5 + (k.WALL_OPEN,)
 MIXED = (k.WALL_CUT, k.WALL_OPEN, k.WALL_CONTINUE, k.WALL_CUT, k.WALL_OPEN, k.WALL_CUT)
+TURNED = (k.WALL_OPEN, k.WALL_CUT, k.WALL_CONTINUE, k.WALL_OPEN, k.WALL_CUT, k.WALL_CONTINUE)
 KINDS = (k.EFFECT_FOAM, k.EFFECT_SPRAY, k.EFFECT_EMBER, k.EFFECT_NONE)
 
 
@@ -45,13 +46,17 @@ class Chain:
         voxel: Any = SPACING,
         stale: int = 0,  # rows behind the particles
         radius: Any = RADIUS,
+        scale: float = 1,  # of everything
+        rim: tuple[int, int] = (2, 2),  # cells outside of the walls, at the low and the high sides
         full: int | None = None,  # particles that make a cell full, when not the usual number
     ) -> None:
         self.before: dict[str, Arguments] = {}
         self.cells = cells
-        effects = np.zeros((0, 3)) if effects is None else effects
-        low, high = np.full(3, 0.25, F32), np.array(cells, F32) * CELL - F32(0.25)
-        picture = picture_parameters(CELL, SPACING, voxel, CELL, low, high, heat is not None)
+        self.cell = CELL * F32(scale)
+        points, effects = points * scale, np.zeros((0, 3)) if effects is None else effects * scale
+        low, high = np.full(3, rim[0], F32) * self.cell, (np.array(cells, F32) - F32(rim[1])) * self.cell
+        spacing, voxel, radius = SPACING * F32(scale), voxel * F32(scale), radius * F32(scale)
+        picture = picture_parameters(self.cell, spacing, voxel, self.cell, low, high, heat is not None)
         if full is not None:
             picture[k.PICTURE_FULL] = full
         grid, self.counts = picture_grid(cells, picture), np.full(k.COUNT_WORDS, 3, np.int32)
@@ -63,6 +68,7 @@ class Chain:
         number = len(effects) + stale
         kind = np.resize(np.array(KINDS, np.int32), max(1, number))
         warm = (900 + 7 * np.arange(max(2, number)) % 500).astype(F32)
+        warm[6::16] = 0.5  # hardly glows
         no_heat, no_kind = np.zeros(1, F32), np.zeros(1, np.int32)
         liquid = self.bin("", LIQUID, k.COUNT_PARTICLES, points, no_kind, heat if heat is not None else no_heat, stale)
         foam = self.bin(" foam", FOAM, k.COUNT_EFFECTS, effects, kind, warm, stale, radius)
@@ -101,6 +107,7 @@ class Chain:
             " fog", "fog_bricks", k.COUNT_FOG_BRICKS, k.ERROR_FOG_CAPACITY, grid[3:], fog[0]
         )
         shared["entry_in"] = entry
+        self.counts[k.COUNT_BRICKS_NEEDED] = 1  # as if it were of something else: who takes it for theirs is seen
         self.launch(
             "fog_field", **box, **shared, start_in=fog[0], binned_in=fog[1], binned_heat_in=fog[2], value_out=one
         )
@@ -126,8 +133,9 @@ class Chain:
         start, order = np.full(int(np.prod(self.cells)) + 1, 7, np.int32), np.full(rows, 7, np.int32)
         binned, binned_heat = np.full((rows, 4), 7, F32), np.full(rows, 7, F32)
         given = {
-            "counts_in": self.counts, "count_slot": slot, "kinds": kinds, "cell_size_m": CELL, "position_in": position,
-            "kind_in": kind, "temperature_in": heat, **dict(zip(("cells_x", "cells_y", "cells_z"), self.cells)),
+            "counts_in": self.counts, "count_slot": slot, "kinds": kinds, "cell_size_m": self.cell,
+            "position_in": position, "kind_in": kind,
+            "temperature_in": heat, **dict(zip(("cells_x", "cells_y", "cells_z"), self.cells)),
         }  # fmt: skip
         self.launch("surf_count", label, **given, start_out=start)
         self.launch("surf_scan", label, start_inout=start)
@@ -222,8 +230,15 @@ def wide(rng: np.random.Generator) -> Chain:
     return Chain(liquid, np.concatenate([effects, [[0.1, 1.4, 2.9]] * 4]), cells=(16, 12, 24), walls=CUT)
 
 
+def vast(rng: np.random.Generator) -> Chain:
+    """Cells of 2 m: what is less than 1 elsewhere is more here. Walls close to the rim of the box, all different."""
+    liquid, effects = pool(rng, 0.25, (0.6, 0.5, 0.5)), 1.6 * spread(rng, 90)
+    return Chain(liquid, effects, cells=(12, 12, 12), walls=TURNED, scale=16, rim=(2, 0))
+
+
 SCENES = (
     plain, none, one, one_cell, edges, walls_go_on, walls_cut, walls_mixed, hot, terrain, coarse, deep, tiny, wide,
+    vast,
 )  # fmt: skip
 ALONE = {"surf_count", "surf_place", "surf_sort", "fog_bricks", "fog_field"}  # walls and terrain do not concern these
 LABELS = {"surf_count": (" foam", " fog"), "surf_place": (" fog",), "surf_sort": (" foam", " fog")}
@@ -234,7 +249,7 @@ def _of(scene: Callable[[np.random.Generator], Chain], kernel: str, label: str =
 
 
 def _scenes(kernel: str) -> dict[str, Maker]:
-    scenes = (plain, none, one, one_cell, edges, hot, coarse, tiny, wide) if kernel in ALONE else SCENES
+    scenes = (plain, none, one, one_cell, edges, hot, coarse, tiny, wide, vast) if kernel in ALONE else SCENES
     made = {scene.__name__: _of(scene, kernel) for scene in scenes}
     for label in LABELS.get(kernel, ()):
         made |= {scene.__name__ + label: _of(scene, kernel, label) for scene in (plain, none, one_cell, edges)}

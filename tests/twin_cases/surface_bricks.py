@@ -12,7 +12,20 @@ from typing import Any
 import numpy as np
 
 from kernels import constants as k
-from tests.twin_cases.surface import CELL, CUT, F32, GOES_ON, MIXED, OPEN, SPACING, Arguments, Chain, Maker, pool
+from tests.twin_cases.surface import (
+    CELL,
+    CUT,
+    F32,
+    GOES_ON,
+    MIXED,
+    OPEN,
+    SPACING,
+    TURNED,
+    Arguments,
+    Chain,
+    Maker,
+    pool,
+)
 
 ONE_OPEN = [tuple(k.WALL_OPEN if wall == at else k.WALL_CONTINUE for wall in range(6)) for at in range(6)]
 
@@ -31,15 +44,16 @@ def brimful(
     margin: int,
     cells: tuple[int, int, int] = (16, 12, 20),
     voxel: Any = SPACING,
+    rim: tuple[int, int] = (2, 2),
 ) -> Chain:
     """Just as many particles in each cell as make it full, but for ``short`` cells: bricks inside and at the rim.
 
-    margin: empty cells at the rim; walls stand 2 cells inside.
+    margin: empty cells at the rim; rim: how many cells inside of it walls stand, the low and the high ones.
     """
     axes = [np.arange(margin, n - margin) + 0.5 for n in cells]
     centre = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
     points = np.delete(np.repeat(centre, 2, axis=0), rng.choice(2 * len(centre), short, replace=False), axis=0)
-    return Chain(points * float(CELL), cells=cells, walls=walls, voxel=voxel)
+    return Chain(points * float(CELL), cells=cells, walls=walls, voxel=voxel, rim=rim)
 
 
 def never_full(rng: np.random.Generator) -> Chain:
@@ -74,7 +88,9 @@ def _brimful() -> dict[str, functools.partial[Chain]]:
     }
     # What must be full then ends just at the rim
     sixth = functools.partial(brimful, walls=OPEN, short=0, margin=0, cells=(8, 8, 8), voxel=CELL / F32(6))
-    return made | {"brimful, voxels of a sixth of a cell": sixth}
+    # Empty cells before a wall, through which the liquid would go on
+    gap = functools.partial(brimful, walls=TURNED, short=0, margin=2, cells=(16, 16, 20), rim=(2, 0))
+    return made | {"brimful, voxels of a sixth of a cell": sixth, "brimful, but for a gap": gap}
 
 
 def _of(scene: functools.partial[Chain], kernel: str) -> Maker:

@@ -320,6 +320,7 @@ def _resolve(samples: int, height: int, width: int) -> Maker:
         film = rng.random((height, width, k.FILM_WORDS), F32) * F32(samples)
         if film.size:  # nothing, denormals, and a spread that rounding makes negative
             film[0, 0], film[0, -1] = 0.0, DENORMAL
+            film[0, 0, k.FILM_SQUARE] = -0.0
             film[-1, 0, k.FILM_SQUARE : k.FILM_SQUARE + 3] = 0.0
         args["samples"], args["film_in"] = samples, film
         args["rgb_out"], args["variance_out"] = (np.full((height, width, 3), 7, F32) for _ in range(2))
