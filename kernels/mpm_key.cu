@@ -20,12 +20,8 @@ __device__ __forceinline__ Base base_of(float x, float2 limits, float inverse_ce
 
 // Lower a least value in which 0 stands for none yet.
 __device__ __forceinline__ void lower_to(int* least, int bits) {
-  int old = atomicAdd(least, 0);
-  while (old == 0 || bits < old) {
-    int found = atomicCAS(least, old, bits);
-    if (found == old) return;
-    old = found;
-  }
+  atomicCAS(least, 0, bits);
+  atomicMin(least, bits);
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)

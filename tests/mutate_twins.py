@@ -18,8 +18,9 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -76,13 +77,25 @@ class Mutant:
     before: str  # the line, stripped
     after: str
     text: str  # of the whole file
+    name: str  # in the list of equivalent ones: the line after, and which of them where a file has several
 
     def __str__(self) -> str:
-        return f"kernels/{self.file}:{self.line}: {self.change}: {self.after}"
+        return f"kernels/{self.file}:{self.line}: {self.change}: {self.name}"
 
 
-def mutants_of(file: str) -> Iterator[Mutant]:
+@cache
+def mutants_of(file: str) -> tuple[Mutant, ...]:
     """Every mutant of a file, in order."""
+    found = list(_mutants_of(file))
+    often, seen = Counter(mutant.after for mutant in found), Counter[str]()
+    for n, mutant in enumerate(found):
+        seen[mutant.after] += 1
+        if often[mutant.after] > 1:
+            found[n] = replace(mutant, name=f"{mutant.after} [{seen[mutant.after]}]")
+    return tuple(found)
+
+
+def _mutants_of(file: str) -> Iterator[Mutant]:
     lines = (FOLDER / file).read_text(encoding="utf-8").split("\n")
     for number, line in enumerate(lines):
         code = line.split("//")[0]
@@ -96,7 +109,8 @@ def mutants_of(file: str) -> Iterator[Mutant]:
                 new = code[: found.start()] + found.expand(replacement) + code[found.end() :]
                 if new != code:
                     text = "\n".join([*lines[:number], new, *lines[number + 1 :]])
-                    yield Mutant(file, number + 1, change, code.strip(), new.strip(), text)
+                    after = new.strip()
+                    yield Mutant(file, number + 1, change, code.strip(), after, text, name=after)
 
 
 @cache
@@ -219,7 +233,7 @@ def machine_code(kernel: str) -> str:
 
 @cache
 def equivalent() -> dict[tuple[str, str], str]:
-    """Reason by (file, the mutant's line)."""
+    """Reason by (file, the mutant's name)."""
     stated = tomllib.loads(LISTED.read_text(encoding="utf-8")).get("mutants", [])
     return {(one["file"], line): one["reason"] for one in stated for line in one["lines"]}
 
@@ -228,7 +242,7 @@ def chosen(count: int | None, seed: int, files: list[str]) -> list[Mutant]:
     """``count`` mutants of each file, or all that it has."""
     picked = []
     for file in files:
-        everything = list(mutants_of(file))
+        everything = mutants_of(file)
         some = count is not None and count < len(everything)
         picked += random.Random(f"{seed} {file}").sample(everything, count) if some else everything
     return picked
@@ -246,7 +260,7 @@ def main(words: list[str] | None = None) -> int:
     )
     counts = {"caught": 0, "equivalent": 0, "MISSED": 0, "LISTED": 0}
     for mutant in chosen(None if told.all else told.count, told.seed, files):
-        noticed, reason = caught_by(mutant), equivalent().get((mutant.file, mutant.after))
+        noticed, reason = caught_by(mutant), equivalent().get((mutant.file, mutant.name))
         if noticed in (None, SAME_CODE):
             verdict = "equivalent" if noticed or reason else "MISSED"
         else:

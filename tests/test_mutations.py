@@ -17,7 +17,7 @@ def test_a_sample_of_mutants_is_caught() -> None:
     missed = [
         str(mutant)
         for mutant in mutate_twins.chosen(3, 1, FILES)
-        if mutate_twins.caught_by(mutant) is None and (mutant.file, mutant.after) not in mutate_twins.equivalent()
+        if mutate_twins.caught_by(mutant) is None and (mutant.file, mutant.name) not in mutate_twins.equivalent()
     ]
     assert missed == []
 
@@ -25,7 +25,7 @@ def test_a_sample_of_mutants_is_caught() -> None:
 def test_every_listed_mutant_exists() -> None:
     """A line that was changed since takes its reason along."""
     for file, line in mutate_twins.equivalent():
-        assert line in {mutant.after for mutant in mutate_twins.mutants_of(file)}, (file, line)
+        assert line in {mutant.name for mutant in mutate_twins.mutants_of(file)}, (file, line)
 
 
 def test_a_rule_changes_one_thing() -> None:

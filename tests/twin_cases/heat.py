@@ -22,7 +22,7 @@ DENORMAL = F32(1e-42)
 FEW = 216  # particles: a cube of three cells' edge
 
 
-def _only(kernel: str, state: Arguments) -> Arguments:
+def only(kernel: str, state: Arguments) -> Arguments:
     names = importlib.import_module(f"kernels.{kernel}").KERNEL.argument_names
     return {name: state[name] for name in names}
 
@@ -206,7 +206,7 @@ def at_wall(rng: np.random.Generator, axis: int, high: bool) -> Arguments:
     along = np.add.outer(*(step * np.unravel_index(np.arange(64), edges)[axis] for step in (4, 1)))
     state["heat_node_in"] = np.zeros((64, 64, 4), F32)
     state["heat_node_in"][..., 1] = F32(0.25) * np.clip(12 - along if high else along - 4, 0, 3)
-    return _only("mpm_heat_g2p", state)
+    return only("mpm_heat_g2p", state)
 
 
 STATES: dict[str, Maker] = {
@@ -225,7 +225,7 @@ USED = {
 
 
 def _from_state(kernel: str, label: str) -> Maker:
-    return lambda rng: _only(kernel, STATES[label](rng))
+    return lambda rng: only(kernel, STATES[label](rng))
 
 
 def _emit(rng: np.random.Generator, count: int, direction: tuple[float, ...], heat: bool = True) -> Arguments:
@@ -238,7 +238,9 @@ def _emit(rng: np.random.Generator, count: int, direction: tuple[float, ...], he
         arguments["temperature_inout"], arguments["viscosity_inout"] = np.zeros((2, 1), F32)
     arguments["first"], arguments["emit_count"] = room, count
     arguments["serial"] = 2**32 - 3  # the words wrap
-    arguments["emitter_in"][k.EMITTER_DIRECTION : k.EMITTER_DIRECTION + 3] = direction
+    emitter = arguments["emitter_in"]
+    emitter[k.EMITTER_X : k.EMITTER_DIRECTION], emitter[k.EMITTER_VISCOSITY] = (2, 2.25, 1), 90
+    emitter[k.EMITTER_DIRECTION : k.EMITTER_RADIUS] = direction
     return arguments
 
 
