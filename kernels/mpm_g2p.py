@@ -67,7 +67,6 @@ from kernels.vector import (
     store,
     vadd,
     vand,
-    vbits,
     vfloor,
     vfma,
     vmax,
@@ -77,6 +76,7 @@ from kernels.vector import (
     vsub,
     vto_int,
 )
+from kernels.vector_bits import vbits
 
 HALO_WORDS = 880  # 6^3 nodes of four words, and 16 spare
 # Rows of the work array

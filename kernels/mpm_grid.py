@@ -52,8 +52,8 @@ from kernels.vector import (
     vdiv,
     vfma,
     vto_float,
-    vzero_unless,
 )
+from kernels.vector_bits import vzero_unless
 
 one16 = make_constant([1.0] * 16)
 no_count8 = make_constant([0] * 8, "i32")

@@ -38,13 +38,13 @@ three_quarters16 = make_constant([0.75] * 16)
 quad_0, quad_1, quad_2, quad_3 = (make_shuffle([4 * k, 4 * k + 1, 4 * k + 2, 4 * k + 3], 16) for k in range(4))
 
 
-def _in_quads(pattern):
+def in_quads(pattern):
     """A two-vector shuffle that does the same in each group of four lanes; 4..7 are the second vector's."""
     return make_blend([4 * group + (i if i < 4 else i + 12) for group in range(4) for i in pattern])
 
 
-_low, _high = _in_quads([0, 4, 1, 5]), _in_quads([2, 6, 3, 7])
-_left, _right = _in_quads([0, 1, 4, 5]), _in_quads([2, 3, 6, 7])
+_low, _high = in_quads([0, 4, 1, 5]), in_quads([2, 6, 3, 7])
+_left, _right = in_quads([0, 1, 4, 5]), in_quads([2, 3, 6, 7])
 
 
 @device
@@ -80,15 +80,16 @@ def list_particles(order_in, begin, count, index):
 def load_fields(array, words, first, index, group):
     """Fields first .. first + 3 of sixteen particles ``index[16 group ..]`` of a row of ``words``: four vectors."""
     i = group * 16
-    a = _load_four(array, words, first, index, i)
-    b = _load_four(array, words, first, index, i + 1)
-    c = _load_four(array, words, first, index, i + 2)
-    d = _load_four(array, words, first, index, i + 3)
+    a = load_four(array, words, first, index, i)
+    b = load_four(array, words, first, index, i + 1)
+    c = load_four(array, words, first, index, i + 2)
+    d = load_four(array, words, first, index, i + 3)
     return transpose(a, b, c, d)
 
 
 @device
-def _load_four(array, words, first, index, i):
+def load_four(array, words, first, index, i):
+    """Fields first .. first + 3 of particles ``index[i], [i + 4], [i + 8], [i + 12]``: four lanes each."""
     a = load4(array, np.int64(peek(index, i)) * words + first)
     b = load4(array, np.int64(peek(index, i + 4)) * words + first)
     c = load4(array, np.int64(peek(index, i + 8)) * words + first)

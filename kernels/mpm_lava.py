@@ -29,20 +29,8 @@ from kernels.constants import (
     MATERIAL_YIELD_TEMPERATURE,
 )
 from kernels.mpm_lanes import one16, zero16
-from kernels.vector import (
-    make_constant,
-    splat16,
-    vadd,
-    vdiv,
-    vfma,
-    vfrom_bits,
-    vmax,
-    vmin,
-    vmul,
-    vround_to_int,
-    vsub,
-    vto_float,
-)
+from kernels.vector import make_constant, splat16, vadd, vdiv, vfma, vmax, vmin, vmul, vround_to_int, vsub, vto_float
+from kernels.vector_bits import vfrom_bits
 
 STEFAN_BOLTZMANN = F32(5.670374419e-8)  # W/m^2/K^4
 LN_10 = F32(2.302585093)

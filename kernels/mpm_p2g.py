@@ -36,11 +36,13 @@ from kernels.mpm_common import FOUR, MASS_SCALE, TASK_GRAIN
 from kernels.mpm_lanes import (
     STRIDE,
     batch_end,
+    in_quads,
     list_particles,
     load_fields,
+    load_four,
     one16,
     spline16,
-    store_fields,
+    transpose,
     zero16,
 )
 from kernels.tasks import fetch_add, thread_count
@@ -64,13 +66,26 @@ from kernels.vector import (
 )
 
 PLANE, ROW = 144, 24  # words from one plane and one row of an arena to the next
-FIELD_WORDS = 20  # per particle: b, columns of A, weights along z; groups of four
+RECORD_WORDS = 80  # of four particles: b, columns of A, weights along z; sixteen words each
 
 two_thirds16 = make_constant([float(F32(2.0 / 3.0))] * 16)
 no_count16 = make_constant([0] * 16, "i32")
 below16 = make_constant([-1.0] * 4 + [0.0] * 4 + [1.0] * 4 + [0.0] * 4)  # node minus nearest node along z
+mass16 = make_constant([float(MASS_SCALE)] * 16)
 four_times = make_shuffle([0, 1, 2, 3] * 4, 4)
 by_node = make_shuffle([0] * 4 + [1] * 4 + [2] * 4 + [3] * 4, 4)
+# In each group of four lanes: its lane k four times; some lanes of a, elsewhere those of b
+pick_0, pick_1, pick_2, pick_3 = (make_shuffle([lane & 12 | k for lane in range(16)], 16) for k in range(4))
+first_of, second_of, third_of = in_quads([0, 4, 4, 4]), in_quads([4, 1, 4, 4]), in_quads([4, 4, 2, 4])
+first_three = in_quads([0, 1, 2, 4])
+# Columns and rows of dv/dx out of (v, xx), (xy xz yx yy), (yz zx zy zz); what comes fourth does not matter
+column_x, column_y, column_z = in_quads([3, 4, 5, 6]), in_quads([2, 3, 4, 5]), in_quads([1, 2, 3, 3])
+row_y, row_z, xx_yx, and_zx = (
+    in_quads([0, 3, 6, 6]),
+    in_quads([1, 4, 7, 7]),
+    in_quads([3, 6, 6, 6]),
+    in_quads([0, 1, 5, 5]),
+)
 
 
 @kernel
@@ -94,7 +109,7 @@ def _blocks(
     blocks = np.int64(counts_in[COUNT_BLOCKS])
     particles = np.int64(counts_in[COUNT_PARTICLES])
     index = np.empty(STRIDE, np.int32)
-    field = np.empty(STRIDE * FIELD_WORDS, np.float32)
+    record = np.empty(STRIDE // 4 * RECORD_WORDS, np.float32)
     share = np.empty(STRIDE * 9 + 16, np.float32)  # w_i w_j, one row each
     while True:
         slot = fetch_add(taken, 0, TASK_GRAIN)
@@ -113,8 +128,8 @@ def _blocks(
                 if count > 0:
                     groups = list_particles(order_in, begin, count, index)
                     _prepare(
-                        groups, cell_size_m, step_in, material_in, position_in, velocity_in, viscosity_in, index, field,
-                        share,
+                        groups, cell_size_m, step_in, material_in, position_in, velocity_in, viscosity_in, index,
+                        record, share,
                     )  # fmt: skip
                     for c in range(cell, end):
                         first = np.int64(peek(cell_start_in, s * BLOCK_NODES + c))
@@ -123,14 +138,18 @@ def _blocks(
                             at = s * ARENA_WORDS + ((c >> 4) * 36 + (c >> 2 & 3) * 6 + (c & 3)) * 4
                             _scatter(
                                 first - begin, last - begin, begin + count, particles, position_in, velocity_in,
-                                order_in, field, share, arena_out, at,
+                                order_in, record, share, arena_out, at,
                             )  # fmt: skip
                 cell = end
 
 
 @device
-def _prepare(groups, cell_size_m, step_in, material_in, position_in, velocity_in, viscosity_in, index, field, share):
-    """What P2G needs of each particle of a batch: affine field A, velocity b at the nearest node, weights."""
+def _prepare(groups, cell_size_m, step_in, material_in, position_in, velocity_in, viscosity_in, index, record, share):
+    """What P2G needs of each particle of a batch: velocity b at the nearest node, columns of A, weights.
+
+    What depends on position alone is worked out with a particle a lane, velocity and A with four lanes a particle:
+    to bring twelve words into lanes and back would take longer than what is done with them.
+    """
     inverse_cell = splat16(ONE / cell_size_m)
     # Fields come out in units of fixed point: its scale is a power of two, so no rounding changes
     scale = step_in[STEP_VELOCITY_SCALE]
@@ -142,35 +161,16 @@ def _prepare(groups, cell_size_m, step_in, material_in, position_in, velocity_in
     viscous = per_particle or material_in[MATERIAL_VISCOSITY] != F32(0.0)
     for group in range(groups):
         x, y, z, volume = load_fields(position_in, 4, 0, index, group)
-        vx, vy, vz, xx = load_fields(velocity_in, 12, 0, index, group)  # xy: dv_y/dx
-        xy, xz, yx, yy = load_fields(velocity_in, 12, 4, index, group)
-        yz, zx, zy, zz = load_fields(velocity_in, 12, 8, index, group)
-        # Affine field
         r = vdiv(one16(), volume)
         r2 = vmul(r, r)
-        diagonal = vmul(pressure_scale, vsub(vmul(vmul(r2, r2), r2), volume))
+        pressure = vmul(pressure_scale, vsub(vmul(vmul(r2, r2), r2), volume))
+        drag = zero16()
         if viscous:
             if per_particle:
                 mu = _gather16(viscosity_in, index, group, share)
             else:
                 mu = splat16(material_in[MATERIAL_VISCOSITY])
             drag = vmul(stress_scale, vmul(volume, mu))
-            trace = vadd(vadd(xx, yy), zz)
-            diagonal = vfma(vmul(drag, two_thirds16()), trace, diagonal)
-            against = vsub(zero16(), drag)
-            axx = vfma(vadd(xx, xx), against, vfma(xx, size, diagonal))
-            axy = vfma(vadd(xy, yx), against, vmul(xy, size))
-            axz = vfma(vadd(xz, zx), against, vmul(xz, size))
-            ayx = vfma(vadd(yx, xy), against, vmul(yx, size))
-            ayy = vfma(vadd(yy, yy), against, vfma(yy, size, diagonal))
-            ayz = vfma(vadd(yz, zy), against, vmul(yz, size))
-            azx = vfma(vadd(zx, xz), against, vmul(zx, size))
-            azy = vfma(vadd(zy, yz), against, vmul(zy, size))
-            azz = vfma(vadd(zz, zz), against, vfma(zz, size, diagonal))
-        else:
-            axx, axy, axz = vfma(xx, size, diagonal), vmul(xy, size), vmul(xz, size)
-            ayx, ayy, ayz = vmul(yx, size), vfma(yy, size, diagonal), vmul(yz, size)
-            azx, azy, azz = vmul(zx, size), vmul(zy, size), vfma(zz, size, diagonal)
         # Weights
         gx, wx0, wx1, wx2 = spline16(x, inverse_cell)
         gy, wy0, wy1, wy2 = spline16(y, inverse_cell)
@@ -185,18 +185,45 @@ def _prepare(groups, cell_size_m, step_in, material_in, position_in, velocity_in
         store(share, at + 6 * STRIDE, vmul(wx2, wy0))
         store(share, at + 7 * STRIDE, vmul(wx2, wy1))
         store(share, at + 8 * STRIDE, vmul(wx2, wy2))
-        # Velocity at the nearest node
         gx, gy, gz = vsub(zero16(), gx), vsub(zero16(), gy), vsub(zero16(), gz)
-        vx, vy, vz = vmul(vx, scale16), vmul(vy, scale16), vmul(vz, scale16)
-        bx = vfma(gz, azx, vfma(gy, ayx, vfma(gx, axx, vx)))
-        by = vfma(gz, azy, vfma(gy, ayy, vfma(gx, axy, vy)))
-        bz = vfma(gz, azz, vfma(gy, ayz, vfma(gx, axz, vz)))
-        at = group * 16 * FIELD_WORDS
-        store_fields(field, at, FIELD_WORDS, bx, by, bz, splat16(MASS_SCALE))
-        store_fields(field, at + 4, FIELD_WORDS, axx, axy, axz, zero16())
-        store_fields(field, at + 8, FIELD_WORDS, ayx, ayy, ayz, zero16())
-        store_fields(field, at + 12, FIELD_WORDS, azx, azy, azz, zero16())
-        store_fields(field, at + 16, FIELD_WORDS, wz0, wz1, wz2, zero16())
+        at, i = group * 4 * RECORD_WORDS, group * 16
+        weights = transpose(wz0, wz1, wz2, zero16())
+        fixed = viscous, pressure, drag, gx, gy, gz, scale16, size
+        _affine(velocity_in, index, i, pick_0, fixed, weights[0], record, at)
+        _affine(velocity_in, index, i + 1, pick_1, fixed, weights[1], record, at + RECORD_WORDS)
+        _affine(velocity_in, index, i + 2, pick_2, fixed, weights[2], record, at + 2 * RECORD_WORDS)
+        _affine(velocity_in, index, i + 3, pick_3, fixed, weights[3], record, at + 3 * RECORD_WORDS)
+
+
+@device
+def _affine(velocity_in, index, i, pick, group, weights, record, at):
+    """Record of particles i, i + 4, i + 8 and i + 12, four lanes each; ``pick`` takes their values from a group's."""
+    viscous, pressure, drag, gx, gy, gz, scale, size = group
+    a = load_four(velocity_in, 12, 0, index, i)  # v, xx; xy: dv_y/dx
+    b = load_four(velocity_in, 12, 4, index, i)  # xy xz yx yy
+    c = load_four(velocity_in, 12, 8, index, i)  # yz zx zy zz
+    cx, cy, cz = column_x(a, b), column_y(b, c), column_z(c, c)
+    diagonal = pick(pressure)
+    if viscous:
+        trace = pick_3(vadd(vadd(a, b), c))
+        diagonal = vfma(vmul(pick(drag), two_thirds16()), trace, diagonal)
+    ax = vfma(cx, size, first_of(diagonal, zero16()))
+    ay = vfma(cy, size, second_of(diagonal, zero16()))
+    az = vfma(cz, size, third_of(diagonal, zero16()))
+    if viscous:
+        against = vsub(zero16(), pick(drag))
+        ax = vfma(vadd(cx, and_zx(xx_yx(a, b), c)), against, ax)
+        ay = vfma(vadd(cy, row_y(b, c)), against, ay)
+        az = vfma(vadd(cz, row_z(b, c)), against, az)
+    nearest = vfma(pick(gz), az, vfma(pick(gy), ay, vfma(pick(gx), ax, vmul(a, scale))))
+    # The mass channel must not even see a velocity that is not finite, or the node that should tell would seem empty
+    ax, ay, az = first_three(ax, zero16()), first_three(ay, zero16()), first_three(az, zero16())
+    nearest = first_three(nearest, mass16())
+    store(record, at, nearest)
+    store(record, at + 16, ax)
+    store(record, at + 32, ay)
+    store(record, at + 48, az)
+    store(record, at + 64, weights)
 
 
 @device
@@ -209,7 +236,7 @@ def _gather16(array, index, group, share):
 
 @device
 def _scatter(
-    first, last, ahead, particles, position_in, velocity_in, order_in, field, share, arena_out, at,
+    first, last, ahead, particles, position_in, velocity_in, order_in, record, share, arena_out, at,
 ):  # fmt: skip
     """Sum the particles of one base cell at 27 nodes, round to fixed point, add to the arena.
 
@@ -221,11 +248,12 @@ def _scatter(
         p = np.int64(peek(order_in, min(ahead + i, particles - 1)))
         prefetch(position_in, p * 4)
         prefetch(velocity_in, p * 12)
-        b = four_times(load4(field, i * FIELD_WORDS))
-        ax = four_times(load4(field, i * FIELD_WORDS + 4))
-        ay = four_times(load4(field, i * FIELD_WORDS + 8))
-        az = four_times(load4(field, i * FIELD_WORDS + 12))
-        wz = by_node(load4(field, i * FIELD_WORDS + 16))
+        own = (i >> 4 << 2 | i & 3) * RECORD_WORDS + (i & 12)
+        b = four_times(load4(record, own))
+        ax = four_times(load4(record, own + 16))
+        ay = four_times(load4(record, own + 32))
+        az = four_times(load4(record, own + 48))
+        wz = by_node(load4(record, own + 64))
         zx, zy = vmul(wz, ax), vmul(wz, ay)
         middle = vmul(wz, vfma(az, below16(), b))
         low, high = vsub(middle, zx), vadd(middle, zx)

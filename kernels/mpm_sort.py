@@ -35,12 +35,18 @@ from kernels.constants import (
 from kernels.kernel import Kernel, Pass, Traffic
 from kernels.mpm_common import TASK_GRAIN
 from kernels.tasks import fetch_add, thread_count
-from kernels.vector import peek, poke
+from kernels.vector import load16, make_constant, peek, poke, splat8, splat16, store, vadd, vshift_right
+from kernels.vector_bits import lowest_bit, vdiffer
 
 CLEAR, MARK, NUMBER, COUNT, SCAN, SPREAD, CELLS = range(7)
 PHASES = 7
+BIN_WORDS = CELL_COUNT_MAX + 16  # of a cell's bin: what fits, and what goes beyond
+CHANGES = 256  # changes of cell listed at a time
 HEAD_WORDS = 16  # per chunk: largest cell count, runs
 DEVICE_HEAD, DEVICE_CHUNKS = 16, 1024  # of a GPU's scratch: words before the chunks, chunks of a table at the most
+
+six16 = make_constant([6] * 16, "i32")
+eight = make_constant([*range(8)], "i32")
 
 
 def scratch_words(particle_capacity: int, block_capacity: int, threads: int) -> int:
@@ -125,21 +131,34 @@ def _mark(key_in, begin, end, blocks_y, blocks_z, slot_out, run_out):
     Touch the eight blocks that a run's nodes may lie in; every thread writes the same value.
     """
     runs = 0
-    last = np.int32(-1)
-    if begin > 0:
-        last = np.int32(peek(key_in, begin - 1) >> 6)
-    for p in range(begin, end):
-        block = np.int32(peek(key_in, p) >> 6)
-        if block != last:
-            last = block
-            poke(run_out, begin + runs, p)
-            runs += 1
-            for i in range(2):
-                for j in range(2):
-                    at = np.int64(block) + (i * blocks_y + j) * blocks_z
-                    poke(slot_out, at, 0)
-                    poke(slot_out, at + 1, 0)
+    p = begin
+    if begin == 0 and end > 0:
+        runs = _begin_run(p, key_in, begin, runs, blocks_y, blocks_z, slot_out, run_out)
+        p += 1
+    while p + 16 <= end:
+        found = vdiffer(vshift_right(load16(key_in, p), six16()), vshift_right(load16(key_in, p - 1), six16()))
+        while found != 0:
+            at = p + np.int64(lowest_bit(found))
+            runs = _begin_run(at, key_in, begin, runs, blocks_y, blocks_z, slot_out, run_out)
+            found &= found - np.int32(1)
+        p += 16
+    while p < end:
+        if peek(key_in, p) >> 6 != peek(key_in, p - 1) >> 6:
+            runs = _begin_run(p, key_in, begin, runs, blocks_y, blocks_z, slot_out, run_out)
+        p += 1
     return runs
+
+
+@device
+def _begin_run(p, key_in, begin, runs, blocks_y, blocks_z, slot_out, run_out):
+    """Note that a run begins at p, touch its blocks, and give the number of runs."""
+    poke(run_out, begin + runs, p)
+    for i in range(2):
+        for j in range(2):
+            at = np.int64(peek(key_in, p) >> 6) + (i * blocks_y + j) * blocks_z
+            poke(slot_out, at, 0)
+            poke(slot_out, at + 1, 0)
+    return runs + 1
 
 
 @device
@@ -225,19 +244,16 @@ def _spread(key_in, run_in, begin, runs, slot_out, scratch_inout, start_at, list
 def _cells(
     task, blocks, particles, key_in, ends_at, list_at, block_id_out, scratch_inout, order_out, cell_start_out, taken
 ):
-    """Order the particles of whole blocks by cell.
-
-    Neighbours mostly share a cell. Its count then comes from a register, and memory is read at a place that is always
-    0: a read of what has just been written would make every particle wait for the one before.
-    """
-    count = np.zeros(2 * BLOCK_NODES, np.int32)  # the upper half stays 0
+    """Order the particles of whole blocks by cell: into a bin for each cell, then bin after bin."""
+    count = np.zeros(BLOCK_NODES, np.int32)
+    start = np.empty(CHANGES + 1, np.int32)
+    bins = np.empty(BLOCK_NODES * BIN_WORDS, np.int32)
     largest = np.int32(0)
     while True:
         slot = fetch_add(taken, 0, TASK_GRAIN)
         if slot >= blocks:
             break
         for s in range(slot, min(slot + TASK_GRAIN, blocks)):
-            begin = np.int64(peek(cell_start_out, s * BLOCK_NODES))
             first_run = np.int64(0)
             if s > 0:
                 first_run = np.int64(peek(scratch_inout, ends_at + s - 1))
@@ -247,44 +263,83 @@ def _cells(
                 poke(count, cell, 0)
             for run in range(first_run, last_run):
                 p = np.int64(peek(scratch_inout, list_at + run))
-                last = np.int64(-1)
-                number = np.int32(0)
-                while p < particles:
-                    key = np.int32(peek(key_in, p))
-                    if key >> 6 != block:
-                        break
-                    cell = np.int64(key & 63)
-                    same = np.int64(cell == last)
-                    number = np.int32((number & np.int32(-same)) + peek(count, cell + (same << 6)) + 1)
-                    poke(count, cell, number)
-                    last = cell
-                    p += 1
-            first = begin
+                more = True
+                while more:
+                    p, number, more = _list_cells(p, particles, block, key_in, start)
+                    _fill_bins(number, key_in, start, count, bins)
+            first = np.int64(peek(cell_start_out, s * BLOCK_NODES))
+            end = np.int64(peek(cell_start_out, (s + 1) * BLOCK_NODES))
             for cell in range(BLOCK_NODES):
-                number = peek(count, cell)
-                if number > largest:
-                    largest = number
+                number = np.int64(peek(count, cell))
+                largest = max(largest, np.int32(number))
                 if cell > 0:
                     poke(cell_start_out, s * BLOCK_NODES + cell, first)
-                poke(count, cell, first)
+                _empty_bin(cell * BIN_WORDS, min(number, CELL_COUNT_MAX), first, end, bins, order_out)
                 first += number
-            for run in range(first_run, last_run):
-                p = np.int64(peek(scratch_inout, list_at + run))
-                last = np.int64(-1)
-                place = np.int32(0)
-                while p < particles:
-                    key = np.int32(peek(key_in, p))
-                    if key >> 6 != block:
-                        break
-                    cell = np.int64(key & 63)
-                    same = np.int64(cell == last)
-                    place = np.int32((place & np.int32(-same)) + peek(count, cell + (same << 6)))
-                    poke(order_out, np.int64(place), p)
-                    place = np.int32(place + 1)
-                    poke(count, cell, place)
-                    last = cell
-                    p += 1
     poke(scratch_inout, task * HEAD_WORDS, largest)
+
+
+@device
+def _list_cells(p, particles, block, key_in, start_out):
+    """Where the cells change among the particles of ``block`` from p on, without a branch that depends on it.
+
+    Returns where it stopped, how many cells it found (one more entry says where the last one ends), and whether the
+    list is full.
+    """
+    stop = min(particles, p + CHANGES)
+    number = 0
+    last = np.int32(-1)
+    while 0 < p <= stop - 16:
+        keys = load16(key_in, p)
+        if vdiffer(vshift_right(keys, six16()), splat16(block)) != 0:
+            break
+        found = vdiffer(keys, load16(key_in, p - 1)) | np.int32(number == 0)
+        for i in range(16):
+            poke(start_out, number, p + i)
+            number += np.int64(found >> np.int32(i) & np.int32(1))
+        p += 16
+        last = np.int32(peek(key_in, p - 1))
+    inside = True
+    while inside and p < stop:
+        key = np.int32(peek(key_in, p))
+        inside = key >> 6 == block
+        if inside:
+            poke(start_out, number, p)
+            number += np.int64(key != last)
+            last = key
+            p += 1
+    poke(start_out, number, p)
+    return p, number, inside and p < particles
+
+
+@device
+def _fill_bins(number, key_in, start, count_inout, bins_out):
+    """Add the listed particles to the bins of their cells, eight at a time; what goes beyond is overwritten later."""
+    for run in range(number):
+        first = np.int32(peek(start, run))
+        length = np.int32(peek(start, run + 1)) - first
+        cell = np.int64(peek(key_in, np.int64(first)) & 63)
+        at = np.int32(peek(count_inout, cell))
+        poke(count_inout, cell, at + length)
+        done = np.int32(0)
+        while True:
+            to = min(at + done, CELL_COUNT_MAX)  # a cell may overflow, its bin must not
+            store(bins_out, cell * BIN_WORDS + np.int64(to), vadd(splat8(np.int32(first + done)), eight()))
+            done += np.int32(8)
+            if done >= length:
+                break
+
+
+@device
+def _empty_bin(at, number, first, end, bins, order_out):
+    """Copy a bin to its place, sixteen words at a time where no other block's place begins within them."""
+    i = 0
+    while i < number and first + i + 16 <= end:
+        store(order_out, first + i, load16(bins, at + i))
+        i += 16
+    while i < number:
+        poke(order_out, first + i, peek(bins, at + i))
+        i += 1
 
 
 def traffic(**arguments):

@@ -26,11 +26,11 @@ class VectorType(types.Type):
 
 F4, F8, F16 = (VectorType("f32", n) for n in (4, 8, 16))
 I4, I8, I16 = (VectorType("i32", n) for n in (4, 8, 16))
-_FLOAT = {4: F4, 8: F8, 16: F16}
-_INT = {4: I4, 8: I8, 16: I16}
+FLOAT = {4: F4, 8: F8, 16: F16}
+INT = {4: I4, 8: I8, 16: I16}
 
 
-def _llvm(vector: VectorType) -> ir.VectorType:
+def llvm_type(vector: VectorType) -> ir.VectorType:
     element = ir.FloatType() if vector.element == "f32" else ir.IntType(32)
     return ir.VectorType(element, vector.lanes)
 
@@ -38,7 +38,7 @@ def _llvm(vector: VectorType) -> ir.VectorType:
 @register_model(VectorType)
 class _VectorModel(models.PrimitiveModel):
     def __init__(self, dmm: Any, fe_type: VectorType) -> None:
-        super().__init__(dmm, fe_type, _llvm(fe_type))
+        super().__init__(dmm, fe_type, llvm_type(fe_type))
 
 
 def _mask(indices: list[int]) -> ir.Constant:
@@ -54,7 +54,7 @@ def _splat(builder: Any, scalar: Any, lanes: int) -> Any:
 def _make_splat(lanes: int) -> Any:
     @intrinsic
     def splat(typingctx, x):  # type: ignore[no-untyped-def]
-        result = _FLOAT[lanes] if x == types.float32 else _INT[lanes]
+        result = FLOAT[lanes] if x == types.float32 else INT[lanes]
 
         def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
             return _splat(builder, args[0], lanes)
@@ -76,11 +76,11 @@ def _make_load(lanes: int) -> Any:
     @intrinsic
     def load(typingctx, array, index):  # type: ignore[no-untyped-def]
         """Read lanes array[index : index + lanes] of a contiguous 1-D array; unaligned, unchecked."""
-        result = _FLOAT[lanes] if array.dtype == types.float32 else _INT[lanes]
+        result = FLOAT[lanes] if array.dtype == types.float32 else INT[lanes]
 
         def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
             pointer = _element_pointer(context, builder, signature.args[0], args[0], args[1])
-            value = builder.load(builder.bitcast(pointer, _llvm(result).as_pointer()))
+            value = builder.load(builder.bitcast(pointer, llvm_type(result).as_pointer()))
             value.align = 4
             return value
 
@@ -98,7 +98,7 @@ def store(typingctx, array, index, vector):  # type: ignore[no-untyped-def]
 
     def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
         pointer = _element_pointer(context, builder, signature.args[0], args[0], args[1])
-        instruction = builder.store(args[2], builder.bitcast(pointer, _llvm(signature.args[2]).as_pointer()))
+        instruction = builder.store(args[2], builder.bitcast(pointer, llvm_type(signature.args[2]).as_pointer()))
         instruction.align = 4
         return context.get_dummy_value()
 
@@ -138,14 +138,14 @@ vdiv = _make_binary("fdiv", "sdiv")
 @intrinsic
 def vround_to_int(typingctx, a):  # type: ignore[no-untyped-def]
     """Nearest int32 (ties to even), lane by lane; every lane must lie in the int32 range."""
-    result = _INT[a.lanes]
+    result = INT[a.lanes]
 
     def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
         kind = args[0].type
         function = cgutils.get_or_insert_function(
             builder.module, ir.FunctionType(kind, [kind]), f"llvm.rint.v{kind.count}f32"
         )
-        return builder.fptosi(builder.call(function, args), _llvm(result))
+        return builder.fptosi(builder.call(function, args), llvm_type(result))
 
     return result(a), codegen
 
@@ -153,10 +153,10 @@ def vround_to_int(typingctx, a):  # type: ignore[no-untyped-def]
 @intrinsic
 def vto_float(typingctx, a):  # type: ignore[no-untyped-def]
     """int32 lanes to float32, rounded to nearest even."""
-    result = _FLOAT[a.lanes]
+    result = FLOAT[a.lanes]
 
     def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        return builder.sitofp(args[0], _llvm(result))
+        return builder.sitofp(args[0], llvm_type(result))
 
     return result(a), codegen
 
@@ -177,7 +177,7 @@ def make_shuffle(indices: list[int], lanes_in: int) -> Any:
 
     @intrinsic
     def shuffle(typingctx, a):  # type: ignore[no-untyped-def]
-        result = (_FLOAT if a.element == "f32" else _INT)[len(indices)]
+        result = (FLOAT if a.element == "f32" else INT)[len(indices)]
 
         def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
             return builder.shuffle_vector(args[0], args[0], _mask(indices))
@@ -192,7 +192,7 @@ def make_blend(indices: list[int]) -> Any:
 
     @intrinsic
     def blend(typingctx, a, b):  # type: ignore[no-untyped-def]
-        result = (_FLOAT if a.element == "f32" else _INT)[len(indices)]
+        result = (FLOAT if a.element == "f32" else INT)[len(indices)]
 
         def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
             return builder.shuffle_vector(args[0], args[1], _mask(indices))
@@ -214,10 +214,10 @@ def make_constant(values: list[float] | list[int], element: str = "f32") -> Any:
 
     @intrinsic
     def constant(typingctx):  # type: ignore[no-untyped-def]
-        result = (_FLOAT if element == "f32" else _INT)[len(values)]
+        result = (FLOAT if element == "f32" else INT)[len(values)]
 
         def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
-            return ir.Constant(_llvm(result), list(values))
+            return ir.Constant(llvm_type(result), list(values))
 
         return result(), codegen
 
@@ -290,45 +290,12 @@ vshift_right = _make_binary("ashr", "ashr")
 @intrinsic
 def vto_int(typingctx, a):  # type: ignore[no-untyped-def]
     """float32 lanes to int32, towards zero; every lane must lie in the int32 range."""
-    result = _INT[a.lanes]
+    result = INT[a.lanes]
 
     def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        return builder.fptosi(args[0], _llvm(result))
+        return builder.fptosi(args[0], llvm_type(result))
 
     return result(a), codegen
-
-
-@intrinsic
-def vbits(typingctx, a):  # type: ignore[no-untyped-def]
-    """The bits of float32 lanes as int32 lanes."""
-    result = _INT[a.lanes]
-
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        return builder.bitcast(args[0], _llvm(result))
-
-    return result(a), codegen
-
-
-@intrinsic
-def vfrom_bits(typingctx, a):  # type: ignore[no-untyped-def]
-    """The float32 lanes with the bits of int32 lanes."""
-    result = _FLOAT[a.lanes]
-
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        return builder.bitcast(args[0], _llvm(result))
-
-    return result(a), codegen
-
-
-@intrinsic
-def vzero_unless(typingctx, number, a):  # type: ignore[no-untyped-def]
-    """Float lanes of ``a`` where the int lane of ``number`` is not 0, elsewhere 0."""
-
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        test = builder.icmp_signed("!=", args[0], ir.Constant(args[0].type, [0] * signature.args[0].lanes))
-        return builder.select(test, args[1], ir.Constant(args[1].type, [0.0] * signature.args[1].lanes))
-
-    return a(number, a), codegen
 
 
 @intrinsic
