@@ -45,6 +45,14 @@ def beside_box(rng: np.random.Generator) -> Arguments:
     return state
 
 
+def at_ambient(rng: np.random.Generator) -> Arguments:
+    """As warm as its surroundings, for a long time."""
+    state = looking(rng)
+    state["temperature_inout"][0] = state["material_in"][k.MATERIAL_AMBIENT_TEMPERATURE]
+    state["heat_dt_s"] = F32(1e4)
+    return state
+
+
 def just_steep(rng: np.random.Generator) -> Arguments:
     """Its surface is just so steep that it has a direction: it looks into the ground."""
     state = beside_terrain(rng)
@@ -74,7 +82,26 @@ def just_enough(rng: np.random.Generator) -> Arguments:
     return only("mpm_heat_grid", state)
 
 
+def thin(rng: np.random.Generator) -> Arguments:
+    """A melt as thin as water at every temperature, so that all that its crust adds can be seen."""
+    state = plain(rng)
+    state["material_in"][[k.MATERIAL_VFT_A, k.MATERIAL_VFT_B, k.MATERIAL_VISCOSITY_MAX]] = -3, 0, 1e30
+    return only("mpm_rheology", state)
+
+
+def rounding(rng: np.random.Generator) -> Arguments:
+    """Temperatures of a simple melt at which an exponential with one more rounding is another, found by trying."""
+    state = plain(rng)
+    material = state["material_in"]
+    material[[k.MATERIAL_VFT_A, k.MATERIAL_VFT_B, k.MATERIAL_VFT_C, k.MATERIAL_YIELD_STRESS]] = 0, 1000, 0, 0
+    material[k.MATERIAL_VISCOSITY_MAX] = 1e30
+    found = np.array([740.3682250976562, 932.6572265625, 202.07606506347656, 519.0699462890625, 310.078857421875], F32)
+    state["temperature_in"] = np.resize(found, state["temperature_in"].shape)
+    return only("mpm_rheology", state)
+
+
 CASES: dict[str, dict[str, Maker]] = {
-    "mpm_heat_g2p": {maker.__name__: maker for maker in (looking, beside_terrain, beside_box, just_steep)},
+    "mpm_rheology": {"thin": thin, "rounding": rounding},
+    "mpm_heat_g2p": {maker.__name__: maker for maker in (looking, at_ambient, beside_terrain, beside_box, just_steep)},
     "mpm_heat_grid": {"just_enough": just_enough},
 }

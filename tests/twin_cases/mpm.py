@@ -33,16 +33,17 @@ def particles(
     gradient: float = 1.0,
     volumes: tuple[float, float] = (0.99, 1.01),
     cells: tuple[int, int, int] = CELLS,
+    dx: float = DX,
 ) -> Arguments:
     """State with particles spread over [low, high) cells."""
     position = np.ones((size, 4), F32)
     for axis in range(3):
-        x = rng.uniform(low[axis], high[axis], size).astype(F32) * F32(DX)
-        position[:, axis] = np.clip(x, *position_limits.py_func(cells[axis], F32(DX)))
+        x = rng.uniform(low[axis], high[axis], size).astype(F32) * F32(dx)
+        position[:, axis] = np.clip(x, *position_limits.py_func(cells[axis], F32(dx)))
     position[:, 3] = rng.uniform(*volumes, size)
-    velocity = (rng.uniform(-1, 1, (size, 12)) * np.repeat([speed, gradient / DX], [3, 9])).astype(F32)
-    state = make_arguments(position, velocity, cells, DX)
-    state["step"][k.STEP_DT] = min(state["step"][k.STEP_DT], 0.3 * DX / max(1.0, np.abs(velocity).max(initial=0)))
+    velocity = (rng.uniform(-1, 1, (size, 12)) * np.repeat([speed, gradient / dx], [3, 9])).astype(F32)
+    state = make_arguments(position, velocity, cells, dx)
+    state["step"][k.STEP_DT] = min(state["step"][k.STEP_DT], 0.3 * dx / max(1.0, np.abs(velocity).max(initial=0)))
     launch(state, "mpm_control")
     return state
 

@@ -40,6 +40,26 @@ def full_block(rng: np.random.Generator) -> Arguments:
     return state
 
 
+def odd_cells(rng: np.random.Generator, viscosity: float = 0) -> Arguments:
+    """Cells whose size is no power of two, and numbers so large that fixed point keeps every bit of them."""
+    state = particles(rng, 400, INSIDE_LOW, [12, 14, 15], dx=0.07)
+    state["material"][k.MATERIAL_VISCOSITY] = viscosity
+    launch(state, "mpm_key")
+    launch(state, "mpm_control")
+    state["step"][k.STEP_VELOCITY_SCALE] *= 16
+    state["step"][k.STEP_VELOCITY_UNIT] /= 16
+    return state
+
+
+def odd_syrup(rng: np.random.Generator) -> Arguments:
+    """The same, as viscous as what else moves it."""
+    return odd_cells(rng, 300)
+
+
+def odd_oil(rng: np.random.Generator) -> Arguments:
+    return odd_cells(rng, 1)
+
+
 def no_spare_rows(rng: np.random.Generator) -> Arguments:
     """Arrays that end with the last active block."""
     state = box(rng)
@@ -176,7 +196,7 @@ def between_nodes(rng: np.random.Generator) -> Arguments:
 CASES: dict[str, dict[str, Maker]] = {
     "mpm_sort": {"no spare rows": arguments_of("mpm_sort", no_spare_rows)},
     "mpm_p2g": {
-        "full block": arguments_of("mpm_p2g", full_block),
+        **{maker.__name__: arguments_of("mpm_p2g", maker) for maker in (full_block, odd_cells, odd_syrup, odd_oil)},
         "no spare rows": arguments_of("mpm_p2g", no_spare_rows),
     },
     "mpm_grid": {
@@ -184,11 +204,11 @@ CASES: dict[str, dict[str, Maker]] = {
         "faint": arguments_of("mpm_grid", faint),
         **{
             maker.__name__: arguments_of("mpm_grid", maker)
-            for maker in (flush_box, flush_terrain, lone_sphere, vortex_at_side, no_spare_rows)
+            for maker in (flush_box, flush_terrain, lone_sphere, vortex_at_side, no_spare_rows, odd_cells)
         },
     },
     "mpm_g2p": {
-        "full block": arguments_of("mpm_g2p", full_block),
+        **{maker.__name__: arguments_of("mpm_g2p", maker) for maker in (full_block, odd_cells)},
         "no spare rows": arguments_of("mpm_g2p", no_spare_rows),
     },
     "mpm_control": {
