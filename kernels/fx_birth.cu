@@ -1,5 +1,4 @@
-#include "common.cuh"
-#include "fx_scan.cuh"
+#include "block_scan.cuh"
 #include "fx_source.cuh"
 
 // Write the n-th newborn of liquid particle p at place `target`.
@@ -43,7 +42,7 @@ extern "C" __global__ void __launch_bounds__(256) fx_birth(
     Array<const float> node_in, Array<const int> alive_offset_in, Array<const int> birth_offset_in,
     Array<float> effect_position_out, Array<float> effect_velocity_out, Array<int> effect_kind_out,
     Array<float> effect_temperature_out) {
-  __shared__ int warp_sums[32];
+  __shared__ int warp_sums[8];
   const long long count = counts_in[COUNT_PARTICLES];
   const long long alive = alive_offset_in[alive_offset_in.shape0 - 1];
   const long long total = birth_offset_in[birth_offset_in.shape0 - 1];
@@ -60,17 +59,18 @@ extern "C" __global__ void __launch_bounds__(256) fx_birth(
                        effect_params_in, material_in, position_in, velocity_in, temperature_in, slot_in, node_in);
       }
       const int born = kinds.x + kinds.y + kinds.z;
-      const BlockSum sum = block_sum(born, warp_sums);
+      int born_of_all;
+      const int before = sum_up_to<256>(born, warp_sums, born_of_all) - born;
       const float heat = born > 0 && has_heat ? temperature_in[p] : ZERO;
       for (int n = 0; n < born; n++) {
-        const long long serial = from + sum.before + n;
+        const long long serial = from + before + n;
         const long long place = serial * room / total;
         if ((serial + 1) * room / total <= place) continue;
         const int kind = n < kinds.x ? EFFECT_SPRAY : n < kinds.x + kinds.y ? EFFECT_FOAM : EFFECT_EMBER;
         make(p, n, kind, alive + place, frame, seed, frame_dt_s, cell_size_m, effect_params_in, position_in,
              velocity_in, heat, effect_position_out, effect_velocity_out, effect_kind_out, effect_temperature_out);
       }
-      from += sum.all;
+      from += born_of_all;
     }
   }
 }

@@ -1,3 +1,4 @@
+#include "block_scan.cuh"
 #include "mpm_common.cuh"
 
 // Active blocks, and the stable order of particles by block and cell of their base node. See mpm_sort.py.
@@ -9,6 +10,7 @@
 
 constexpr int THREADS = 256;
 constexpr int TILE = 4 * THREADS;   // elements that a block of threads scans at a time
+constexpr int ORDER_THREADS = 64;   // of a block of the last pass
 constexpr int LIST = 1536;          // particles that are put in order at a time
 constexpr int HEAD_BLOCKS = 0, HEAD_LARGEST = 1;
 constexpr int BLOCK_SUMS = DEVICE_HEAD, CELL_SUMS = DEVICE_HEAD + DEVICE_CHUNKS;
@@ -28,26 +30,6 @@ __device__ __forceinline__ int sum_of_block(int value, int* share) {
   for (int warp = 0; warp < THREADS / 32; ++warp) total += share[warp];
   __syncthreads();
   return total;
-}
-
-// Sum over the threads before this one; `total` becomes the sum over all. `share` has a word for each warp.
-__device__ __forceinline__ int sum_before(int value, int* share, int& total) {
-  int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
-  int sum = value;
-  for (int step = 1; step < 32; step <<= 1) {
-    int other = __shfl_up_sync(0xFFFFFFFFu, sum, step);
-    if (lane >= step) sum += other;
-  }
-  if (lane == 31) share[warp] = sum;
-  __syncthreads();
-  int before = 0;
-  total = 0;
-  for (int w = 0; w < (int)blockDim.x / 32; ++w) {
-    if (w == warp) before = total;
-    total += share[w];
-  }
-  __syncthreads();
-  return before + sum - value;
 }
 
 // What all chunks before `chunk` hold; `total` becomes what all of `chunks` hold.
@@ -143,7 +125,7 @@ extern "C" __global__ void __launch_bounds__(256) mpm_sort_number(
       long long block = tile + threadIdx.x;
       int touched = block < end && slot_out[block] >= 0 ? 1 : 0;
       int in_tile;
-      long long slot = number + sum_before(touched, share, in_tile);
+      long long slot = number + sum_up_to<THREADS>(touched, share, in_tile) - touched;
       if (touched) {
         if (slot < capacity) block_id_out[slot] = (int)block;
         slot_out[block] = slot < capacity ? (int)slot : 0;
@@ -233,7 +215,7 @@ extern "C" __global__ void __launch_bounds__(256) mpm_sort_scan(
       count.z += count.y;
       count.w += count.z;
       int in_tile;
-      int place = before + sum_before(count.w, share, in_tile);
+      int place = before + sum_up_to<THREADS>(count.w, share, in_tile) - count.w;
       if (cell < end) {
         store4(cell_start_out, cell, make_int4(place + count.x, place + count.y, place + count.z, place + count.w));
       }
@@ -264,31 +246,17 @@ extern "C" __global__ void __launch_bounds__(256) mpm_sort_place(
   }
 }
 
-// Put one cell, too large for shared memory, in order: go through all particles. Happens only in a run that fails.
-__device__ __forceinline__ void collect(
-    int key, int place, long long particles, Array<const int> key_in, Array<int> order_out, int* share) {
-  for (long long base = 0; base < particles; base += blockDim.x) {
-    long long p = base + threadIdx.x;
-    int mine = p < particles && key_in[p] == key ? 1 : 0;
-    int number;
-    int before = sum_before(mine, share, number);
-    if (mine) order_out[place + before] = (int)p;
-    place += number;
-  }
-}
-
 // Put each cell's particles in ascending order: they nearly are, so insert one after the other. A thread takes a cell.
-extern "C" __global__ void __launch_bounds__(64) mpm_sort_order(
+extern "C" __global__ void __launch_bounds__(ORDER_THREADS) mpm_sort_order(
     long long blocks_x, long long blocks_y, long long blocks_z, Array<int> counts_inout, Array<const int> key_in,
     Array<int> scratch_inout, Array<int> order_out, Array<int> block_id_out, Array<int> slot_out,
     Array<int> cell_start_out) {
   __shared__ int list[LIST];
   __shared__ int first_of[BLOCK_NODES + 1];
-  __shared__ int share[2];
   int blocks = scratch_inout[HEAD_BLOCKS];
   for (int s = blockIdx.x; s < blocks; s += gridDim.x) {
     __syncthreads();
-    for (int cell = threadIdx.x; cell <= BLOCK_NODES; cell += blockDim.x) {
+    for (int cell = threadIdx.x; cell <= BLOCK_NODES; cell += ORDER_THREADS) {
       first_of[cell] = cell_start_out[(long long)s * BLOCK_NODES + cell];
     }
     __syncthreads();
@@ -298,12 +266,10 @@ extern "C" __global__ void __launch_bounds__(64) mpm_sort_order(
       int begin = first_of[cell], end_cell = BLOCK_NODES;
       while (end_cell > cell + 1 && first_of[end_cell] - begin > LIST) --end_cell;
       int count = first_of[end_cell] - begin;
-      if (count > LIST) {
-        collect(
-            block_id_out[s] * BLOCK_NODES + cell, begin, counts_inout[COUNT_PARTICLES], key_in, order_out, share);
-      } else if (count > 0) {
+      // A cell that the list does not hold has failed the run
+      if (count > 0 && count <= LIST) {
 #pragma unroll 4
-        for (int i = threadIdx.x; i < count; i += 64) list[i] = order_out[begin + i];
+        for (int i = threadIdx.x; i < count; i += ORDER_THREADS) list[i] = order_out[begin + i];
         __syncthreads();
         int c = cell + threadIdx.x;
         if (c < end_cell) {
@@ -318,7 +284,7 @@ extern "C" __global__ void __launch_bounds__(64) mpm_sort_order(
         }
         __syncthreads();
 #pragma unroll 4
-        for (int i = threadIdx.x; i < count; i += 64) order_out[begin + i] = list[i];
+        for (int i = threadIdx.x; i < count; i += ORDER_THREADS) order_out[begin + i] = list[i];
         __syncthreads();
       }
       cell = end_cell;
