@@ -31,6 +31,12 @@ def kernel(function):
     return njit(error_model="numpy", parallel=True, cache=True, nogil=True)(function)
 
 
+def serial_kernel(function):
+    """The same for a kernel with too little to do for more than one thread: not even to wake them."""
+    numba.config.CACHE_DIR = cache_folder(Path(function.__code__.co_filename).stem)
+    return njit(error_model="numpy", cache=True, nogil=True)(function)
+
+
 @intrinsic
 def fma(typingctx, a, b, c):  # type: ignore[no-untyped-def]
     """a * b + c in float32, rounded once. CUDA: __fmaf_rn."""

@@ -30,7 +30,6 @@ PEAK_GRADIENT = 3  # largest |entry of dv/dx| * dx, m/s
 PEAK_VOLUME_MIN, PEAK_VOLUME_MAX = 4, 5  # volume ratios
 PEAK_WORDS = 8
 
-TASK_GRAIN = 4  # blocks that a thread takes at a time
 MASS_SCALE = F32(1 << 22)
 POSITION_MARGIN = F32(1.0 / 1024.0)  # cells; particles stay this far inside the walls
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from kernels.common import F32, ONE, ZERO, bits_float, float_bits, kernel
+from kernels.common import F32, ONE, ZERO, bits_float, float_bits, serial_kernel
 from kernels.constants import (
     COUNT_BLOCKS,
     COUNT_ERROR,
@@ -48,14 +48,8 @@ BOUND_MAX = F32(1.0e30)  # m/s
 INFINITE = np.int32(0x7F800000)
 
 
-@kernel
+@serial_kernel
 def cpu(completed_steps, cell_size_m, counts_inout, material_in, peak_inout, step_inout):
-    for _task in numba.prange(1):
-        _control(completed_steps, cell_size_m, counts_inout, material_in, peak_inout, step_inout)
-
-
-@numba.njit(error_model="numpy")
-def _control(completed_steps, cell_size_m, counts_inout, material_in, peak_inout, step_inout):
     # Reduce, on bits: non-negative floats order as their bits do, and infinity and NaN come out on top
     last = peak_inout.shape[0] - 1
     speed, gradient, volume_max, volume_min = np.int32(0), np.int32(0), np.int32(0), np.int32(0x7F7FFFFF)

@@ -28,7 +28,6 @@ from kernels.mpm_common import (
     PEAK_VOLUME_MAX,
     PEAK_VOLUME_MIN,
     PEAK_WORDS,
-    TASK_GRAIN,
     VOLUME_RATIO_MAX,
     VOLUME_RATIO_MIN,
     position_limits,
@@ -47,7 +46,7 @@ from kernels.mpm_lanes import (
     zero16,
 )
 from kernels.mpm_p2g import PLANE, ROW
-from kernels.tasks import fetch_add, thread_count
+from kernels.tasks import new_pieces, next_piece, thread_count
 from kernels.vector import (
     join4,
     largest,
@@ -98,11 +97,11 @@ def cpu(
     blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, position_in, order_in, cell_start_in, block_id_in,
     slot_in, node_in, position_out, velocity_out, key_out, peak_out,
 ):  # fmt: skip
-    taken = np.zeros(1, np.int64)
+    pieces = new_pieces(thread_count())
     for _task in numba.prange(thread_count()):
         _blocks(
             blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, position_in, order_in, cell_start_in,
-            block_id_in, slot_in, node_in, position_out, velocity_out, key_out, peak_out, taken,
+            block_id_in, slot_in, node_in, position_out, velocity_out, key_out, peak_out, pieces,
         )  # fmt: skip
 
 
@@ -130,7 +129,7 @@ def _copy_halo(blocks_y, blocks_z, block, slot_in, node_in, halo):
 @numba.njit(error_model="numpy")
 def _blocks(
     blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, position_in, order_in, cell_start_in, block_id_in,
-    slot_in, node_in, position_out, velocity_out, key_out, peak_out, taken,
+    slot_in, node_in, position_out, velocity_out, key_out, peak_out, pieces,
 ):  # fmt: skip
     blocks = np.int64(counts_in[COUNT_BLOCKS])
     index = np.empty(STRIDE, np.int32)
@@ -139,10 +138,10 @@ def _blocks(
     gradient_scale = FOUR * (ONE / cell_size_m)
     particles = np.int64(counts_in[COUNT_PARTICLES])
     while True:
-        slot = fetch_add(taken, 0, TASK_GRAIN)
-        if slot >= blocks:
+        first_slot, end_slot = next_piece(pieces, blocks)
+        if first_slot == end_slot:
             break
-        for s in range(slot, min(slot + TASK_GRAIN, blocks)):
+        for s in range(first_slot, end_slot):
             _clear_peaks(peak_out, s)
             if peek(cell_start_in, s * BLOCK_NODES) == peek(cell_start_in, (s + 1) * BLOCK_NODES):
                 continue

@@ -33,8 +33,8 @@ from kernels.constants import (
 )
 from kernels.kernel import Kernel, Pass, Traffic
 from kernels.mpm_collide import apply_forces_and_boundaries
-from kernels.mpm_common import MASS_SCALE, TASK_GRAIN, four_nodes
-from kernels.tasks import fetch_add, thread_count
+from kernels.mpm_common import MASS_SCALE, four_nodes
+from kernels.tasks import new_pieces, next_piece, thread_count
 from kernels.vector import (
     join8,
     load8,
@@ -67,18 +67,18 @@ def cpu(
     blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, force_in, walls_in, collider_in, terrain_geometry_in,
     terrain_in, block_id_in, slot_in, cell_start_in, arena_in, node_out,
 ):  # fmt: skip
-    taken = np.zeros(1, np.int64)
+    pieces = new_pieces(thread_count())
     for _task in numba.prange(thread_count()):
         _blocks(
             blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, force_in, walls_in, collider_in,
-            terrain_geometry_in, terrain_in, block_id_in, slot_in, cell_start_in, arena_in, node_out, taken,
+            terrain_geometry_in, terrain_in, block_id_in, slot_in, cell_start_in, arena_in, node_out, pieces,
         )  # fmt: skip
 
 
 @numba.njit(error_model="numpy")
 def _blocks(
     blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, force_in, walls_in, collider_in, terrain_geometry_in,
-    terrain_in, block_id_in, slot_in, cell_start_in, arena_in, node_out, taken,
+    terrain_in, block_id_in, slot_in, cell_start_in, arena_in, node_out, pieces,
 ):  # fmt: skip
     blocks = np.int64(counts_in[COUNT_BLOCKS])
     # One factor for each lane: the velocity unit, or the size of a unit of mass
@@ -93,10 +93,10 @@ def _blocks(
         if collider_in[c, COLLIDER_KIND] != ZERO:
             everywhere = True
     while True:
-        slot = fetch_add(taken, 0, TASK_GRAIN)
-        if slot >= blocks:
+        first_slot, end_slot = next_piece(pieces, blocks)
+        if first_slot == end_slot:
             break
-        for s in range(slot, min(slot + TASK_GRAIN, blocks)):
+        for s in range(first_slot, end_slot):
             block = np.int64(peek(block_id_in, s))
             bi, bj, bk = block // (blocks_y * blocks_z), block // blocks_z % blocks_y, block % blocks_z
             for word in range(0, ARENA_WORDS, 16):

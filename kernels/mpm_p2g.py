@@ -32,7 +32,7 @@ from kernels.constants import (
     STEP_VELOCITY_SCALE,
 )
 from kernels.kernel import Kernel, Pass, Traffic
-from kernels.mpm_common import FOUR, MASS_SCALE, TASK_GRAIN
+from kernels.mpm_common import FOUR, MASS_SCALE
 from kernels.mpm_lanes import (
     STRIDE,
     batch_end,
@@ -45,7 +45,7 @@ from kernels.mpm_lanes import (
     transpose,
     zero16,
 )
-from kernels.tasks import fetch_add, thread_count
+from kernels.tasks import new_pieces, next_piece, thread_count
 from kernels.vector import (
     keep_rolled,
     load4,
@@ -93,18 +93,18 @@ def cpu(
     cell_size_m, counts_in, step_in, material_in, position_in, velocity_in, viscosity_in, order_in, cell_start_in,
     arena_out,
 ):  # fmt: skip
-    taken = np.zeros(1, np.int64)
+    pieces = new_pieces(thread_count())
     for _task in numba.prange(thread_count()):
         _blocks(
             cell_size_m, counts_in, step_in, material_in, position_in, velocity_in, viscosity_in, order_in,
-            cell_start_in, arena_out, taken,
+            cell_start_in, arena_out, pieces,
         )  # fmt: skip
 
 
 @numba.njit(error_model="numpy")
 def _blocks(
     cell_size_m, counts_in, step_in, material_in, position_in, velocity_in, viscosity_in, order_in, cell_start_in,
-    arena_out, taken,
+    arena_out, pieces,
 ):  # fmt: skip
     blocks = np.int64(counts_in[COUNT_BLOCKS])
     particles = np.int64(counts_in[COUNT_PARTICLES])
@@ -112,10 +112,10 @@ def _blocks(
     record = np.empty(STRIDE // 4 * RECORD_WORDS, np.float32)
     share = np.empty(STRIDE * 9 + 16, np.float32)  # w_i w_j, one row each
     while True:
-        slot = fetch_add(taken, 0, TASK_GRAIN)
-        if slot >= blocks:
+        first_slot, end_slot = next_piece(pieces, blocks)
+        if first_slot == end_slot:
             break
-        for s in range(slot, min(slot + TASK_GRAIN, blocks)):
+        for s in range(first_slot, end_slot):
             if peek(cell_start_in, s * BLOCK_NODES) == peek(cell_start_in, (s + 1) * BLOCK_NODES):
                 continue
             for word in range(0, ARENA_WORDS, 16):

@@ -33,13 +33,13 @@ from kernels.constants import (
     ERROR_CELL_OVERFLOW,
 )
 from kernels.kernel import Kernel, Pass, Traffic
-from kernels.mpm_common import TASK_GRAIN
-from kernels.tasks import fetch_add, thread_count
+from kernels.tasks import new_pieces, next_piece, thread_count
 from kernels.vector import load16, make_constant, peek, poke, splat8, splat16, store, vadd, vshift_right
 from kernels.vector_bits import lowest_bit, vdiffer
 
 CLEAR, MARK, NUMBER, COUNT, SCAN, SPREAD, CELLS = range(7)
 PHASES = 7
+SMALL_TABLE = 1 << 17  # blocks times threads up to which one thread is done before others have woken
 BIN_WORDS = CELL_COUNT_MAX + 16  # of a cell's bin: what fits, and what goes beyond
 CHANGES = 256  # changes of cell listed at a time
 HEAD_WORDS = 16  # per chunk: largest cell count, runs
@@ -65,13 +65,21 @@ def cpu(
     cell_start_out,
 ):  # fmt: skip
     threads = thread_count()
-    taken = np.zeros(1, np.int64)
+    pieces = new_pieces(threads)
+    table = blocks_x * blocks_y * blocks_z
     for phase in range(PHASES):
-        for task in numba.prange(threads):
-            _phase(
-                phase, task, threads, blocks_x * blocks_y * blocks_z, blocks_y, blocks_z, counts_inout, key_in,
-                order_out, block_id_out, slot_out, cell_start_out, scratch_inout, taken,
-            )  # fmt: skip
+        if phase in (MARK, CELLS) or table * threads > SMALL_TABLE:
+            for task in numba.prange(threads):
+                _phase(
+                    phase, task, threads, table, blocks_y, blocks_z, counts_inout, key_in, order_out, block_id_out,
+                    slot_out, cell_start_out, scratch_inout, pieces,
+                )  # fmt: skip
+        else:
+            for task in range(threads):
+                _phase(
+                    phase, task, threads, table, blocks_y, blocks_z, counts_inout, key_in, order_out, block_id_out,
+                    slot_out, cell_start_out, scratch_inout, pieces,
+                )  # fmt: skip
     largest = 0
     for task in range(threads):
         largest = max(largest, scratch_inout[task * HEAD_WORDS])
@@ -84,7 +92,7 @@ def cpu(
 @numba.njit(error_model="numpy")
 def _phase(
     phase, task, tasks, table, blocks_y, blocks_z, counts_inout, key_in, order_out, block_id_out, slot_out,
-    cell_start_out, scratch_inout, taken,
+    cell_start_out, scratch_inout, pieces,
 ):  # fmt: skip
     particles = np.int64(counts_inout[COUNT_PARTICLES])
     blocks = np.int64(counts_inout[COUNT_BLOCKS])
@@ -120,7 +128,7 @@ def _phase(
         ends_at = start_at + (tasks - 1) * capacity
         _cells(
             task, blocks, particles, key_in, ends_at, list_at, block_id_out, scratch_inout, order_out, cell_start_out,
-            taken,
+            pieces,
         )  # fmt: skip
 
 
@@ -242,7 +250,7 @@ def _spread(key_in, run_in, begin, runs, slot_out, scratch_inout, start_at, list
 
 @device
 def _cells(
-    task, blocks, particles, key_in, ends_at, list_at, block_id_out, scratch_inout, order_out, cell_start_out, taken
+    task, blocks, particles, key_in, ends_at, list_at, block_id_out, scratch_inout, order_out, cell_start_out, pieces
 ):
     """Order the particles of whole blocks by cell: into a bin for each cell, then bin after bin."""
     count = np.zeros(BLOCK_NODES, np.int32)
@@ -250,10 +258,10 @@ def _cells(
     bins = np.empty(BLOCK_NODES * BIN_WORDS, np.int32)
     largest = np.int32(0)
     while True:
-        slot = fetch_add(taken, 0, TASK_GRAIN)
-        if slot >= blocks:
+        first_slot, end_slot = next_piece(pieces, blocks)
+        if first_slot == end_slot:
             break
-        for s in range(slot, min(slot + TASK_GRAIN, blocks)):
+        for s in range(first_slot, end_slot):
             first_run = np.int64(0)
             if s > 0:
                 first_run = np.int64(peek(scratch_inout, ends_at + s - 1))

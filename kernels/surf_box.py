@@ -7,41 +7,33 @@ maxima from 0 in any order, and the host has a few words to read instead of the 
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-from kernels.common import kernel
+from kernels.common import serial_kernel
 from kernels.constants import BRICK_OUTSIDE
 from kernels.kernel import Kernel, Pass, Traffic
-from kernels.surf_lanes import task_call
 from kernels.vector import peek, poke
 
 
-@kernel
+@serial_kernel
 def cpu(grid_x, grid_y, grid_z, table_in, box_out):
-    for _ in numba.prange(1):
-        _box(grid_x, grid_y, grid_z, table_in, box_out)
-
-
-@task_call
-def _box(grid_x, grid_y, grid_z, table, box):
     for word in range(6):
-        poke(box, word, np.int32(0))
+        poke(box_out, word, np.int32(0))
     for i in range(grid_x):
         for j in range(grid_y):
             row = (i * grid_y + j) * grid_z
             low, high = np.int64(0), np.int64(0)
             for k in range(grid_z):
-                if np.int64(peek(table, row + k)) != BRICK_OUTSIDE:
+                if np.int64(peek(table_in, row + k)) != BRICK_OUTSIDE:
                     high = k + 1
                     low = max(low, grid_z - k)
             if high > 0:
-                poke(box, 0, max(np.int64(peek(box, 0)), grid_x - i))
-                poke(box, 1, max(np.int64(peek(box, 1)), grid_y - j))
-                poke(box, 2, max(np.int64(peek(box, 2)), low))
-                poke(box, 3, max(np.int64(peek(box, 3)), i + 1))
-                poke(box, 4, max(np.int64(peek(box, 4)), j + 1))
-                poke(box, 5, max(np.int64(peek(box, 5)), high))
+                poke(box_out, 0, max(np.int64(peek(box_out, 0)), grid_x - i))
+                poke(box_out, 1, max(np.int64(peek(box_out, 1)), grid_y - j))
+                poke(box_out, 2, max(np.int64(peek(box_out, 2)), low))
+                poke(box_out, 3, max(np.int64(peek(box_out, 3)), i + 1))
+                poke(box_out, 4, max(np.int64(peek(box_out, 4)), j + 1))
+                poke(box_out, 5, max(np.int64(peek(box_out, 5)), high))
 
 
 def traffic(**arguments):

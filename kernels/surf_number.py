@@ -9,10 +9,9 @@ chunks (in table_out, which is written later), one block over those, then the ch
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-from kernels.common import kernel
+from kernels.common import serial_kernel
 from kernels.constants import (
     BRICK_OUTSIDE,
     COUNT_BRICKS_NEEDED,
@@ -22,36 +21,29 @@ from kernels.constants import (
     ERROR_SURFACE_CAPACITY,
 )
 from kernels.kernel import Kernel, Pass, Traffic
-from kernels.surf_lanes import task_call
 from kernels.vector import peek, poke
 
 
-@kernel
+@serial_kernel
 def cpu(count_slot, error_bit, counts_inout, class_inout, table_out, entry_out):
-    for _ in numba.prange(1):
-        _number(count_slot, error_bit, counts_inout, class_inout, table_out, entry_out)
-
-
-@task_call
-def _number(count_slot, error_bit, counts, class_inout, table, entry):
     needed = np.int64(0)
     for e in range(class_inout.shape[0]):
         value = np.int64(peek(class_inout, e))
         if value >= 0:
-            if needed < entry.shape[0]:
-                poke(entry, needed, np.int32(e))
+            if needed < entry_out.shape[0]:
+                poke(entry_out, needed, np.int32(e))
                 value = needed
             else:
                 value = np.int64(BRICK_OUTSIDE)
             needed += 1
         poke(class_inout, e, np.int32(value))
-        poke(table, e, np.int32(value))
-    errors = np.int64(counts[COUNT_ERROR]) & ~error_bit
-    if needed > entry.shape[0]:
+        poke(table_out, e, np.int32(value))
+    errors = np.int64(counts_inout[COUNT_ERROR]) & ~error_bit
+    if needed > entry_out.shape[0]:
         errors |= error_bit
-    counts[COUNT_ERROR] = np.int32(errors)
-    counts[COUNT_BRICKS_NEEDED] = np.int32(needed)
-    counts[count_slot] = np.int32(min(needed, np.int64(entry.shape[0])))
+    counts_inout[COUNT_ERROR] = np.int32(errors)
+    counts_inout[COUNT_BRICKS_NEEDED] = np.int32(needed)
+    counts_inout[count_slot] = np.int32(min(needed, np.int64(entry_out.shape[0])))
 
 
 def traffic(**arguments):

@@ -6,27 +6,19 @@ its start. On a GPU: sums of chunks (left in each chunk's last word), one block 
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-from kernels.common import kernel
+from kernels.common import serial_kernel
 from kernels.kernel import Kernel, Pass, Traffic
-from kernels.surf_lanes import task_call
 from kernels.vector import peek, poke
 
 
-@kernel
+@serial_kernel
 def cpu(start_inout):
-    for _ in numba.prange(1):
-        _scan(start_inout)
-
-
-@task_call
-def _scan(start):
     total = np.int32(0)
-    for cell in range(start.shape[0]):
-        total = np.int32(total + peek(start, cell))
-        poke(start, cell, total)
+    for cell in range(start_inout.shape[0]):
+        total = np.int32(total + peek(start_inout, cell))
+        poke(start_inout, cell, total)
 
 
 def traffic(**arguments):

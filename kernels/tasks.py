@@ -1,12 +1,16 @@
 """How a kernel deals out work to threads: as many tasks as threads, each takes the next piece when it is done with one.
 
+Pieces begin long, so that a thread reads and writes memory in one go, and become short, so that all end together
+(factoring: Hummel, Schonberg and Flynn 1992).
+
 Neither of these may take part in a result.
 """
 
 from __future__ import annotations
 
+import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
@@ -31,3 +35,32 @@ def fetch_add(typingctx, array, index, value):  # type: ignore[no-untyped-def]
         return builder.atomic_rmw("add", builder.gep(data, [args[1]]), args[2], "monotonic")
 
     return types.int64(array, types.intp, types.int64), codegen
+
+
+LEAST_PIECE = 4  # items that a thread takes at the end
+
+
+@njit(error_model="numpy")
+def new_pieces(threads):
+    """The state of a deal among ``threads`` threads."""
+    state = np.zeros(2, np.int64)
+    state[1] = threads
+    return state
+
+
+@njit(error_model="numpy")
+def next_piece(state, items):
+    """First item of the calling thread's next piece and the one after its last; two equal ones when all are taken.
+
+    In each round there is one piece for each thread, and all of them together are half of what is left.
+    """
+    ticket = fetch_add(state, 0, 1)
+    threads = state[1]
+    begin = 0
+    while begin < items:
+        size = max((items - begin) // (2 * threads), LEAST_PIECE)
+        if ticket < threads:
+            return min(begin + ticket * size, items), min(begin + (ticket + 1) * size, items)
+        ticket -= threads
+        begin += threads * size
+    return items, items

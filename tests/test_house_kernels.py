@@ -20,8 +20,8 @@ def test_a_kernel_file_holds_what_it_must() -> None:
         found = functions(path)
         if not {"cpu", "traffic", "example"} <= set(found):
             wrong.append(f"{path.stem}: cpu, traffic and example are expected")
-        elif "kernel" not in decorators(found["cpu"]):
-            wrong.append(f"{path.stem}: cpu is not a @kernel")
+        elif not {"kernel", "serial_kernel"} & set(decorators(found["cpu"])):
+            wrong.append(f"{path.stem}: cpu is neither a @kernel nor a @serial_kernel")
         call = assigned(path)["KERNEL"]
         stated = {keyword.arg: keyword.value for keyword in call.keywords} if isinstance(call, ast.Call) else {}
         if not {"name", "item", "cpu", "traffic", "example"} <= set(stated):
