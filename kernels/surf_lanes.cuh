@@ -17,7 +17,7 @@ __device__ __forceinline__ int low_neighbour(int node) { return node > HALO + 8 
 // Of several neighbours that hold a node the last one counts: any that has values, else what the last one stands for.
 __device__ __forceinline__ void load_tile(
     int entry, int gx, int gy, int gz, Array<const int> table, Array<const float> value, float outside, float inside,
-    int* around, float* tile) {
+    int (&around)[27], float (&tile)[TILE_NODES]) {
   if (threadIdx.x < 27) {
     int n = threadIdx.x;
     int i = entry / (gy * gz) + n / 9 - 1, j = (entry / gz) % gy + (n / 3) % 3 - 1, k = entry % gz + n % 3 - 1;

@@ -71,6 +71,20 @@ def no_spare_rows(rng: np.random.Generator) -> Arguments:
     return state
 
 
+def first_cell(rng: np.random.Generator) -> Arguments:
+    """Particles in the very first cell of the box."""
+    state = box(rng)
+    state["key"][::50] = 0
+    return state
+
+
+def whole_chunk(rng: np.random.Generator) -> Arguments:
+    """A table of blocks that is just one chunk; scratch holds what was left in it."""
+    state = particles(rng, 60, INSIDE_LOW, [28, 28, 60], cells=(32, 32, 64))
+    state["scratch"][:] = 7
+    return state
+
+
 # --- Boundaries ---------------------------------------------------------------------------------
 
 
@@ -194,7 +208,10 @@ def between_nodes(rng: np.random.Generator) -> Arguments:
 
 
 CASES: dict[str, dict[str, Maker]] = {
-    "mpm_sort": {"no spare rows": arguments_of("mpm_sort", no_spare_rows)},
+    "mpm_sort": {
+        maker.__name__: arguments_of("mpm_sort", maker)
+        for maker in (no_spare_rows, full_block, first_cell, whole_chunk)
+    },
     "mpm_p2g": {
         **{maker.__name__: arguments_of("mpm_p2g", maker) for maker in (full_block, odd_cells, odd_syrup, odd_oil)},
         "no spare rows": arguments_of("mpm_p2g", no_spare_rows),

@@ -225,15 +225,15 @@ def tiny(rng: np.random.Generator) -> Chain:
 def wide(rng: np.random.Generator) -> Chain:
     """Liquid at two corners of a box that is different along each axis, effects at the others: most bricks are air."""
     corner = np.array([[0.3, 0.3, 0.3], [1.6, 0.9, 2.6]])
-    liquid = np.concatenate([at + 0.1 * rng.random((9, 3)) for at in corner])
+    liquid = np.concatenate([at + 0.1 * rng.random((50, 3)) for at in corner])
     effects = np.concatenate([at * (1, 1, 0.2) + 0.1 * rng.random((12, 3)) for at in corner[::-1]])
     return Chain(liquid, np.concatenate([effects, [[0.1, 1.4, 2.9]] * 4]), cells=(16, 12, 24), walls=CUT)
 
 
 def vast(rng: np.random.Generator) -> Chain:
-    """Cells of 2 m: what is less than 1 elsewhere is more here. Walls close to the rim of the box, all different."""
-    liquid, effects = pool(rng, 0.25, (0.6, 0.5, 0.5)), 1.6 * spread(rng, 90)
-    return Chain(liquid, effects, cells=(12, 12, 12), walls=TURNED, scale=16, rim=(2, 0))
+    """Cells of 4 m: what is less than 1 elsewhere is more here. Walls close to the rim of the box, all different."""
+    liquid, effects = np.concatenate([pool(rng, 0.25, (0.6, 0.5, 0.5)), 1.5 * spread(rng, 9)]), 1.6 * spread(rng, 90)
+    return Chain(liquid, effects, cells=(12, 12, 12), walls=TURNED, scale=32, rim=(2, 0))
 
 
 SCENES = (
@@ -278,7 +278,7 @@ def numbered(size: int, room: int, share: float, errors: int = 0) -> Maker:
     return make
 
 
-def box(shape: tuple[int, int, int], used: float, at: tuple[int, int, int] | None = None) -> Maker:
+def box(shape: tuple[int, int, int], used: float, at: Any = None) -> Maker:
     def make(rng: np.random.Generator) -> Arguments:
         table = np.where(rng.random(shape) < used, rng.integers(-2, 9, shape), k.BRICK_OUTSIDE).astype(np.int32)
         if at is not None:
@@ -367,6 +367,7 @@ CASES: dict[str, dict[str, Maker]] = {
         "middle": box((9, 8, 11), 0.0, (4, 2, 7)),
         "few": box((9, 8, 11), 0.01),
         "all": box((6, 7, 8), 1.0),
+        "two for one thread": box((16, 15, 14), 0.0, (np.array([0, 9]), np.array([0, 12]), np.array([13, 3]))),
     },
     "fog_majorant": {
         "nothing": majorants("", 0),

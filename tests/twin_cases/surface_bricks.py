@@ -30,11 +30,11 @@ from tests.twin_cases.surface import (
 ONE_OPEN = [tuple(k.WALL_OPEN if wall == at else k.WALL_CONTINUE for wall in range(6)) for at in range(6)]
 
 
-def scattered(rng: np.random.Generator, walls: tuple[int, ...], number: int) -> Chain:
+def scattered(rng: np.random.Generator, walls: tuple[int, ...], number: int, voxel: Any = SPACING) -> Chain:
     """Lone particles and effects in a box of many bricks."""
     cells = (24, 16, 20)
     liquid, effects = (rng.uniform(0, 0.125, (number, 3)) * cells for _ in range(2))
-    return Chain(liquid, effects, cells=cells, walls=walls)
+    return Chain(liquid, effects, cells=cells, walls=walls, voxel=voxel)
 
 
 def brimful(
@@ -75,7 +75,7 @@ def _scattered() -> dict[str, functools.partial[Chain]]:
     return {
         f"scattered {walls[0]} {number}": functools.partial(scattered, walls=walls, number=number)
         for walls, number in itertools.product((OPEN, CUT), (3, 6, 10, 15))
-    }
+    } | {"scattered, small voxels": functools.partial(scattered, walls=OPEN, number=8, voxel=F32(0.3) * CELL)}
 
 
 def _brimful() -> dict[str, functools.partial[Chain]]:
@@ -90,19 +90,76 @@ def _brimful() -> dict[str, functools.partial[Chain]]:
     sixth = functools.partial(brimful, walls=OPEN, short=0, margin=0, cells=(8, 8, 8), voxel=CELL / F32(6))
     # Empty cells before a wall, through which the liquid would go on
     gap = functools.partial(brimful, walls=TURNED, short=0, margin=2, cells=(16, 16, 20), rim=(2, 0))
-    return made | {"brimful, voxels of a sixth of a cell": sixth, "brimful, but for a gap": gap}
+    # Bricks that end just two voxels before the walls
+    near = functools.partial(brimful, walls=CUT, short=0, margin=0, cells=(16, 16, 20), rim=(3, 3))
+    return made | {
+        "brimful, voxels of a sixth of a cell": sixth,
+        "brimful, but for a gap": gap,
+        "brimful, near walls": near,
+    }
 
 
 def _of(scene: functools.partial[Chain], kernel: str) -> Maker:
     return lambda rng: scene(rng).before[kernel]
 
 
+def between_nodes(rng: np.random.Generator, offset: float) -> Arguments:
+    """A plane surface between nodes: what is marched to is as far from one neighbour as from the other."""
+    arguments = level(rng, sign=1)
+    value = arguments["value_in"][: len(arguments["entry_in"]), :, 0]
+    value += F32(offset) * arguments["picture_in"][k.PICTURE_VOXEL]
+    return arguments
+
+
+def at_reach(rng: np.random.Generator) -> Arguments:
+    """Two particles just as far from nodes as they reach, where rounding would leave them some weight."""
+    points = np.array([[0.31, 0.5, 0.5], [0.565, 0.5, 0.5]])
+    arguments = Chain(points, cells=(8, 8, 8)).before["surf_field"]
+    picture = arguments["picture_in"]
+    for reach in np.arange(0.125, 0.1875, 2.0**-10, F32):
+        square = reach * reach
+        if float(square) * float(F32(1) / square) < 1:
+            break
+    else:
+        raise AssertionError("no such reach")
+    picture[k.PICTURE_REACH] = reach
+    arguments["binned_in"][:2, 0] = 0.4375 - reach, 0.4375 + reach
+    return arguments
+
+
+def bumpy(rng: np.random.Generator) -> Chain:
+    """Drops on and under ground of every height, which rises by most of a brick within it."""
+    heights = rng.uniform(0.05, 0.95, (5, 5)).astype(F32)
+    ground = np.array([0, 0, 0.25, k.TERRAIN_SLIP], F32)
+    return Chain(rng.uniform(0, 1, (500, 3)), walls=OPEN, terrain=(ground, heights))
+
+
+def gorge(rng: np.random.Generator) -> Chain:
+    """High ground, but for a gorge in the first row of bricks."""
+    heights = np.repeat(np.array([[0.9], [0.05], [0.9], [0.85], [0.9]], F32), 5, axis=1)
+    ground = np.array([0, 0, 0.25, k.TERRAIN_SLIP], F32)
+    return Chain(rng.uniform(0, 1, (300, 3)), walls=OPEN, terrain=(ground, heights))
+
+
+def over_slope(rng: np.random.Generator) -> Chain:
+    """A sheet of particles on nodes, over ground that comes as close to each as to no other."""
+    axis = np.arange(4, 13) / 16
+    points = np.stack(np.meshgrid(axis, axis, [0.5], indexing="ij"), -1).reshape(-1, 3)
+    heights = np.array([[0.36, 0.39], [0.45, 0.497]], F32)
+    return Chain(points, walls=OPEN, terrain=(np.array([0.2, 0.2, 0.6, k.TERRAIN_SLIP], F32), heights))
+
+
 CASES: dict[str, dict[str, Maker]] = {
     "surf_bricks": {label: _of(scene, "surf_bricks") for label, scene in (_scattered() | _brimful()).items()},
+    "surf_field": {
+        "at reach": at_reach,
+        **{scene.__name__: _of(functools.partial(scene), "surf_field") for scene in (bumpy, gorge, over_slope)},
+    },
     "fog_bricks": {label: _of(scene, "fog_bricks") for label, scene in _scattered().items()},
     "surf_distance": {
         "never full": lambda rng: never_full(rng).before["surf_distance"],
         "level": functools.partial(level, sign=1),
+        **{f"between nodes {offset}": functools.partial(between_nodes, offset=offset) for offset in (0.3, 0.7)},
         "level, liquid above": functools.partial(level, sign=-1),
     },
 }

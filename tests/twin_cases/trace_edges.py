@@ -105,6 +105,24 @@ def deep(rng: np.random.Generator) -> Arguments:
     return args
 
 
+def rolled(rng: np.random.Generator) -> Arguments:
+    """A camera that stands askew."""
+    args = empty(rng)
+    right, up = args["camera_in"][6:9].copy(), args["camera_in"][9:12].copy()
+    args["camera_in"][6:9], args["camera_in"][9:12] = right + F32(0.5) * up, up - F32(0.5) * right
+    return args
+
+
+def open_high_x(rng: np.random.Generator) -> Arguments:
+    """A block of water before the open sea at the high side of x, between mirrors at the others."""
+    args = deep(rng)
+    add_water(rng, args, ball((1.3, 1.0, 0.9), 0.55))
+    args["trace_in"][k.TRACE_LOW_X : k.TRACE_HIGH_Z + 1] = (0.0, 0.0, -9.0, 1.82, 2.0, 2.0)
+    add_mirrors(args, (1.0, 0.0, 1.0, 0.0), 2.0)
+    scene.look_at(args, (1.3, 1.0, 0.9), (2.0, 1.1, 0.85), 1.0)
+    return args
+
+
 def _walls(forward: Any) -> Maker:
     """Mirrors on four sides, and rays along an axis exactly: no side may be met across it."""
 
@@ -148,6 +166,8 @@ CASES: dict[str, dict[str, Maker]] = {
         "switched off in water": off_in_water,
         "slab": slab,
         "deep": deep,
+        "open at high x": open_high_x,
+        "rolled camera": rolled,
         "mirrors along y": _walls((0.0, -1.0, 0.0)),
         "mirrors along x": _walls((1.0, 0.0, 0.0)),
         "mirrors straight down": _walls((0.0, 0.0, -1.0)),
