@@ -126,6 +126,18 @@ def _copy_halo(blocks_y, blocks_z, block, slot_in, node_in, halo):
                         store(halo, to + 16, zero8())
 
 
+@device
+def _ask_halo(blocks_y, blocks_z, block, slot_in, node_in):
+    """Ask for the nodes that the next block needs and this one, below it along z, did not."""
+    for i in range(2):
+        for j in range(2):
+            high = np.int64(peek(slot_in, block + (i * blocks_y + j) * blocks_z + 1))
+            if high >= 0:
+                for a in range(4 - 2 * i):
+                    for b in range(4 - 2 * j):
+                        prefetch(node_in, high * 256 + (a * 4 + b) * 16)
+
+
 @numba.njit(error_model="numpy")
 def _blocks(
     blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, position_in, order_in, cell_start_in, block_id_in,
@@ -146,6 +158,7 @@ def _blocks(
             if peek(cell_start_in, s * BLOCK_NODES) == peek(cell_start_in, (s + 1) * BLOCK_NODES):
                 continue
             _copy_halo(blocks_y, blocks_z, np.int64(peek(block_id_in, s)), slot_in, node_in, halo)
+            _ask_halo(blocks_y, blocks_z, np.int64(peek(block_id_in, min(s + 1, blocks - 1))), slot_in, node_in)
             cell = 0
             while cell < BLOCK_NODES:
                 end = batch_end(cell_start_in, s, cell)
@@ -161,7 +174,7 @@ def _blocks(
                             at = ((c >> 4) * 36 + (c >> 2 & 3) * 6 + (c & 3)) * 4
                             _gather(
                                 first - begin, last - begin, begin, begin + count, particles, position_in, order_in,
-                                work, halo, at, gradient_scale, velocity_out,
+                                work, halo, at, gradient_scale, velocity_out, position_out,
                             )  # fmt: skip
                     _move(
                         groups, begin, count, blocks_x, blocks_y, blocks_z, cell_size_m, step_in, velocity_out, index,
@@ -199,6 +212,7 @@ def _prepare_axis(x, inverse_cell, work, at):
 @device
 def _gather(
     first, last, begin, ahead, particles, position_in, order_in, work, halo, at, gradient_scale, velocity_out,
+    position_out,
 ):  # fmt: skip
     """Velocity and its gradient for the particles of one base cell.
 
@@ -213,6 +227,7 @@ def _gather(
     for i in range(first, last):
         prefetch(position_in, np.int64(peek(order_in, min(ahead + i, particles - 1))) * 4)
         prefetch_write(velocity_out, (ahead + i) * 12)
+        prefetch_write(position_out, (ahead + i) * 4)
         x, y, z = i + WEIGHT_X * STRIDE, i + WEIGHT_Y * STRIDE, i + WEIGHT_Z * STRIDE
         # Along y: sum w_j R_j, and w_2 R_2 - w_0 R_0
         w0, w1, w2 = splat16(peek(work, y)), splat16(peek(work, y + STRIDE)), splat16(peek(work, y + 2 * STRIDE))

@@ -55,6 +55,7 @@ from kernels.vector import (
     peek,
     poke,
     prefetch,
+    prefetch_write,
     splat16,
     store,
     vadd,
@@ -66,6 +67,7 @@ from kernels.vector import (
 )
 
 PLANE, ROW = 144, 24  # words from one plane and one row of an arena to the next
+ASKED_WORDS = -(-ARENA_WORDS // BLOCK_NODES)  # of the next arena, by each cell: asked for one by one, none has to wait
 RECORD_WORDS = 80  # of four particles: b, columns of A, weights along z; sixteen words each
 
 two_thirds16 = make_constant([float(F32(2.0 / 3.0))] * 16)
@@ -132,6 +134,7 @@ def _blocks(
                         record, share,
                     )  # fmt: skip
                     for c in range(cell, end):
+                        prefetch_write(arena_out, (s + 1) * ARENA_WORDS + c * ASKED_WORDS)
                         first = np.int64(peek(cell_start_in, s * BLOCK_NODES + c))
                         last = np.int64(peek(cell_start_in, s * BLOCK_NODES + c + 1))
                         if first < last:
