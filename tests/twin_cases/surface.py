@@ -224,7 +224,7 @@ def tiny(rng: np.random.Generator) -> Chain:
 
 def wide(rng: np.random.Generator) -> Chain:
     """Liquid at two corners of a box that is different along each axis, effects at the others: most bricks are air."""
-    corner = np.array([[0.3, 0.3, 0.3], [1.6, 0.9, 2.6]])
+    corner = np.array([[0.3, 0.3, 0.3], [1.55, 0.85, 2.55]])
     liquid = np.concatenate([at + 0.1 * rng.random((50, 3)) for at in corner])
     effects = np.concatenate([at * (1, 1, 0.2) + 0.1 * rng.random((12, 3)) for at in corner[::-1]])
     return Chain(liquid, np.concatenate([effects, [[0.1, 1.4, 2.9]] * 4]), cells=(16, 12, 24), walls=CUT)

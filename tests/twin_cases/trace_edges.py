@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from kernels import constants as k
+from kernels.trace_math import TINY
 from tests import trace_scene as scene
 from tests.trace_parts import (
     NODES,
@@ -53,7 +54,7 @@ def _glow(temperature: float) -> Maker:
     def make(rng: np.random.Generator) -> Arguments:
         args = empty(rng, 8, 6)
         add_liquid(rng, args, ball(), temperature, temperature)
-        args["look_in"][[k.LOOK_LIQUID, k.LOOK_GLOW_GAIN]] = k.LIQUID_LAVA, 0.5
+        args["look_in"][[k.LOOK_LIQUID, k.LOOK_GLOW_GAIN, k.LOOK_TERRAIN_A_R]] = k.LIQUID_LAVA, 0.5, 0.0
         args["look_in"][k.LOOK_LAVA_R : k.LOOK_LAVA_B + 1] = (0.3, 0.2, 0.1)
         dense = np.stack([np.full((NODES,) * 3, v, F32) for v in (0.4, temperature)], axis=-1)
         scene.add_fog(args, dense, VOXEL, 0.5, 0.001, 1.0)
@@ -113,6 +114,28 @@ def rolled(rng: np.random.Generator) -> Arguments:
     return args
 
 
+def into_a_corner(rng: np.random.Generator) -> Arguments:
+    """Rays that meet a mirror and the floor at one distance."""
+    args = empty(rng, 4, 2)
+    add_mirrors(args, (1.0, 0.0, 0.0, 0.0), 3.0)
+    args["look_in"][[k.LOOK_FLOOR_ON, k.LOOK_FLOOR_Z]] = 1.0, 0.5
+    args["trace_in"][k.TRACE_LOW_X] = 0.5
+    args["camera_in"][:12] = (1.0, 1.0, 1.0, -1.0, 0.0, -1.0, *[0.0] * 6)
+    return args
+
+
+def hardly_a_direction(rng: np.random.Generator) -> Arguments:
+    """Rays whose direction is as short as one may be."""
+    args = empty(rng, 4, 2)
+    x = np.sqrt(TINY)
+    while x * x >= TINY:
+        x = np.nextafter(x, F32(0))
+    y = np.sqrt(TINY - x * x)
+    assert x * x + y * y == TINY
+    args["camera_in"][:12] = (1.0, 1.0, 1.0, x, y, 0.0, *[0.0] * 6)
+    return args
+
+
 def open_high_x(rng: np.random.Generator) -> Arguments:
     """A block of water before the open sea at the high side of x, between mirrors at the others."""
     args = deep(rng)
@@ -168,6 +191,8 @@ CASES: dict[str, dict[str, Maker]] = {
         "deep": deep,
         "open at high x": open_high_x,
         "rolled camera": rolled,
+        "into a corner": into_a_corner,
+        "hardly a direction": hardly_a_direction,
         "mirrors along y": _walls((0.0, -1.0, 0.0)),
         "mirrors along x": _walls((1.0, 0.0, 0.0)),
         "mirrors straight down": _walls((0.0, 0.0, -1.0)),
