@@ -114,6 +114,13 @@ def rolled(rng: np.random.Generator) -> Arguments:
     return args
 
 
+def on_one_level(rng: np.random.Generator) -> Arguments:
+    """A floor just at the height of the sea."""
+    args = _down(-1.0, 1.0, 3.0)(rng)
+    args["look_in"][[k.LOOK_FLOOR_ON, k.LOOK_FLOOR_Z]] = 1.0, args["look_in"][k.LOOK_PLANE_Z]
+    return args
+
+
 def into_a_corner(rng: np.random.Generator) -> Arguments:
     """Rays that meet a mirror and the floor at one distance."""
     args = empty(rng, 4, 2)
@@ -192,6 +199,7 @@ CASES: dict[str, dict[str, Maker]] = {
         "open at high x": open_high_x,
         "rolled camera": rolled,
         "into a corner": into_a_corner,
+        "on one level": on_one_level,
         "hardly a direction": hardly_a_direction,
         "mirrors along y": _walls((0.0, -1.0, 0.0)),
         "mirrors along x": _walls((1.0, 0.0, 0.0)),
