@@ -121,6 +121,21 @@ def on_one_level(rng: np.random.Generator) -> Arguments:
     return args
 
 
+def _diagonal(forward: Any) -> Maker:
+    """Rays through the edges of bricks, some of which have no values: which neighbour comes first shows."""
+
+    def make(rng: np.random.Generator) -> Arguments:
+        args = empty(rng, 4, 4)
+        add_water(rng, args, waves(0.9, 0.4))
+        add_fog(rng, args, 1.0, 0.9, 0.3, 0.0)
+        table = args["surface_table_in"]
+        table[:] = np.where(rng.random(table.size) < 0.4, rng.integers(-2, 0, table.size), table)
+        args["camera_in"][:12] = (*(0.9 - 2 * np.array(forward)), *forward, *[0.0] * 6)
+        return args
+
+    return make
+
+
 def into_a_corner(rng: np.random.Generator) -> Arguments:
     """Rays that meet a mirror and the floor at one distance."""
     args = empty(rng, 4, 2)
@@ -198,6 +213,7 @@ CASES: dict[str, dict[str, Maker]] = {
         "deep": deep,
         "open at high x": open_high_x,
         "rolled camera": rolled,
+        **{f"diagonal {forward}": _diagonal(forward) for forward in ((1, 1, 0), (0, 1, 1), (1, 0, 1), (-1, -1, -1))},
         "into a corner": into_a_corner,
         "on one level": on_one_level,
         "hardly a direction": hardly_a_direction,
