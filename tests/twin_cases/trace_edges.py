@@ -121,6 +121,13 @@ def on_one_level(rng: np.random.Generator) -> Arguments:
     return args
 
 
+def above_mirrors(rng: np.random.Generator) -> Arguments:
+    """Level rays above all that is mirrored."""
+    args = _walls((1.0, 0.0, 0.0))(rng)
+    args["camera_in"][k.CAMERA_ORIGIN + 2] = 2.5
+    return args
+
+
 def _diagonal(forward: Any) -> Maker:
     """Rays through the edges of bricks, some of which have no values: which neighbour comes first shows."""
 
@@ -215,6 +222,7 @@ CASES: dict[str, dict[str, Maker]] = {
         "rolled camera": rolled,
         **{f"diagonal {forward}": _diagonal(forward) for forward in ((1, 1, 0), (0, 1, 1), (1, 0, 1), (-1, -1, -1))},
         "into a corner": into_a_corner,
+        "above mirrors": above_mirrors,
         "on one level": on_one_level,
         "hardly a direction": hardly_a_direction,
         "mirrors along y": _walls((0.0, -1.0, 0.0)),
