@@ -75,23 +75,30 @@ def _smooth(x):
 
 
 @device
-def vortex_target(force_in, time_s, x, y, z):
-    """(u, v, w, e_x, e_y, centripetal 1/s, weight 0..1): the driven flow at a point; e is the radial direction."""
+def vortex_level(force_in, time_s, z):
+    """(core radius, axis x and y, weight at the foot, weight at the top) of the vortex at one height; core 0: none."""
     z_low, z_high = force_in[VORTEX_Z_LOW], force_in[VORTEX_Z_HIGH]
     core = force_in[VORTEX_CORE] + force_in[VORTEX_FLARE] * (z - z_low)
     if z <= z_low or z >= z_high or core <= ZERO:
-        return ZERO, ZERO, ZERO, ONE, ZERO, ZERO, ZERO
+        return ZERO, ZERO, ZERO, ZERO, ZERO
     height = (z - z_low) / (z_high - z_low)
     sway = force_in[VORTEX_SWAY] * height
     sine, cosine = sin_cos_f32(SWAY_RATE * time_s + SWAY_TWIST * height)
-    dx = x - (force_in[VORTEX_X] + sway * sine)
-    dy = y - (force_in[VORTEX_Y] + sway * cosine)
+    axis_x, axis_y = force_in[VORTEX_X] + sway * sine, force_in[VORTEX_Y] + sway * cosine
+    return core, axis_x, axis_y, _smooth((z - z_low) / core), _smooth((ONE - height) / TOP_BAND)
+
+
+@device
+def vortex_at(force_in, level, x, y):
+    """(u, v, w, e_x, e_y, centripetal 1/s, weight 0..1): the driven flow at a point; e is the radial direction."""
+    core, axis_x, axis_y, foot, top = level
+    dx, dy = x - axis_x, y - axis_y
     r = math.sqrt(dx * dx + dy * dy)
     reach = force_in[VORTEX_REACH]
     beyond = (r - reach) / (FADE_BAND * reach)
-    if beyond >= ONE:
+    if core <= ZERO or beyond >= ONE:
         return ZERO, ZERO, ZERO, ONE, ZERO, ZERO, ZERO
-    weight = (ONE - _smooth(beyond)) * _smooth((z - z_low) / core) * _smooth((ONE - height) / TOP_BAND)
+    weight = (ONE - _smooth(beyond)) * foot * top
     inverse_r = ONE / (r + TINY)
     e_x, e_y = dx * inverse_r, dy * inverse_r
     q = r / core
@@ -109,9 +116,15 @@ def vortex_target(force_in, time_s, x, y, z):
 
 
 @device
-def apply_vortex(x, y, z, vx, vy, vz, dt, time_s, force_in):
+def vortex_target(force_in, time_s, x, y, z):
+    """What ``vortex_at`` gives, at any point."""
+    return vortex_at(force_in, vortex_level(force_in, time_s, z), x, y)
+
+
+@device
+def apply_vortex(x, y, vx, vy, vz, dt, force_in, level):
     """Velocity of a node after one step of the vortex."""
-    u, v, w, e_x, e_y, angular, weight = vortex_target(force_in, time_s, x, y, z)
+    u, v, w, e_x, e_y, angular, weight = vortex_at(force_in, level, x, y)
     if weight <= ZERO:
         return vx, vy, vz
     rate = force_in[VORTEX_RATE] * weight * dt
@@ -243,27 +256,21 @@ def bounce(boundary, nx, ny, nz, vx, vy, vz):
 
 
 @device
+def level_of_node(z, step_in, force_in):
+    """What the vortex has in common at all nodes of one height."""
+    if force_in[VORTEX_ON] == ZERO:
+        return ZERO, ZERO, ZERO, ZERO, ZERO
+    return vortex_level(force_in, step_in[STEP_TIME], z)
+
+
+@device
 def apply_forces_and_boundaries(
-    x,
-    y,
-    z,
-    vx,
-    vy,
-    vz,
-    cells_x,
-    cells_y,
-    cells_z,
-    cell_size_m,
-    step_in,
-    force_in,
-    walls_in,
-    collider_in,
-    terrain_geometry_in,
-    terrain_in,
-):
-    """(vx, vy, vz) of the node at (x, y, z) after vortex, colliders, terrain and walls."""
-    if force_in[VORTEX_ON] != ZERO:
-        vx, vy, vz = apply_vortex(x, y, z, vx, vy, vz, step_in[STEP_DT], step_in[STEP_TIME], force_in)
+    x, y, z, vx, vy, vz, level, cells_x, cells_y, cells_z, cell_size_m, step_in, force_in, walls_in, collider_in,
+    terrain_geometry_in, terrain_in,
+):  # fmt: skip
+    """(vx, vy, vz) of a node after vortex, colliders, terrain and walls; level: ``level_of_node(z, ...)``."""
+    if level[0] > ZERO:
+        vx, vy, vz = apply_vortex(x, y, vx, vy, vz, step_in[STEP_DT], force_in, level)
     contact = CONTACT * cell_size_m
     for c in range(collider_in.shape[0]):
         if collider_in[c, COLLIDER_KIND] != ZERO and collider_distance_one(collider_in, c, x, y, z) <= contact:

@@ -32,7 +32,7 @@ from kernels.constants import (
     WALL_CELLS,
 )
 from kernels.kernel import Kernel, Pass, Traffic
-from kernels.mpm_collide import apply_forces_and_boundaries
+from kernels.mpm_collide import apply_forces_and_boundaries, level_of_node
 from kernels.mpm_common import MASS_SCALE, four_nodes
 from kernels.tasks import new_pieces, next_piece, thread_count
 from kernels.vector import (
@@ -105,31 +105,22 @@ def _blocks(
             walled = _near_wall(bi, blocks_x) or _near_wall(bj, blocks_y) or _near_wall(bk, blocks_z)
             if not (everywhere or walled):
                 continue
-            for node in range(BLOCK_NODES):
-                at = (s * BLOCK_NODES + node) * 4
-                if peek(node_out, at + 3) == ZERO:
-                    continue
-                vx, vy, vz = apply_forces_and_boundaries(
-                    F32(bi * 4 + (node >> 4)) * cell_size_m,
-                    F32(bj * 4 + (node >> 2 & 3)) * cell_size_m,
-                    F32(bk * 4 + (node & 3)) * cell_size_m,
-                    peek(node_out, at),
-                    peek(node_out, at + 1),
-                    peek(node_out, at + 2),
-                    blocks_x * 4,
-                    blocks_y * 4,
-                    blocks_z * 4,
-                    cell_size_m,
-                    step_in,
-                    force_in,
-                    walls_in,
-                    collider_in,
-                    terrain_geometry_in,
-                    terrain_in,
-                )
-                poke(node_out, at, vx)
-                poke(node_out, at + 1, vy)
-                poke(node_out, at + 2, vz)
+            for c in range(4):
+                z = F32(bk * 4 + c) * cell_size_m
+                level = level_of_node(z, step_in, force_in)
+                for column in range(16):
+                    at = (s * BLOCK_NODES + column * 4 + c) * 4
+                    if peek(node_out, at + 3) == ZERO:
+                        continue
+                    x, y = F32(bi * 4 + (column >> 2)) * cell_size_m, F32(bj * 4 + (column & 3)) * cell_size_m
+                    vx, vy, vz = apply_forces_and_boundaries(
+                        x, y, z, peek(node_out, at), peek(node_out, at + 1), peek(node_out, at + 2), level,
+                        blocks_x * 4, blocks_y * 4, blocks_z * 4, cell_size_m, step_in, force_in, walls_in, collider_in,
+                        terrain_geometry_in, terrain_in,
+                    )  # fmt: skip
+                    poke(node_out, at, vx)
+                    poke(node_out, at + 1, vy)
+                    poke(node_out, at + 2, vz)
 
 
 @device

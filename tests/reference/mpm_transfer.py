@@ -20,7 +20,7 @@ from kernels.constants import (
     STEP_VELOCITY_UNIT,
     WALL_CELLS,
 )
-from kernels.mpm_collide import apply_forces_and_boundaries
+from kernels.mpm_collide import apply_forces_and_boundaries, level_of_node
 from kernels.mpm_common import POSITION_MARGIN, VOLUME_RATIO_MAX, VOLUME_RATIO_MIN
 
 ONE, HALF, FOUR, MASS_SCALE = F32(1.0), F32(0.5), F32(4.0), F32(1 << 22)
@@ -193,24 +193,12 @@ def _grid(
                     for d in range(3):
                         kick = step[STEP_DT] * force[FORCE_GRAVITY_X + d]
                         v[d] = fma(F32(dense[i, j, k, d]) / mass, step[STEP_VELOCITY_UNIT], kick)
+                    x, y, z = F32(i) * cell_size_m, F32(j) * cell_size_m, F32(k) * cell_size_m
+                    level = level_of_node(z, step, force)
                     vx, vy, vz = apply_forces_and_boundaries(
-                        F32(i) * cell_size_m,
-                        F32(j) * cell_size_m,
-                        F32(k) * cell_size_m,
-                        v[0],
-                        v[1],
-                        v[2],
-                        cells_x,
-                        cells_y,
-                        cells_z,
-                        cell_size_m,
-                        step,
-                        force,
-                        walls,
-                        collider,
-                        terrain_geometry,
-                        terrain,
-                    )
+                        x, y, z, v[0], v[1], v[2], level, cells_x, cells_y, cells_z, cell_size_m, step, force,
+                        walls, collider, terrain_geometry, terrain,
+                    )  # fmt: skip
                     node[s, a, b, c] = np.array([vx, vy, vz, mass * (ONE / MASS_SCALE)], np.float32)
 
 
