@@ -271,6 +271,15 @@ PLANTED = {
         "__shared__ int tile[64]; tile[threadIdx.x + 1] = 1; __syncthreads(); data_inout[thread] = tile[1];",
         "index outside a fixed array",
     ),
+    "pointer past a shared array": (
+        "__shared__ int tile[64], more[64]; int* at = tile + threadIdx.x; at[1] = 1; more[threadIdx.x] = 1;",
+        "shared memory, 0 bytes behind the end",
+    ),
+    "pointer past the last shared array": (
+        "__shared__ int tile[64]; __shared__ long long last; long long* at = &last;"
+        "if (thread == 0) at[9] = tile[0] = 1;",
+        "shared memory, 64 bytes behind the end",
+    ),
     "dynamic shared memory that was not asked for": (
         "extern __shared__ int dynamic[]; dynamic[64 + threadIdx.x] = 1;",
         "dynamic shared memory has 256 bytes",

@@ -28,6 +28,7 @@ KEPT_S = 14 * 86400  # a library that nobody has used since goes
 _DYNAMIC = re.compile(
     r"extern\s+__shared__\s+(?:__align__\s*\(\s*\d+\s*\)\s+)?((?:unsigned |signed |long )*\w+)\s+(\w+)\s*\[\s*\]\s*;"
 )
+_FIXED = re.compile(r"__shared__\s+((?:unsigned |signed |long )*\w+)\s+(\w+[^;]*);")
 
 
 class BuildError(Exception):
@@ -74,8 +75,15 @@ def folder() -> Path:
 
 
 def translated(text: str) -> str:
-    """The one change to a kernel's text: an array of dynamic shared memory becomes a pointer to the block's."""
-    return _DYNAMIC.sub(r"\1* const \2 = reinterpret_cast<\1*>(emulator_dynamic);", text)
+    """What changes in a kernel's text: an array of dynamic shared memory becomes a pointer to the block's, any other
+    variable in shared memory gets a gap behind it in the checked build (see emulator.h)."""
+    text = _DYNAMIC.sub(r"\1* const \2 = reinterpret_cast<\1*>(emulator_dynamic);", text)
+    return _FIXED.sub(_apart, text)
+
+
+def _apart(found: re.Match[str]) -> str:
+    each = (re.fullmatch(r"\s*(\w+)\s*(.*?)\s*", one, re.DOTALL) for one in found[2].split(","))
+    return " ".join(f"EMULATOR_SHARED({found[1]}, {one[1]}, {one[2]})" if one else found[0] for one in each)
 
 
 def wrapped(text: str) -> str:

@@ -12,6 +12,8 @@
 
 extern "C" {
 __attribute__((weak, visibility("hidden"))) extern char __start_emulator_shared, __stop_emulator_shared;
+// Addresses of the gaps behind its variables
+__attribute__((weak, visibility("hidden"))) extern uintptr_t __start_emulator_gaps, __stop_emulator_gaps;
 }
 
 namespace {
@@ -139,6 +141,16 @@ Access look(Cell& cell, Kind kind, const Access& access, bool is_shared, const c
   return other;
 }
 
+// Ends the launch where an access to shared memory goes beyond a variable.
+void look_at_gaps(uintptr_t address, unsigned bytes, const void* place) {
+  if (!&__start_emulator_gaps) return;
+  for (const uintptr_t* gap = &__start_emulator_gaps; gap < &__stop_emulator_gaps; ++gap) {
+    if (address + bytes > *gap && address < *gap + sizeof(EmulatorGap)) {
+      emulator_fail(place, "outside: shared memory, %lld bytes behind the end of a variable", (long long)(address - *gap));
+    }
+  }
+}
+
 void look_at_shared(size_t offset, unsigned bytes, Kind kind, const void* place) {
   Access access = now(place);
   for (size_t at = offset; at < offset + bytes; ++at) {
@@ -212,6 +224,7 @@ void access(const void* pointer, unsigned bytes, Kind kind, const void* place) {
   }
   size_t fixed = &__start_emulator_shared ? &__stop_emulator_shared - &__start_emulator_shared : 0;
   if (fixed != 0 && address - (uintptr_t)&__start_emulator_shared < fixed) {
+    look_at_gaps(address, bytes, place);
     return look_at_shared(address - (uintptr_t)&__start_emulator_shared, bytes, kind, place);
   }
   if (address - (uintptr_t)emulator_dynamic < DYNAMIC_BYTES) {

@@ -11,6 +11,22 @@
 #define __launch_bounds__(...)
 #define __align__(n) alignas(n)
 #define __shared__ static __attribute__((section("emulator_shared")))
+struct EmulatorGap {
+  char bytes[2048];
+};
+#ifdef __SANITIZE_THREAD__
+// Behind each variable in shared memory a gap that nobody may touch: the checker finds all of them in their section.
+#define EMULATOR_SHARED(type, name, ...)                                                             \
+  __shared__ struct {                                                                                \
+    type items __VA_ARGS__;                                                                          \
+    EmulatorGap gap;                                                                                 \
+  } emulator_of_##name;                                                                              \
+  static __attribute__((section("emulator_gaps"), used)) EmulatorGap* const emulator_behind_##name = \
+      &emulator_of_##name.gap;                                                                       \
+  auto& name = emulator_of_##name.items;
+#else
+#define EMULATOR_SHARED(type, name, ...) __shared__ type name __VA_ARGS__;
+#endif
 
 struct EmulatorIndex {
   unsigned x, y, z;
