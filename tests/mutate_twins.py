@@ -30,7 +30,7 @@ from unittest import mock
 from bench.twins import differences
 from kernels import all_kernels, source
 from tests.emulator import EmulatorError, build
-from tests.test_twins import EXAMPLE, RUNS, by_emulator, by_numba, made, void
+from tests.test_twins import EXAMPLE, RUNS, by_emulator, by_numba, made, runs_of, void
 from tests.twin_cases import cases_of
 
 FOLDER = source.HERE
@@ -146,9 +146,9 @@ def tries_of(file: str) -> list[Try]:
         Try(user, label, run)
         for checked in (False, True)
         for user in users_of(file)
-        for run, options in enumerate(RUNS)
+        for run in runs_of(user)
         for label in (EXAMPLE, *cases_of(user))
-        if checked == ("checked" in options)
+        if checked == ("checked" in RUNS[run])
     ]
 
 
