@@ -61,6 +61,11 @@ def never_full(rng: np.random.Generator) -> Chain:
     return Chain(pool(rng, 0.0, (1.5, 1.5, 1.5)), cells=(12, 12, 12), full=1000)
 
 
+def longer_than_wide(rng: np.random.Generator) -> Chain:
+    """Liquid that walls cut, in a grid with other numbers of bricks along y and z than two and two."""
+    return Chain(pool(rng, 0.2, (1.3, 0.8, 1.3)), cells=(12, 8, 12), walls=CUT)
+
+
 def level(rng: np.random.Generator, sign: int) -> Arguments:
     """A plane surface through nodes: the nearest ones of the bricks in the middle are just two voxels away."""
     arguments = never_full(rng).before["surf_distance"]
@@ -158,6 +163,7 @@ CASES: dict[str, dict[str, Maker]] = {
     "fog_bricks": {label: _of(scene, "fog_bricks") for label, scene in _scattered().items()},
     "surf_distance": {
         "never full": lambda rng: never_full(rng).before["surf_distance"],
+        "longer than wide": lambda rng: longer_than_wide(rng).before["surf_distance"],
         "level": functools.partial(level, sign=1),
         **{f"between nodes {offset}": functools.partial(between_nodes, offset=offset) for offset in (0.3, 0.7)},
         "level, liquid above": functools.partial(level, sign=-1),

@@ -121,6 +121,23 @@ def on_one_level(rng: np.random.Generator) -> Arguments:
     return args
 
 
+def box_in_floor(rng: np.random.Generator) -> Arguments:
+    """A box whose top lies just in the floor, as far away as the floor: the floor is what is seen."""
+    args = _down(1.0, 1.0, 2.0)(rng)
+    args["look_in"][[k.LOOK_PLANE_ON, k.LOOK_FLOOR_ON, k.LOOK_FLOOR_Z]] = 0.0, 1.0, 0.5
+    add_colliders(args)
+    args["collider_in"][:, 0] = k.COLLIDER_VESSEL
+    args["collider_in"][2, :9] = (k.COLLIDER_BOX, 0, 1.0, 1.0, 0.25, 0.25, 0.25, 0.25, 0.0)
+    return args
+
+
+def many_samples(rng: np.random.Generator) -> Arguments:
+    """More chunks of samples than a warp has threads, twice over."""
+    args = empty(rng, 2, 1, 64 * k.SAMPLE_CHUNK + 3)
+    args["sky_in"][k.SKY_CLOUD_AMOUNT] = 0.9
+    return args
+
+
 def above_mirrors(rng: np.random.Generator) -> Arguments:
     """Level rays above all that is mirrored."""
     args = _walls((1.0, 0.0, 0.0))(rng)
@@ -224,6 +241,8 @@ CASES: dict[str, dict[str, Maker]] = {
         "into a corner": into_a_corner,
         "above mirrors": above_mirrors,
         "on one level": on_one_level,
+        "box in the floor": box_in_floor,
+        "many samples": many_samples,
         "hardly a direction": hardly_a_direction,
         "mirrors along y": _walls((0.0, -1.0, 0.0)),
         "mirrors along x": _walls((1.0, 0.0, 0.0)),
