@@ -132,6 +132,13 @@ def at_reach(rng: np.random.Generator) -> Arguments:
     return arguments
 
 
+def last_bit_of_lean(rng: np.random.Generator) -> Arguments:
+    """Walls so far from a plane of nodes that their lean shows every rounding of the polynomial it comes from."""
+    arguments = Chain(rng.uniform(0.05, 0.95, (1500, 3)), walls=GOES_ON).before["surf_field"]
+    arguments["picture_in"][k.PICTURE_LOW_X : k.PICTURE_LOW_X + 3] = 0.2241058349609375  # one in ten thousand does
+    return arguments
+
+
 def bumpy(rng: np.random.Generator) -> Chain:
     """Drops on and under ground of every height, which rises by most of a brick within it."""
     heights = rng.uniform(0.05, 0.95, (5, 5)).astype(F32)
@@ -158,6 +165,7 @@ CASES: dict[str, dict[str, Maker]] = {
     "surf_bricks": {label: _of(scene, "surf_bricks") for label, scene in (_scattered() | _brimful()).items()},
     "surf_field": {
         "at reach": at_reach,
+        "last bit of lean": last_bit_of_lean,
         **{scene.__name__: _of(functools.partial(scene), "surf_field") for scene in (bumpy, gorge, over_slope)},
     },
     "fog_bricks": {label: _of(scene, "fog_bricks") for label, scene in _scattered().items()},
