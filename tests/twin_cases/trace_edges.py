@@ -131,6 +131,14 @@ def box_in_floor(rng: np.random.Generator) -> Arguments:
     return args
 
 
+def far_box(rng: np.random.Generator) -> Arguments:
+    """A box straight above, just as far away as a step to it may be long."""
+    args = box_in_floor(rng)
+    args["camera_in"][5] = 1.0
+    args["collider_in"][2, 4] = args["camera_in"][2] + 1.0e6 + 0.25
+    return args
+
+
 def many_samples(rng: np.random.Generator) -> Arguments:
     """More chunks of samples than a warp has threads, twice over."""
     args = empty(rng, 2, 1, 64 * k.SAMPLE_CHUNK + 3)
@@ -242,6 +250,7 @@ CASES: dict[str, dict[str, Maker]] = {
         "above mirrors": above_mirrors,
         "on one level": on_one_level,
         "box in the floor": box_in_floor,
+        "far box": far_box,
         "many samples": many_samples,
         "hardly a direction": hardly_a_direction,
         "mirrors along y": _walls((0.0, -1.0, 0.0)),
