@@ -27,10 +27,24 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
+import numpy as np
+
 from bench.twins import differences
 from kernels import all_kernels, source
 from tests.emulator import EmulatorError, build
-from tests.test_twins import EXAMPLE, RUNS, by_emulator, by_numba, made, runs_of, void
+from tests.test_twins import (
+    EXAMPLE,
+    RUNS,
+    SEED,
+    by_emulator,
+    by_numba,
+    common_by_numba,
+    common_inputs,
+    made,
+    runs_of,
+    void,
+    wrong_common,
+)
 from tests.twin_cases import cases_of
 
 FOLDER = source.HERE
@@ -127,6 +141,13 @@ def wanted(name: str, label: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return arguments, {n: value for n, value in want.items() if n not in void(kernel, want)}
 
 
+@cache
+def wanted_of_common() -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    a, b = common_inputs(np.random.default_rng(SEED))
+    with np.errstate(all="ignore"):
+        return common_by_numba(a, b), a, b
+
+
 class Try(NamedTuple):
     """One run that may notice a mutant."""
 
@@ -159,6 +180,8 @@ def caught_by(mutant: Mutant) -> str | None:
     for one in tries:
         wanted(one.kernel, one.label)
         usual_code(one.kernel)
+    if mutant.file == "common.cuh":
+        wanted_of_common()
     for checked in (False, True):
         build.library(source.assemble(tries[0].kernel), checked)
     here, there = multiprocessing.get_context("fork").Pipe(duplex=False)
@@ -190,6 +213,8 @@ def _search(mutant: Mutant, tries: list[Try], answer: Connection) -> None:
             noticed = noticed_by(one)
             if noticed is not None:
                 return answer.send((noticed, place))
+        if mutant.file == "common.cuh" and (noticed := noticed_in_common()) is not None:
+            return answer.send((noticed, None))
         everywhere_same = not any(changed(user) for user in users_of(mutant.file))
     return answer.send((SAME_CODE if everywhere_same else None, None))
 
@@ -216,6 +241,15 @@ def noticed_by(one: Try) -> str | None:
         return f"{one.kernel}, {one.label}: {str(error)[:90]}"
     wrong = differences(kernel, want, found)
     return f"{one.kernel}, {one.label}: {wrong[0][:90]}" if wrong else None
+
+
+def noticed_in_common() -> str | None:
+    """The same of the functions of common.cuh, each alone."""
+    try:
+        wrong = wrong_common(*wanted_of_common())
+    except EmulatorError as error:
+        return f"the common functions: {str(error)[:90]}"
+    return f"the common functions: {wrong[0][0]}" if wrong else None
 
 
 @cache
