@@ -229,6 +229,15 @@ def long_grids(rng: np.random.Generator) -> Arguments:
     return args
 
 
+def no_sun(rng: np.random.Generator) -> Arguments:
+    """A ray up to where a sun would stand that is switched off, along a direction a rounding longer than 1."""
+    args = empty(rng, 4, 2)
+    args["camera_in"][:12] = (1.0, 1.0, 1.0, 0.0, 0.0, 1.0, *[0.0] * 6)
+    args["sky_in"][k.SKY_SUN_X : k.SKY_SUN_COS + 1] = (0.0, 0.0, np.nextafter(F32(1), F32(2)), 1.0)
+    args["sky_in"][k.SKY_SUN_R : k.SKY_SUN_R + 3] = 100.0
+    return args
+
+
 CASES: dict[str, dict[str, Maker]] = {
     "img_trace": {
         "sea, low x": _down(0.0, 1.0, 3.0),
@@ -239,6 +248,7 @@ CASES: dict[str, dict[str, Maker]] = {
         "sea, from its own height": _down(-1.0, 0.25, 0.5, 0.5),
         "glow, coldest": _glow(500.0),
         "glow, hottest": _glow(1500.0),
+        "no sun": no_sun,
         "switched off": switched_off,
         "switched off in water": off_in_water,
         "slab": slab,
