@@ -3,7 +3,7 @@
 Pieces begin long, so that a thread reads and writes memory in one go, and become short, so that all end together
 (factoring: Hummel, Schonberg and Flynn 1992).
 
-Neither of these may take part in a result.
+None of this may take part in a result.
 """
 
 from __future__ import annotations

@@ -254,12 +254,15 @@ while True:
 def test_kill_at_twenty_moments_loses_nothing_that_was_finished(tmp_path: Path) -> None:
     root = Path(__file__).resolve().parent.parent
     kept: dict[Path, int] = {}
-    for moment in range(20):
+    moment = 0
+    while moment < 20 or len(kept) < 20:  # on a busy machine a run gets less far before it is killed
+        assert moment < 200
         process = subprocess.Popen(
             [sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, cwd=root, text=True
         )
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
-        time.sleep(0.05 + 0.037 * moment)
+        time.sleep(0.05 + 0.037 * (moment % 20))
+        moment += 1
         process.send_signal(signal.SIGKILL)
         process.wait()
         process.stdout.close()
@@ -268,7 +271,7 @@ def test_kill_at_twenty_moments_loses_nothing_that_was_finished(tmp_path: Path) 
         now = {record.path: sum(len(row.samples_s) for row in record.rows) for record in records}
         assert all(now[path] == size for path, size in kept.items()), "an older record changed"
         kept = now
-    assert kept, "no run was let go on until it had written"
+    assert len(kept) >= 20
     # The next run works and takes the next number.
     slot = measure([case()], [FakeBackend()], Workshop().makers(), tmp_path, {})
     assert int(slot.path.name[:4]) > max(int(path.name[:4]) for path in kept)
