@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import stat
 import tomllib
@@ -13,7 +14,7 @@ from typing import Any, TypeVar
 from bench.errors import UserError
 from bench.shot_check import Problem, read_table
 from bench.shot_extent import check_extent
-from bench.shot_schema import ShotFile, Size
+from bench.shot_schema import KIND_OF, ShotFile, Size
 
 SHOTS = Path(__file__).parent / "shots"
 FILE_BYTES_MAX = 1_000_000
@@ -45,11 +46,26 @@ class Shot:
     def frames(self) -> int:
         return self.file.shot.frames
 
+    def definition(self) -> dict[str, Any]:
+        """What the file says as plain tables, lists and values under its own keys; absent keys with their defaults."""
+        return _plain(self.file)  # type: ignore[no-any-return]
+
     def size(self, name: str) -> Size:
         """The named size; raises UserError with the sizes that there are."""
         if name not in self.file.size:
             raise UserError(f"{self.path}: size.{name}: expected one of {', '.join(self.file.size)}, got nothing")
         return self.file.size[name]
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        kind = {"kind": KIND_OF[type(value)]} if type(value) in KIND_OF else {}
+        return kind | {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(inner) for inner in value]
+    return value
 
 
 def shot_names() -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from bench.shot_check import (
     vector,
     whole,
 )
-from bench.shot_shapes import BODIES, TERRAIN_LAYERS, Body, TerrainLayer
+from bench.shot_shapes import BODIES, TEMPERATURES, TERRAIN_LAYERS, VELOCITIES, Body, TerrainLayer
 
 SIZE_NAMES = ("S", "M", "L", "XL")
 SCHEMA_VERSION = 1
@@ -355,6 +355,14 @@ class PictureSettings:
     seed: int = whole(0, 2**31 - 1, 1)
 
 
+MATERIALS = {"water": Water, "lava": Lava}
+KIND_OF = {
+    cls: kind
+    for kinds_of in (MATERIALS, COLLIDERS, BODIES, VELOCITIES, TEMPERATURES, TERRAIN_LAYERS)
+    for kind, cls in kinds_of.items()
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class ShotFile:
     """The whole file."""
@@ -363,7 +371,7 @@ class ShotFile:
     shot: Heading = table(Heading)
     domain: Domain = table(Domain)
     size: dict[str, Size] = named_tables(Size, SIZE_NAMES)
-    material: Water | Lava = kinds({"water": Water, "lava": Lava})
+    material: Water | Lava = kinds(MATERIALS)
     body: tuple[Body, ...] = kind_tables(BODIES)
     emitter: tuple[Emitter, ...] = tables(Emitter, at_most=16)
     collider: tuple[Any, ...] = kind_tables(COLLIDERS, at_most=64)

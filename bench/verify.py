@@ -63,5 +63,9 @@ def is_shipped(shot: Any) -> bool:
 
 
 def definition_sha256(shot: Any) -> str:
-    """SHA-256 of everything a shot's file says: two runs under one name are comparable only where it is equal."""
-    return hashlib.sha256(repr(shot.file).encode()).hexdigest()
+    """SHA-256 of everything a shot's file says: two runs under one name are comparable only where it is equal.
+
+    Of canonical JSON under the file's own keys, absent ones with their defaults: no class or module has a say in it.
+    """
+    text = json.dumps(shot.definition(), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

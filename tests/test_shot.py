@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from bench.errors import UserError
-from bench.shot import FILE_BYTES_MAX, load_shot, parse_shot, shot_names
+from bench.shot import FILE_BYTES_MAX, Shot, load_shot, parse_shot, shot_names
 from bench.shot_schema import SIZE_NAMES, Lava, Water
 from bench.shot_shapes import BreakingWave
+from bench.verify import definition_sha256
 
 FIXTURES = Path(__file__).parent / "fixtures"
 POOL = FIXTURES / "pool.toml"
@@ -333,3 +334,21 @@ def test_values_arrive_as_they_stand() -> None:
     assert other.file.emitter[0].start_s == 0.3
     assert other.file.collider[0].boundary == "slip"
     assert load_shot(POOL) == other
+
+
+def test_a_definition_s_hash_is_of_what_the_file_says_and_of_nothing_else() -> None:
+    """It stands in every record: a renamed class or field must not make records incomparable."""
+    shipped = {name: definition_sha256(load_shot(name))[:12] for name in shot_names()}
+    assert shipped == {"lava": "cac65de82a01", "tornado": "5e184851eb9f", "wave": "04a5b5b0044e"}
+    told = {
+        definition_sha256(Shot(path="pool.toml", file=parse_shot(text, "pool.toml")))
+        for text in (
+            file_text(pool()),
+            "# the same\n" + file_text(dict(reversed(pool().items()))),
+            file_text(changed("shot.frame_rate", 24)),
+            file_text(changed("domain.walls", {"x_min": "slip"})),
+        )
+    }
+    assert len(told) == 1
+    other = [changed("shot.frame_rate", 25), changed("size.S.samples", 17)]
+    assert not told & {definition_sha256(Shot(path="", file=parse_shot(file_text(tree), ""))) for tree in other}
