@@ -24,6 +24,7 @@ from pathlib import Path
 
 from bench.backend import usable_cores
 from bench.progress import COMPILE, Progress
+from kernels.base.registry import kernel_named
 
 WORKERS_MAX = 4  # the tracer alone takes a fourth of the time
 WORTHWHILE = 4  # kernels; fewer are compiled on first use
@@ -41,9 +42,9 @@ class Ahead:
 
 def uncached(others: Sequence[str] = ()) -> list[str]:
     """Names of the kernels, and of other modules, that Numba's disk cache does not hold."""
-    import kernels
+    from kernels.base import registry
 
-    folders = [(name, kernels.cache_folder(name)) for name in kernels.kernel_names()]
+    folders = [(name, registry.cache_folder(name)) for name in registry.kernel_names()]
     folders += [(name, importlib.import_module(name).cache_folder()) for name in others]
     return [name for name, folder in folders if not any(Path(folder).rglob("*.nbi"))]
 
@@ -53,13 +54,13 @@ def families(names: list[str]) -> list[list[str]]:
 
     A kernel's example may run others of its family: two workers in one family would compile the same kernels.
     """
-    import kernels
+    from kernels.base import registry
 
     found: dict[str, list[str]] = {}
     for name in sorted(names):
         found.setdefault(name.partition("_")[0], []).append(name)
     return sorted(
-        found.values(), key=lambda family: -sum(kernels.source_bytes(name) for name in family if "." not in name)
+        found.values(), key=lambda family: -sum(registry.source_bytes(name) for name in family if "." not in name)
     )
 
 
@@ -129,7 +130,7 @@ def main() -> None:
         if "." in name:
             importlib.import_module(name).compile_now()
         else:
-            kernel = importlib.import_module(f"kernels.{name}").KERNEL
+            kernel = kernel_named(name)
             arguments = kernel.example(np.random.default_rng(0), EXAMPLE_SIZE)
             kernel.cpu(*[arguments[key] for key in kernel.argument_names])
         print(name, flush=True)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from bench.errors import UserError
-from kernels.kernel import Kernel
+from kernels.base.kernel import Kernel
 
 Observer = Callable[[str, Any, Any], None]  # kernel name, stamp before, stamp after
 

@@ -25,7 +25,7 @@ from bench.cuda_compile import Compiler
 from bench.energy import EnergyMeter
 from bench.errors import Unavailable
 from bench.sm_clock import SmClock
-from kernels.kernel import Kernel, Pass
+from kernels.base.kernel import Kernel, Pass
 
 # struct Array of common.cuh, which an entry takes by value
 ARGUMENT = np.dtype([("data", np.uint64), ("shape0", np.int64), ("shape1", np.int32), ("shape2", np.int32)], align=True)
@@ -196,7 +196,7 @@ class CupyBackend:
             return self._step(self._modules[label], one)
 
     def load_pass(self, name: str, one: Pass) -> LoadedPass:
-        """One entry of ``kernels/<name>.cu`` that is launched on its own, such as a probe."""
+        """One entry of a kernel's ``.cu`` that is launched on its own, such as a probe."""
         if name not in self._modules:
             self._modules[name] = self._module(self.compiler.compile_kernel(name))
         with self._told():

@@ -23,8 +23,8 @@ from bench.plugin import measure_into
 from bench.prepare import prepare
 from bench.progress import Silent
 from bench.stats import median
-from kernels import all_kernels
-from kernels.kernel import Kernel
+from kernels.base.kernel import Kernel
+from kernels.base.registry import all_kernels
 
 TWIN_LONG_S = 4.0  # forecast of one kernel at one size
 LEAST_S = 0.5  # of the budget, for a part to begin

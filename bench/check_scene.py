@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from bench.scene import EffectsParams, Scene
-from kernels import constants as k
+from kernels.base import constants as k
 
 PER_EDGE = 2  # particles along a cell's edge
 

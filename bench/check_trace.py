@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from bench.backend import Backend
-from kernels import constants as k
-from kernels import img_trace
+from kernels.base import constants as k
+from kernels.image import img_trace
 
 EDGE = 24  # pixels
 SIGMAS = 3.0

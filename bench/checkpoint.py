@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from bench.simulate import EFFECTS, Simulation
-from kernels import constants as k
+from kernels.base import constants as k
 
 PARTICLES = ("position", "velocity", "key")
 HEAT = ("temperature", "viscosity")

@@ -15,7 +15,7 @@ from bench.backend import Backend, NumbaBackend
 from bench.check_scene import box_points, water_scene
 from bench.scene import Scene
 from bench.simulate import Simulation
-from kernels import constants as k
+from kernels.base import constants as k
 
 
 @dataclass(frozen=True)

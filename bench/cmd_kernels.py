@@ -44,7 +44,7 @@ def command(
     then the claim is wrong.
     """
     from bench.devices import make_backends
-    from kernels import all_kernels
+    from kernels.base.registry import all_kernels
 
     (chosen,) = make_backends(backend if backend != "all" else "auto", threads, device)
     count = NumbaBackend(threads).threads or 1
@@ -67,7 +67,7 @@ def _device_kernels(names: Sequence[str], backend: Any, threads: int, size: int 
     from bench.device_bench import measure_on_device
     from bench.device_roofs import measure_device_roofs
     from bench.kernel_bench import document
-    from kernels import all_kernels
+    from kernels.base.registry import all_kernels
 
     known = all_kernels()
     status = console(stderr=True)
@@ -95,7 +95,7 @@ def refuse_wrong(rows: Sequence[dict[str, Any]]) -> None:
 
 def _kernels(names: Sequence[str], threads: int, size: int | None, as_json: bool) -> None:
     from bench.kernel_bench import document, measure_against
-    from kernels import all_kernels
+    from kernels.base.registry import all_kernels
 
     known = all_kernels()
     status = console(stderr=True)

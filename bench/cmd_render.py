@@ -88,7 +88,7 @@ def command(
 
 def _header(shot: Any, size: str, samples: int) -> dict[str, Any]:
     """What the frames are of: a folder holds frames of one such thing."""
-    from kernels import source_digest
+    from kernels.base.registry import source_digest
 
     if not shot.name:
         raise UserError(f"{shot.path}: shot.name: expected a name")

@@ -1,6 +1,6 @@
 """CUDA text to machine code through NVRTC, kept on disk.
 
-The options are Shotmark's own (``kernels.source.OPTIONS``), which CuPy's RawModule would not leave alone: it adds
+The options are Shotmark's own (``kernels.base.source.OPTIONS``), which CuPy's RawModule would not leave alone: it adds
 ``-ftz=true``, and its cache does not see included files. Here the text is one string, and the key of the cache is all
 that matters to the result: text, options, architecture, version of NVRTC. Not yet run on a GPU.
 """
@@ -16,7 +16,7 @@ from typing import Any
 
 from bench.errors import CheckFailed, Unavailable
 from bench.store import write_atomically
-from kernels import source
+from kernels.base import source
 
 CAPABILITY_LEAST = (7, 5)  # Turing: what the kernels are written for
 DIGEST_BYTES = 32  # SHA-256 that begins a cached file
@@ -64,12 +64,12 @@ class Compiler:
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def compile_kernel(self, name: str) -> bytes:
-        """Machine code of ``kernels/<name>.cu``. Raises CheckFailed with file and line of what is wrong."""
+        """Machine code of a kernel's ``.cu``. Raises CheckFailed with file and line of what is wrong."""
         try:
             text = source.assemble(name)
         except source.SourceError as error:
             raise CheckFailed(str(error)) from None
-        return self.compile_text(text, f"kernels/{name}.cu")
+        return self.compile_text(text, source.label(name))
 
     def compile_text(self, text: str, label: str) -> bytes:
         path = self.folder / f"{self.key(text)}.{'cubin' if self.machine_code else 'ptx'}"

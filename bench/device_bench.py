@@ -25,7 +25,7 @@ from bench.kernel_bench import (
 )
 from bench.sm_clock import throttled
 from bench.twins import differences, held_by, on_cpu, on_device
-from kernels.kernel import Kernel, Traffic
+from kernels.base.kernel import Kernel, Traffic
 
 LONG_S = 0.02  # a launch that takes this long is not grown: the CPU has to do the same, for the proof
 EXAMPLE_LONG_S = 2.0  # nor one whose example takes this long to make

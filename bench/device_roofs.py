@@ -1,7 +1,6 @@
 """The limits of a GPU, measured: copy and read bandwidth of memory and of its cache, multiply-adds, shared additions.
 
-The same figures as ``roofs`` gives for a CPU, by the device's own clock (``kernels/roof_probe.cu``). Not yet run on a
-GPU.
+The same figures as ``roofs`` gives for a CPU, by the device's own clock (``roof_probe.cu``). Not yet run on a GPU.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bench.roofs import AnyRoofs
-from kernels import roof_probe
+from kernels.base import roof_probe
 
 MEMORY_BYTES = 2**29  # an array of the copy: several times any cache
 CACHE_SHARE = 8  # two arrays and what else lies there fit when each is that part of the second-level cache

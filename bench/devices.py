@@ -74,8 +74,8 @@ def driver_library_found() -> bool:
 
 def kernels_without_twin() -> tuple[str, ...]:
     """Kernels that have no ``.cu`` in this version."""
-    from kernels import kernel_names
-    from kernels.source import has_twin
+    from kernels.base.registry import kernel_names
+    from kernels.base.source import has_twin
 
     return tuple(name for name in kernel_names() if not has_twin(name))
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.backend import Backend
 from bench.scene import Emitter, Scene
-from kernels import constants as k
+from kernels.base import constants as k
 
 
 @dataclass

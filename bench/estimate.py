@@ -21,7 +21,7 @@ from bench.shot import Shot
 from bench.shot_extent import WALL_CELLS, cell_size_m, domain_cells
 from bench.shot_schema import Lava, Size
 from bench.sizing import BLOCK_RESERVE, COURANT, DIFFUSION
-from kernels import constants as k
+from kernels.base import constants as k
 
 PROBE_CELLS_MAX = 1_000_000  # cells of the domain on the lattice that is filled
 # Bytes of what the pipeline keeps: state twice (read, write), sorting, the copy that the surface is made from

@@ -19,7 +19,7 @@ _MUL, _ADD = _U(1664525), _U(1013904223)
 
 
 def hash4(a: Array | int, b: Array | int, c: Array | int, d: Array | int) -> tuple[Array, Array, Array, Array]:
-    """pcg4d of ``kernels.common`` (Jarzynski & Olano 2020) on arrays of integers."""
+    """pcg4d of ``kernels.base.common`` (Jarzynski & Olano 2020) on arrays of integers."""
     v = [np.asarray(x).astype(np.int64).astype(np.uint32) for x in np.broadcast_arrays(a, b, c, d)]
     v = [x * _MUL + _ADD for x in v]
     _mix(v)

@@ -20,7 +20,7 @@ from bench.device_roofs import DeviceRoofs
 from bench.errors import BudgetSpent
 from bench.roofs import AnyRoofs, Roofs, measure_roofs
 from bench.stats import median
-from kernels.kernel import Kernel, Traffic
+from kernels.base.kernel import Kernel, Traffic
 
 Launch = Callable[[dict[str, Any]], tuple[Traffic, float]]  # on copies of the arguments: its traffic, its seconds
 

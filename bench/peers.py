@@ -26,8 +26,8 @@ from bench.peer_protocol import Peer
 from bench.simulate import Simulation
 from bench.sizing import COURANT
 from bench.stats import median
-from kernels import constants as k
-from kernels import img_trace
+from kernels.base import constants as k
+from kernels.image import img_trace
 
 CELLS, PARTICLES, STEP_S, SOUND_M_PER_S = 128, 524_288, 8e-5, 20.0
 LOW, EDGE = 0.15, 0.4  # corner and edge of the cube of particles, m

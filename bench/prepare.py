@@ -16,7 +16,7 @@ def prepare(backends: Sequence[Backend], progress: Progress) -> Ahead:
     for backend in backends:
         compile_for_device = getattr(backend, "prepare", None)
         if compile_for_device is not None:
-            from kernels import all_kernels
+            from kernels.base.registry import all_kernels
 
             start = time.perf_counter()
             count = compile_for_device(all_kernels().values())

@@ -13,8 +13,8 @@ from bench.backend import Backend
 from bench.scene import Scene
 from bench.simulate import Simulation
 from bench.surface import Surface
-from kernels import constants as k
-from kernels import img_resolve, img_trace
+from kernels.base import constants as k
+from kernels.image import img_resolve, img_trace
 
 F32 = np.float32
 ROULETTE_DEPTH = 3

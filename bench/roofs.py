@@ -1,8 +1,8 @@
 """The limits of this machine, measured: copy and read bandwidth of memory and of cache, and the rate of multiply-adds.
 
-A kernel's rate is shown as a share of these. Bytes follow ``kernels.kernel``: a copied byte counts as one read and one
-written, what the hardware moves besides (the line that a store fetches first) is not counted. A loop that only reads
-can therefore be faster than a copy; a rate is impossible only above the larger of the two.
+A kernel's rate is shown as a share of these. Bytes are ``Traffic``'s: a copied byte counts as one read and one written,
+what the hardware moves besides (the line that a store fetches first) is not counted. A loop that only reads can
+therefore be faster than a copy; a rate is impossible only above the larger of the two.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def measure_roofs(threads: int) -> Roofs:
     """Measure this machine with ``threads`` threads; a few seconds, once a process."""
     import numba
 
-    from kernels import roof_probe as probe
+    from kernels.base import roof_probe as probe
 
     before = numba.get_num_threads()
     numba.set_num_threads(threads)

@@ -96,7 +96,7 @@ def main() -> None:
     from bench.backend_cupy import CupyBackend
     from bench.kernel_bench import make_example
     from bench.twins import on_device
-    from kernels import all_kernels
+    from kernels.base.registry import all_kernels
 
     cupy.cuda.set_allocator(None)
     device, *names = sys.argv[1:]

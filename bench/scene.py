@@ -34,7 +34,7 @@ from bench.shot_schema import (
     ShotFile,
     SphereCollider,
 )
-from kernels import constants as k
+from kernels.base import constants as k
 
 CFL_SOUND_FACTOR = 10.0  # sound speed over the largest speed, where the shot does not say
 PARTICLES_PER_CELL = 8

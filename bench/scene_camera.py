@@ -6,7 +6,7 @@ import numpy as np
 
 from bench.exact import Array, normalised, sin_cos_degrees
 from bench.shot_schema import Camera
-from kernels.constants import CAMERA_FORWARD, CAMERA_ORIGIN, CAMERA_RIGHT, CAMERA_UP, CAMERA_WORDS
+from kernels.base.constants import CAMERA_FORWARD, CAMERA_ORIGIN, CAMERA_RIGHT, CAMERA_UP, CAMERA_WORDS
 
 
 def camera_vector(camera: Camera, frame: float, aspect: float, offset_m: float) -> Array:

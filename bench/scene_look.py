@@ -6,7 +6,7 @@ import numpy as np
 
 from bench.exact import Array, sin_cos_degrees
 from bench.shot_schema import Lava, Light, ShotFile
-from kernels import constants as k
+from kernels.base import constants as k
 
 
 def sky_vector(light: Light) -> Array:

@@ -18,31 +18,15 @@ from bench.emission import Source
 from bench.errors import CheckFailed
 from bench.scene import Scene
 from bench.sizing import BLOCK_RESERVE, block_capacity, block_count, heat_steps, memory_bytes, substep_count
-from kernels import constants as k
-from kernels import (
-    fx_birth,
-    fx_birth_count,
-    fx_compact,
-    fx_move,
-    fx_scan,
-    mpm_control,
-    mpm_emit,
-    mpm_g2p,
-    mpm_grid,
-    mpm_heat_conduct,
-    mpm_heat_g2p,
-    mpm_heat_grid,
-    mpm_heat_p2g,
-    mpm_key,
-    mpm_p2g,
-    mpm_rheology,
-    mpm_sort,
-)
-from kernels.fx_air import CHUNK
-from kernels.kernel import Kernel
-from kernels.mpm_common import PEAK_SPEED_X, PEAK_SPEED_Z, PEAK_WORDS
-from kernels.mpm_heat_p2g import ARENA_INT64
-from kernels.mpm_sort import device_scratch_words, scratch_words
+from kernels.base import constants as k
+from kernels.base.kernel import Kernel
+from kernels.effects import fx_birth, fx_birth_count, fx_compact, fx_move, fx_scan
+from kernels.effects.fx_air import CHUNK
+from kernels.heat import mpm_heat_conduct, mpm_heat_g2p, mpm_heat_grid, mpm_heat_p2g, mpm_rheology
+from kernels.heat.mpm_heat_p2g import ARENA_INT64
+from kernels.mpm import mpm_control, mpm_emit, mpm_g2p, mpm_grid, mpm_key, mpm_p2g, mpm_sort
+from kernels.mpm.mpm_common import PEAK_SPEED_X, PEAK_SPEED_Z, PEAK_WORDS
+from kernels.mpm.mpm_sort import device_scratch_words, scratch_words
 
 F32 = np.float32
 BLOCK_GROW_AT = 0.75  # share of the room for blocks that is in use when it grows

@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from bench.scene import Scene
-from kernels import constants as k
-from kernels.mpm_common import PEAK_WORDS
+from kernels.base import constants as k
+from kernels.mpm.mpm_common import PEAK_WORDS
 
 F32 = np.float32
 COURANT = 0.6  # cells that a sound wave on the fastest flow crosses in a substep, at the most; noise grows from 1 on

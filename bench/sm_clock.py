@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from kernels import source
-from kernels.kernel import Pass
+from kernels.base import source
+from kernels.base.kernel import Pass
 
 TEXT = Path(__file__).with_name("sm_clock.cu")
 WORDS = 6  # cycles, nanoseconds, written; twice

@@ -15,11 +15,10 @@ from bench.backend import Backend
 from bench.errors import CheckFailed
 from bench.scene import Scene
 from bench.simulate import Simulation
-from kernels import constants as k
-from kernels import (
-    fog_bricks,
-    fog_field,
-    fog_majorant,
+from kernels.base import constants as k
+from kernels.base.kernel import Kernel
+from kernels.fog import fog_bricks, fog_field, fog_majorant
+from kernels.surface import (
     surf_box,
     surf_bricks,
     surf_count,
@@ -31,7 +30,6 @@ from kernels import (
     surf_smooth,
     surf_sort,
 )
-from kernels.kernel import Kernel
 
 F32 = np.float32
 LIQUID_KINDS = 0

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from bench.backend import Backend
-from kernels.kernel import Kernel
+from kernels.base.kernel import Kernel
 
 
 def copied(arguments: dict[str, Any]) -> dict[str, Any]:

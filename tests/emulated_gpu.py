@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bench.backend_cupy import CupyBackend
-from kernels.kernel import Pass
+from kernels.base.kernel import Pass
 from tests.emulator import Emulator, launcher
 from tests.fake_cupy import FakeCupy, FakeGpu
 

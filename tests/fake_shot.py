@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bench.measure import Case, Makers
-from kernels.kernel import Kernel
+from kernels.base.kernel import Kernel
 
 
 def kernel(name: str) -> Kernel:

@@ -30,7 +30,8 @@ from unittest import mock
 import numpy as np
 
 from bench.twins import differences
-from kernels import all_kernels, source
+from kernels.base import source
+from kernels.base.registry import all_kernels
 from tests.emulator import EmulatorError, build
 from tests.test_twins import (
     EXAMPLE,
@@ -94,7 +95,12 @@ class Mutant:
     name: str  # in the list of equivalent ones: the line after, and which of them where a file has several
 
     def __str__(self) -> str:
-        return f"kernels/{self.file}:{self.line}: {self.change}: {self.name}"
+        return f"{path_of(self.file).relative_to(FOLDER.parent)}:{self.line}: {self.change}: {self.name}"
+
+
+def path_of(file: str) -> Path:
+    """Of a file of whichever room."""
+    return next(FOLDER.glob(f"*/{file}"))
 
 
 @cache
@@ -110,7 +116,7 @@ def mutants_of(file: str) -> tuple[Mutant, ...]:
 
 
 def _mutants_of(file: str) -> Iterator[Mutant]:
-    lines = (FOLDER / file).read_text(encoding="utf-8").split("\n")
+    lines = path_of(file).read_text(encoding="utf-8").split("\n")
     for number, line in enumerate(lines):
         code = line.split("//")[0]
         # A declaration's change is none; a shorter stride over the grid does items again, with the same result
@@ -131,7 +137,7 @@ def _mutants_of(file: str) -> Iterator[Mutant]:
 def users_of(file: str) -> tuple[str, ...]:
     """Kernels whose text a file is part of."""
     twins = (name for name in all_kernels() if source.has_twin(name))
-    return tuple(name for name in twins if f'"kernels/{file}"' in source.assemble(name))
+    return tuple(name for name in twins if f'/{file}"' in source.assemble(name))
 
 
 @cache
@@ -221,11 +227,13 @@ def _search(mutant: Mutant, tries: list[Try], answer: Connection) -> None:
 
 def _with(mutant: Mutant, folder: Path) -> Path:
     """A folder of kernels with the mutant."""
-    for path in FOLDER.iterdir():
+    for path in FOLDER.glob("*/*"):
         if path.suffix in (".py", ".cu", ".cuh"):
-            (folder / path.name).symlink_to(path)
-    (folder / mutant.file).unlink()
-    (folder / mutant.file).write_text(mutant.text, encoding="utf-8")
+            (folder / path.parent.name).mkdir(exist_ok=True)
+            (folder / path.parent.name / path.name).symlink_to(path)
+    changed = folder / path_of(mutant.file).relative_to(FOLDER)
+    changed.unlink()
+    changed.write_text(mutant.text, encoding="utf-8")
     return folder
 
 
@@ -290,7 +298,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the choice")
     told = parser.parse_args(words)
     files = told.files or sorted(
-        path.name for path in FOLDER.glob("*.cu*") if path.stem != "roof_probe" and users_of(path.name)
+        path.name for path in FOLDER.glob("*/*.cu*") if path.stem != "roof_probe" and users_of(path.name)
     )
     counts = {"caught": 0, "equivalent": 0, "MISSED": 0, "LISTED": 0}
     for mutant in chosen(None if told.all else told.count, told.seed, files):

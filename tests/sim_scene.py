@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from bench.scene import EffectsParams, Emitter, Scene
-from kernels import constants as k
+from kernels.base import constants as k
 
 F32 = np.float32
 STICK, SLIP, SEPARATE = k.BOUNDARY_STICK, k.BOUNDARY_SLIP, k.BOUNDARY_SEPARATE

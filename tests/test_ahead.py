@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-import kernels
 from bench import ahead
 from bench.progress import Silent
+from kernels.base import registry
 
 
 class Worker:
@@ -50,8 +50,8 @@ def test_every_kernel_is_compiled_once_and_a_family_stays_together(
 ) -> None:
     found, workers = run(monkeypatch, 1000, 1000)
     names = [worker.stdin.getvalue().split() for worker in workers]
-    assert sorted([*names[0], *names[1]]) == sorted(kernels.all_kernels())
-    assert found.kernel_count == len(kernels.all_kernels())
+    assert sorted([*names[0], *names[1]]) == sorted(registry.all_kernels())
+    assert found.kernel_count == len(registry.all_kernels())
     assert {n.partition("_")[0] for n in names[0]}.isdisjoint(n.partition("_")[0] for n in names[1])
     assert all(worker.killed for worker in workers)
 
@@ -59,7 +59,7 @@ def test_every_kernel_is_compiled_once_and_a_family_stays_together(
 def test_what_other_modules_compile_is_done_as_well(fresh: None, monkeypatch: pytest.MonkeyPatch) -> None:
     found, workers = run(monkeypatch, 1000, 1000, others=ahead.OTHERS)
     names = [worker.stdin.getvalue().split() for worker in workers]
-    assert found.kernel_count == len(kernels.all_kernels()) + len(ahead.OTHERS)
+    assert found.kernel_count == len(registry.all_kernels()) + len(ahead.OTHERS)
     assert set(ahead.OTHERS) <= {*names[0], *names[1]}
     for name in ahead.OTHERS:
         assert Path(importlib.import_module(name).cache_folder())
@@ -72,8 +72,8 @@ def test_a_worker_that_dies_leaves_the_rest_to_the_run(fresh: None, monkeypatch:
 
 
 def test_nothing_starts_where_the_cache_is_full(fresh: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in kernels.all_kernels():
-        folder = Path(kernels.cache_folder(name)) / "any"
+    for name in registry.all_kernels():
+        folder = Path(registry.cache_folder(name)) / "any"
         folder.mkdir(parents=True)
         (folder / "kernel.nbi").touch()
     assert run(monkeypatch)[0] == ahead.Ahead(0, 0.0)

@@ -10,14 +10,14 @@ import numba
 import numpy as np
 import pytest
 
-import kernels
 from bench.backend import NumbaBackend
 from bench.render import Renderer
 from bench.scene import build_scene
 from bench.shot import load_shot
 from bench.simulate import Simulation
-from kernels import all_kernels
-from kernels.kernel import Kernel
+from kernels.base import registry
+from kernels.base.kernel import Kernel
+from kernels.base.registry import all_kernels
 
 
 class TypeRecorder(NumbaBackend):
@@ -52,8 +52,8 @@ def test_an_example_has_the_types_of_a_real_call() -> None:
 
 def test_machine_code_of_another_checkout_does_not_count(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Numba would not take it, so a run in a second checkout has to compile ahead as well."""
-    here = kernels.cache_folder("img_resolve")
+    here = registry.cache_folder("img_resolve")
     other = tmp_path / "kernels"
-    shutil.copytree(kernels.HERE, other, ignore=shutil.ignore_patterns("__pycache__"))  # the same text and times
-    monkeypatch.setattr(kernels, "HERE", other)
-    assert kernels.cache_folder("img_resolve") != here
+    shutil.copytree(registry.HERE, other, ignore=shutil.ignore_patterns("__pycache__"))  # the same text and times
+    monkeypatch.setattr(registry, "HERE", other)
+    assert registry.cache_folder("img_resolve") != here

@@ -13,8 +13,8 @@ from bench.backend import KernelTimes
 from bench.backend_cupy import ARGUMENT, CupyBackend, argument
 from bench.cuda_compile import Compiler, choose_target
 from bench.errors import CheckFailed, Unavailable
-from kernels import source
-from kernels.kernel import Kernel, Pass
+from kernels.base import source
+from kernels.base.kernel import Kernel, Pass
 from tests.fake_cupy import CudaRuntimeError, FakeCupy, FakeGpu
 
 TEXT = 'extern "C" __global__ void toy(int n) {}\nextern "C" __global__ void toy_second(int n) {}\n'

@@ -26,8 +26,8 @@ from bench.energy import EnergyMeter
 from bench.errors import UserError
 from bench.plugin import new_slot
 from bench.record import read_record
-from kernels import all_kernels
-from kernels.kernel import Kernel, Traffic
+from kernels.base.kernel import Kernel, Traffic
+from kernels.base.registry import all_kernels
 from tests.emulated_gpu import NEEDS_COMPILER, emulated_cupy, emulated_gpu
 from tests.tiny_shot import write_tiny_shot
 

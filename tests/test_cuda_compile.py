@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kernels import nvrtc, source
+from kernels.base import nvrtc, source
 
 needs_nvrtc = pytest.mark.skipif(nvrtc.library_path() is None, reason=nvrtc.LIBRARY_MISSING)
 TABLE_ARCHITECTURE = "sm_90"

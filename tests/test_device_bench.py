@@ -14,8 +14,8 @@ from bench.device_bench import measure_on_device, prove
 from bench.device_roofs import DeviceRoofs, measure_device_roofs
 from bench.kernel_bench import document
 from bench.twins import differences
-from kernels import all_kernels
-from kernels.kernel import Kernel, Traffic
+from kernels.base.kernel import Kernel, Traffic
+from kernels.base.registry import all_kernels
 from tests.emulated_gpu import NEEDS_COMPILER, emulated_gpu
 
 pytestmark = NEEDS_COMPILER

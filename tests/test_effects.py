@@ -6,9 +6,9 @@ import numba
 import numpy as np
 import pytest
 
-from kernels import constants as k
-from kernels import fx_birth, fx_birth_count, fx_compact, fx_move, fx_scan
-from kernels.fx_air import CHUNK
+from kernels.base import constants as k
+from kernels.effects import fx_birth, fx_birth_count, fx_compact, fx_move, fx_scan
+from kernels.effects.fx_air import CHUNK
 
 F32 = np.float32
 MODULES = (fx_move, fx_birth_count, fx_scan, fx_compact, fx_birth)

@@ -14,7 +14,7 @@ from bench.render import Renderer
 from bench.scene import Scene, build_scene
 from bench.shot import load_shot
 from bench.simulate import Simulation
-from kernels import mpm_control, mpm_g2p, mpm_grid, mpm_p2g, mpm_sort
+from kernels.mpm import mpm_control, mpm_g2p, mpm_grid, mpm_p2g, mpm_sort
 from tests.emulated_gpu import NEEDS_COMPILER, emulated_gpu
 from tests.tiny_shot import write_tiny_lava, write_tiny_shot
 

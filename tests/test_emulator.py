@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kernels import source
-from kernels.kernel import Pass
+from kernels.base import source
+from kernels.base.kernel import Pass
 from tests.emulator import Emulator, EmulatorError, build
 
 pytestmark = pytest.mark.skipif(not build.available(), reason="g++ is not installed: the emulator cannot be built")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bench import exact
-from kernels import common
+from kernels.base import common
 
 
 def test_hash_is_the_kernels_hash() -> None:

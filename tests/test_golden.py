@@ -20,7 +20,7 @@ from tests.source_tree import ROOT, tracked
 
 SIZE = "S"
 FRAMES = [1, 3]
-COMMON = "kernels/mpm_common.py"
+COMMON = "kernels/mpm/mpm_common.py"
 CONSTANT, ANOTHER = "VOLUME_RATIO_MAX = F32(1.01)", "VOLUME_RATIO_MAX = F32(1.0100001)"
 
 

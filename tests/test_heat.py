@@ -8,12 +8,12 @@ import numba
 import numpy as np
 import pytest
 
-from kernels import constants as k
-from kernels import mpm_heat_conduct, mpm_heat_g2p, mpm_heat_grid, mpm_heat_p2g, mpm_rheology
-from kernels.common import exp_f32
-from kernels.mpm_heat_example import lava_material, make_heat_state
-from kernels.mpm_lava import exp16, radiate, strain_rate, viscosity16
-from kernels.vector import load16, store
+from kernels.base import constants as k
+from kernels.base.common import exp_f32
+from kernels.base.vector import load16, store
+from kernels.heat import mpm_heat_conduct, mpm_heat_g2p, mpm_heat_grid, mpm_heat_p2g, mpm_rheology
+from kernels.heat.mpm_heat_example import lava_material, make_heat_state
+from kernels.heat.mpm_lava import exp16, radiate, strain_rate, viscosity16
 
 F32 = np.float32
 STEPS = (mpm_heat_p2g, mpm_heat_grid, mpm_heat_conduct, mpm_heat_g2p)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kernels import all_kernels, source
+from kernels.base import source
+from kernels.base.registry import all_kernels
 from tests.source_tree import ROOT, kernel_files, tracked
 
 # What would give other bits on another device, or nothing that the emulator knows

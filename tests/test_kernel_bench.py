@@ -31,8 +31,8 @@ from bench.kernel_bench import (
 )
 from bench.kernel_scaling import Growth
 from bench.roofs import Roofs, llc_bytes, rates_of
-from kernels import all_kernels
-from kernels.kernel import Kernel, Traffic
+from kernels.base.kernel import Kernel, Traffic
+from kernels.base.registry import all_kernels
 
 KERNELS = all_kernels()
 SMALL = 48
@@ -210,16 +210,15 @@ def test_json_is_one_document(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 FIND_FLOAT64 = """
-import importlib, pathlib, sys
-import numpy as np
+import sys
 from numba.core.dispatcher import Dispatcher
-import kernels
+from kernels.base import registry
 from bench.kernel_bench import fresh, make_example
-for kernel in kernels.all_kernels().values():
+for kernel in registry.all_kernels().values():
     kernel.cpu(*fresh(kernel, make_example(kernel, 48)))
 wide, seen = [], 0
-for path in sorted(pathlib.Path(kernels.__file__).parent.glob("*.py")):
-    module = importlib.import_module(f"kernels.{path.stem}")
+for stem in registry.module_names():
+    module = registry.module_named(stem)
     for name, value in vars(module).items():
         if isinstance(value, Dispatcher) and value.py_func.__module__ == module.__name__:
             for compiled in value.overloads.values():
@@ -227,7 +226,7 @@ for path in sorted(pathlib.Path(kernels.__file__).parent.glob("*.py")):
                 typemap = compiled.type_annotation.typemap
                 # A literal is a float64 until F32() wraps it; what is computed from a bare one has another name
                 computed = {v: str(kind) for v, kind in typemap.items() if not v.startswith("$const")}
-                wide += [f"{path.stem}.{name}: {v}" for v, kind in computed.items() if "float64" in kind]
+                wide += [f"{stem}.{name}: {v}" for v, kind in computed.items() if "float64" in kind]
 assert seen > 50, seen
 sys.exit("\\n".join(sorted(set(wide))) or 0)
 """

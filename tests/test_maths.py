@@ -1,4 +1,4 @@
-"""The own mathematics and random numbers of kernels/common.py, against float64 and against statistics."""
+"""The own mathematics and random numbers of kernels/base/common.py, against float64 and against statistics."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numba import njit, prange
 
-from kernels import common
-from kernels.common import F32, TWO_PI, bits_float, cos_f32, exp_f32, log_f32, pcg4d, pow_f32, sin_f32, unit_float
+from kernels.base import common
+from kernels.base.common import F32, TWO_PI, bits_float, cos_f32, exp_f32, log_f32, pcg4d, pow_f32, sin_f32, unit_float
 
 MIN_NORMAL = 2.0**-126
 TASKS = 64

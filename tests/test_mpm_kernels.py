@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pytest
 
-from kernels.constants import (
+from kernels.base.constants import (
     CELL_COUNT_MAX,
     COUNT_BLOCKS,
     COUNT_CELL_MAX,
@@ -31,8 +31,9 @@ from kernels.constants import (
     VORTEX_Z_HIGH,
     WALL_CELLS,
 )
-from kernels.mpm_common import PEAK_WORDS, VOLUME_RATIO_MAX, VOLUME_RATIO_MIN, position_limits
-from kernels.mpm_example import launch, make_arguments, substep, swap
+from kernels.base.registry import kernel_named
+from kernels.mpm.mpm_common import PEAK_WORDS, VOLUME_RATIO_MAX, VOLUME_RATIO_MIN, position_limits
+from kernels.mpm.mpm_example import launch, make_arguments, substep, swap
 from tests.reference import mpm_transfer
 
 CELLS = (16, 20, 24)
@@ -358,10 +359,9 @@ def test_emitted_particles_join():
 
 
 def test_examples_and_traffic():
-    import importlib
 
     for name in ("mpm_key", "mpm_sort", "mpm_p2g", "mpm_grid", "mpm_g2p", "mpm_control"):
-        kernel = importlib.import_module(f"kernels.{name}").KERNEL
+        kernel = kernel_named(name)
         arguments = kernel.example(np.random.default_rng(1), 2000)
         assert tuple(arguments) == kernel.argument_names
         kernel.cpu(*arguments.values())

@@ -11,9 +11,9 @@ import pytest
 from bench.backend import NumbaBackend
 from bench.scene import Emitter
 from bench.simulate import Simulation
-from kernels import constants as k
-from kernels.mpm_example import launch, make_arguments, swap
-from kernels.mpm_heat_example import lava_material
+from kernels.base import constants as k
+from kernels.heat.mpm_heat_example import lava_material
+from kernels.mpm.mpm_example import launch, make_arguments, swap
 from tests.sim_scene import SEPARATE, SLIP, STICK, fill_box, make_scene
 
 F32 = np.float32

@@ -30,7 +30,7 @@ def test_every_listed_mutant_exists() -> None:
 
 def test_a_rule_changes_one_thing() -> None:
     for mutant in mutate_twins.mutants_of("mpm_key.cu"):
-        before = (mutate_twins.FOLDER / mutant.file).read_text().split("\n")
+        before = mutate_twins.path_of(mutant.file).read_text().split("\n")
         after = mutant.text.split("\n")
         assert [n for n, (old, new) in enumerate(zip(before, after), 1) if old != new] == [mutant.line]
 

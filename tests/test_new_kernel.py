@@ -23,9 +23,9 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from kernels.common import F32, kernel
-from kernels.constants import COUNT_PARTICLES, COUNT_WORDS
-from kernels.kernel import Kernel, Pass, Traffic
+from kernels.base.common import F32, kernel
+from kernels.base.constants import COUNT_PARTICLES, COUNT_WORDS
+from kernels.base.kernel import Kernel, Pass, Traffic
 
 SLOW = F32(0.99)
 
@@ -68,10 +68,9 @@ extern "C" __global__ void __launch_bounds__(128) mpm_slow(Array<const int> coun
 """
 CALL_AFTER = re.compile(r"( +)self\._run\(mpm_g2p\.KERNEL\)\n")
 CALL = r'\g<0>\1self._run(mpm_slow.KERNEL, velocity_inout=self._other["velocity"])\n'
-IMPORT_BEFORE = "    mpm_sort,\n)"
+IMPORT_BEFORE = ", mpm_sort\n"
 CHECKS = (
     "tests/test_house.py",
-    "--deselect=tests/test_house.py::test_files_are_short",  # by the two lines that the copy's simulate.py has more
     "tests/test_house_kernels.py",
     "tests/test_house_cuda.py",
     "tests/test_cuda_compile.py::test_every_twin_compiles[sm_90]",
@@ -87,13 +86,13 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in tracked():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, folder / name)
-    (folder / "kernels/mpm_slow.py").write_text(PYTHON_FILE)
-    (folder / "kernels/mpm_slow.cu").write_text(CUDA_FILE)
+    (folder / "kernels/mpm/mpm_slow.py").write_text(PYTHON_FILE)
+    (folder / "kernels/mpm/mpm_slow.cu").write_text(CUDA_FILE)
     simulate = folder / "bench/simulate.py"
     text = simulate.read_text()
     text, calls = CALL_AFTER.subn(CALL, text)
     assert calls == 1 and text.count(IMPORT_BEFORE) == 1
-    text = text.replace(IMPORT_BEFORE, f"    mpm_slow,\n{IMPORT_BEFORE}")
+    text = text.replace(IMPORT_BEFORE, f", mpm_slow{IMPORT_BEFORE}")
     simulate.write_text(text)
     for command in (["init", "-q"], ["add", "."]):
         subprocess.run(["git", *command], cwd=folder, check=True, capture_output=True)
@@ -119,7 +118,7 @@ def test_it_is_found_checked_compiled_and_run(copy: Path) -> None:
 
 @pytest.mark.slow
 def test_its_twin_is_held_to_it(copy: Path) -> None:
-    twin = copy / "kernels/mpm_slow.cu"
+    twin = copy / "kernels/mpm/mpm_slow.cu"
     try:
         twin.write_text(CUDA_FILE.replace("* SLOW", "* ONE"))
         done = run(copy, "tests/test_twins.py", "-k", "mpm_slow-example")

@@ -18,7 +18,7 @@ from bench.cmd_peers import simulation_rows, trace_rows
 from bench.errors import CheckFailed, Unavailable
 from bench.peer_protocol import Peer
 from bench.peer_taichi import BACKEND, SIZE_32, SIZE_128, at_128
-from kernels import constants as k
+from kernels.base import constants as k
 
 SHIPPED = f"import taichi as ti\n{BACKEND}\n{SIZE_32}{SIZE_128}\n"
 

@@ -18,7 +18,7 @@ from bench.errors import UserError
 from bench.estimate import estimate, probe
 from bench.scene import GLOW_HIGH_K, GLOW_LOW_K, Scene, build_scene, glow_lut
 from bench.shot import load_shot, parse_shot, shot_names
-from kernels import constants as k
+from kernels.base import constants as k
 
 HERE = Path(__file__).parent
 POOL = HERE / "fixtures" / "pool.toml"

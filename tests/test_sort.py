@@ -6,8 +6,15 @@ import numba
 import numpy as np
 import pytest
 
-from kernels import mpm_sort
-from kernels.constants import BLOCK_NODES, CELL_COUNT_MAX, COUNT_BLOCKS, COUNT_CELL_MAX, COUNT_PARTICLES, COUNT_WORDS
+from kernels.base.constants import (
+    BLOCK_NODES,
+    CELL_COUNT_MAX,
+    COUNT_BLOCKS,
+    COUNT_CELL_MAX,
+    COUNT_PARTICLES,
+    COUNT_WORDS,
+)
+from kernels.mpm import mpm_sort
 
 BLOCKS = (5, 4, 6)
 BEYOND = 5  # particles' places that must stay as they are

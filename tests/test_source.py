@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kernels import constants, source
+from kernels.base import constants, source
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(source, "HERE", tmp_path)
-    return tmp_path
+    room = tmp_path / "room"
+    room.mkdir()
+    return room
 
 
 def test_each_file_is_pasted_once_where_it_is_first_asked_for(folder: Path) -> None:
@@ -23,12 +25,12 @@ def test_each_file_is_pasted_once_where_it_is_first_asked_for(folder: Path) -> N
     text = source.assemble("c")
     assert [text.count(f"int in_{name};") for name in "abc"] == [1, 1, 1]
     assert text.index("in_a") < text.index("in_b") < text.index("in_c")
-    assert '#line 3 "kernels/c.cu"\n\n\nint in_c;' in text and "#include" not in text
+    assert '#line 3 "kernels/room/c.cu"\n\n\nint in_c;' in text and "#include" not in text
 
 
 def test_what_cannot_be_pasted_is_said_with_file_and_line(folder: Path) -> None:
     (folder / "c.cu").write_text('\n#include "gone.cuh"\n')
-    with pytest.raises(source.SourceError, match=r"kernels/c\.cu:2: kernels/gone\.cuh: no such file"):
+    with pytest.raises(source.SourceError, match=r"kernels/room/c\.cu:2: kernels/gone\.cuh: no such file"):
         source.assemble("c")
     for line in ("#include <math.h>", '#include "other.h"'):
         (folder / "c.cu").write_text(f"{line}\n")
@@ -36,7 +38,7 @@ def test_what_cannot_be_pasted_is_said_with_file_and_line(folder: Path) -> None:
             source.assemble("c")
     (folder / "a.cuh").write_text("int in_a;\n")
     (folder / "c.cu").write_text('int early;\n#include "a.cuh"\n')
-    with pytest.raises(source.SourceError, match=r"kernels/c\.cu: the #include lines come first"):
+    with pytest.raises(source.SourceError, match=r"kernels/room/c\.cu: the #include lines come first"):
         source.assemble("c")
     with pytest.raises(source.SourceError, match=r"kernels/none\.cu: no such file"):
         source.assemble("none")
@@ -91,4 +93,4 @@ def test_entries_are_read_with_their_parameters() -> None:
 
 def test_every_twin_assembles() -> None:
     for name in source.twins():
-        assert f'"kernels/{name}.cu"' in source.assemble(name)
+        assert f'/{name}.cu"' in source.assemble(name)

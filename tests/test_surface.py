@@ -6,11 +6,9 @@ import numba
 import numpy as np
 import pytest
 
-from kernels import constants as k
-from kernels import (
-    fog_bricks,
-    fog_field,
-    fog_majorant,
+from kernels.base import constants as k
+from kernels.fog import fog_bricks, fog_field, fog_majorant
+from kernels.surface import (
     surf_box,
     surf_bricks,
     surf_count,
@@ -22,7 +20,7 @@ from kernels import (
     surf_smooth,
     surf_sort,
 )
-from kernels.bricks import bricks_from_dense, dense_from_bricks
+from kernels.surface.bricks import bricks_from_dense, dense_from_bricks
 from tests.reference import surface as plain
 
 F32 = np.float32

@@ -8,8 +8,8 @@ import numba
 import numpy as np
 import pytest
 
-from kernels import constants as k
-from kernels import img_trace
+from kernels.base import constants as k
+from kernels.image import img_trace
 from tests import trace_scene as scene
 from tests.reference.trace_sphere import glass_ball
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kernels import constants as k
+from kernels.base import constants as k
 from tests import trace_scene as scene
 
 F32 = np.float32

@@ -12,7 +12,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from kernels import constants as k
+from kernels.base import constants as k
 from tests import trace_scene as scene
 
 CELLS, EDGE, SAMPLES = 24, 20, 1024

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numba import njit
 
-from kernels import trace_math, trace_volume
-from kernels.common import F32
-from kernels.trace_liquid import water_choice
+from kernels.base.common import F32
+from kernels.trace import trace_math, trace_volume
+from kernels.trace.trace_liquid import water_choice
 from tests import trace_scene as scene
 
 COUNT = 200_000

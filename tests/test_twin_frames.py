@@ -14,7 +14,7 @@ from bench.render import Renderer
 from bench.scene import Scene, build_scene
 from bench.shot import SHOTS, load_shot
 from bench.simulate import Simulation
-from kernels import all_kernels
+from kernels.base.registry import all_kernels
 from tests.emulator import build
 from tests.emulator.backend import EmulatorBackend
 

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 from bench.twins import copied, differences, on_device
-from kernels import all_kernels, source
-from kernels.constants import COUNT_ERROR
-from kernels.kernel import Kernel, Pass
+from kernels.base import source
+from kernels.base.constants import COUNT_ERROR
+from kernels.base.kernel import Kernel, Pass
+from kernels.base.registry import all_kernels
 from tests.emulator import Emulator, build
 from tests.twin_cases import cases_of
 
@@ -131,7 +132,7 @@ FUNCTIONS = {
 
 
 def common_by_numba(a: np.ndarray, b: np.ndarray) -> dict[str, np.ndarray]:
-    from kernels import common
+    from kernels.base import common
 
     largest = common.F32(3.4028234663852886e38)
     x = np.where((np.abs(a) >= common.F32(1.1754943508222875e-38)) & (np.abs(a) <= largest), np.abs(a), common.F32(1))
@@ -217,7 +218,7 @@ def test_common_functions_give_the_same_bits(rng: np.random.Generator, gpu: Any)
 
 
 def test_the_roofs_loops_do_what_they_are_timed_for(rng: np.random.Generator) -> None:
-    from kernels import roof_probe as probe
+    from kernels.base import roof_probe as probe
 
     text = source.assemble("roof_probe")
     emulator = Emulator(device_sms=1, checked=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels import constants as k
+from kernels.base import constants as k
 from tests import trace_scene as scene
 
 F32 = np.float32

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from kernels import constants as k
-from kernels import img_resolve, img_trace
-from kernels.bricks import bricks_from_dense
+from kernels.base import constants as k
+from kernels.image import img_resolve, img_trace
+from kernels.surface.bricks import bricks_from_dense
 
 F32 = np.float32
 Args = dict[str, Any]

@@ -18,7 +18,7 @@ from bench.project.costs import Basis
 from bench.project.events import Outcome, simulate
 from bench.project.graph import SPREAD_EFFICIENCY, Shot, Tasks, film_tasks
 from bench.project.scenario import Pair, Scenario, Seconds
-from kernels.constants import FILM_WORDS
+from kernels.base.constants import FILM_WORDS
 
 NEAR = 1.05  # a shot has stopped getting faster when it is this near to its best
 PROBED_GPUS = tuple(2**n for n in range(15))

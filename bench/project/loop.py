@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit
 
 from bench.project.graph import KINDS, MERGE, SIMULATE, TRANSFER
-from kernels import cache_base
+from kernels.base.registry import cache_base
 
 # Words of the vectors that the compiled loop takes and fills
 (DISPATCH, STARTUP, STORAGE, CLIENT, LINK, LATENCY, HANDSHAKE, STREAMS, FAILURE, RESTART, NOISE) = range(11)

@@ -9,7 +9,8 @@ import time
 import numpy as np
 
 from bench.twins import copied, differences
-from kernels import all_kernels, source
+from kernels.base import source
+from kernels.base.registry import all_kernels
 from tests.emulator import Emulator, EmulatorError, build
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from bench.backend import HostArrays, Observer
-from kernels.kernel import Kernel
+from kernels.base.kernel import Kernel
 from tests.emulator.launcher import Emulator, guarded
 
 

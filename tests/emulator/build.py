@@ -13,7 +13,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from kernels import source
+from kernels.base import source
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent

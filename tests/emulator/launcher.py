@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from kernels import source
-from kernels.kernel import Kernel, Pass
+from kernels.base import source
+from kernels.base.kernel import Kernel, Pass
 from tests.emulator import build
 
 GUARD_BYTES = 4096  # before and behind each array

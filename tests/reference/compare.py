@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import copy
-import importlib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from kernels.base.registry import kernel_named
+
 
 def check_kernel(name: str, reference: Callable[..., None], arguments: dict[str, Any]) -> None:
     """The reference takes the kernel's arguments by name and fills its outputs."""
-    kernel = importlib.import_module(f"kernels.{name}").KERNEL
+    kernel = kernel_named(name)
     assert tuple(arguments) == kernel.argument_names
     plain = copy.deepcopy(arguments)
     kernel.cpu(*arguments.values())

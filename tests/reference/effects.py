@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from kernels import constants as k
-from kernels.common import sin_cos_f32
-from kernels.mpm_collide import collider_distance, terrain_height, vortex_target
+from kernels.base import constants as k
+from kernels.base.common import sin_cos_f32
+from kernels.mpm.mpm_collide import collider_distance, terrain_height, vortex_target
 
 F32 = np.float32
 ZERO, HALF, ONE, TWO = F32(0), F32(0.5), F32(1), F32(2)

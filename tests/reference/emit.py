@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernels import constants as k
-from kernels.common import sin_cos_f32
+from kernels.base import constants as k
+from kernels.base.common import sin_cos_f32
 
 F32 = np.float32
 WORD = 2**32

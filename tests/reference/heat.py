@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from kernels import constants as k
-from kernels.common import exp_f32, log_f32
-from kernels.common import fma as fused
-from kernels.mpm_collide import collider_distance, terrain_height
+from kernels.base import constants as k
+from kernels.base.common import exp_f32, log_f32
+from kernels.base.common import fma as fused
+from kernels.mpm.mpm_collide import collider_distance, terrain_height
 
 F32 = np.float32
 ZERO, HALF, ONE, TWO, THREE, FOUR = F32(0), F32(0.5), F32(1), F32(2), F32(3), F32(4)

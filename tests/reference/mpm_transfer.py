@@ -1,6 +1,6 @@
 """The transfer kernels read plainly: scalar loops over 27 nodes, the same written order of operations.
 
-State comes as the dictionary of ``kernels.mpm_example``; each function gives what its kernel writes.
+State comes as the dictionary of ``kernels.mpm.mpm_example``; each function gives what its kernel writes.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from kernels.common import F32, fma, round_even
-from kernels.constants import (
+from kernels.base.common import F32, fma, round_even
+from kernels.base.constants import (
     COUNT_PARTICLES,
     FORCE_GRAVITY_X,
     MATERIAL_BULK_MODULUS,
@@ -20,8 +20,8 @@ from kernels.constants import (
     STEP_VELOCITY_UNIT,
     WALL_CELLS,
 )
-from kernels.mpm_collide import apply_forces_and_boundaries, level_of_node
-from kernels.mpm_common import POSITION_MARGIN, VOLUME_RATIO_MAX, VOLUME_RATIO_MIN
+from kernels.mpm.mpm_collide import apply_forces_and_boundaries, level_of_node
+from kernels.mpm.mpm_common import POSITION_MARGIN, VOLUME_RATIO_MAX, VOLUME_RATIO_MIN
 
 ONE, HALF, FOUR, MASS_SCALE = F32(1.0), F32(0.5), F32(4.0), F32(1 << 22)
 plain = njit(error_model="numpy")

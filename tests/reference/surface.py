@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numba import njit
 
-from kernels.common import F32, fma
-from kernels.constants import (
+from kernels.base.common import F32, fma
+from kernels.base.constants import (
     BRICK_OUTSIDE,
     PICTURE_CELL,
     PICTURE_FOG_REACH,

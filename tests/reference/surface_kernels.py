@@ -11,9 +11,9 @@ import math
 import numpy as np
 from numba import njit
 
-from kernels import constants as k
-from kernels.common import F32, fma
-from kernels.mpm_collide import terrain_height, terrain_normal
+from kernels.base import constants as k
+from kernels.base.common import F32, fma
+from kernels.mpm.mpm_collide import terrain_height, terrain_normal
 from tests.reference.surface import _filter, _sums, box
 
 ONE, ZERO, HALF, TWO, THREE = F32(1.0), F32(0.0), F32(0.5), F32(2.0), F32(3.0)

@@ -5,14 +5,14 @@ CASES[kernel][label](rng) gives the kernel's arguments by name.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from kernels import constants as k
-from kernels.fx_air import CHUNK
+from kernels.base import constants as k
+from kernels.base.registry import kernel_named
+from kernels.effects.fx_air import CHUNK
 
 F32 = np.float32
 Arguments = dict[str, Any]
@@ -21,7 +21,7 @@ DENORMAL = F32(1e-42)
 
 
 def _example(kernel: str, rng: np.random.Generator, size: int) -> Arguments:
-    arguments: Arguments = importlib.import_module(f"kernels.{kernel}").KERNEL.example(rng, size)
+    arguments: Arguments = kernel_named(kernel).example(rng, size)
     return arguments
 
 
@@ -273,7 +273,7 @@ COUNTS: dict[str, Maker] = {
 
 def birth_from(count: Arguments, alive: int, room: int | None) -> Arguments:
     """The births of a count's arguments, behind ``alive`` survivors; ``room`` places for them, or enough."""
-    from kernels.fx_birth_count import cpu as count_births
+    from kernels.effects.fx_birth_count import cpu as count_births
 
     count = dict(count)
     count_births(*count.values())

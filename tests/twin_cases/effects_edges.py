@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernels import constants as k
-from kernels.fx_air import CHUNK, chance
-from kernels.fx_source import STREAM_COUNT
+from kernels.base import constants as k
+from kernels.effects.fx_air import CHUNK, chance
+from kernels.effects.fx_source import STREAM_COUNT
 from tests.twin_cases.effects import F32, Arguments, Maker, birth_from, count_many, move_solids
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from kernels import constants as k
-from kernels import mpm_grid
+from kernels.base import constants as k
+from kernels.mpm import mpm_grid
 
 Maker = Callable[[np.random.Generator], dict[str, Any]]
 

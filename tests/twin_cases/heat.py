@@ -6,14 +6,14 @@ CASES[kernel][label](rng) gives the kernel's arguments by name.
 from __future__ import annotations
 
 import functools
-import importlib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from kernels import constants as k
-from kernels.mpm_heat_example import make_heat_state
+from kernels.base import constants as k
+from kernels.base.registry import kernel_named
+from kernels.heat.mpm_heat_example import make_heat_state
 
 F32 = np.float32
 Arguments = dict[str, Any]
@@ -23,7 +23,7 @@ FEW = 216  # particles: a cube of three cells' edge
 
 
 def only(kernel: str, state: Arguments) -> Arguments:
-    names = importlib.import_module(f"kernels.{kernel}").KERNEL.argument_names
+    names = kernel_named(kernel).argument_names
     return {name: state[name] for name in names}
 
 
@@ -229,7 +229,7 @@ def _from_state(kernel: str, label: str) -> Maker:
 
 
 def _emit(rng: np.random.Generator, count: int, direction: tuple[float, ...], heat: bool = True) -> Arguments:
-    arguments = importlib.import_module("kernels.mpm_emit").KERNEL.example(rng, max(count, 1))
+    arguments = kernel_named("mpm_emit").example(rng, max(count, 1))
     room = 5
     for name in ("position_inout", "velocity_inout", "temperature_inout", "viscosity_inout"):
         array = arguments[name]

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernels import constants as k
-from kernels.mpm_heat_g2p import STEEP
-from kernels.mpm_heat_grid import WEIGHT_MIN
+from kernels.base import constants as k
+from kernels.heat.mpm_heat_g2p import STEEP
+from kernels.heat.mpm_heat_grid import WEIGHT_MIN
 from tests.twin_cases.heat import F32, Arguments, Maker, at_wall, only, plain
 
 HEIGHT_M = 1.0  # of the particle; solids end there

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from kernels import constants as k
-from kernels import mpm_key
-from kernels.mpm_common import PEAK_VOLUME_MIN
+from kernels.base import constants as k
+from kernels.mpm import mpm_key
+from kernels.mpm.mpm_common import PEAK_VOLUME_MIN
 
 F32 = np.float32
 Arguments = dict[str, Any]

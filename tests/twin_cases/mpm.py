@@ -5,15 +5,15 @@ CASES[kernel][label](rng) gives the kernel's arguments by name.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from kernels import constants as k
-from kernels.mpm_common import PEAK_GRADIENT, PEAK_VOLUME_MAX, PEAK_VOLUME_MIN, position_limits
-from kernels.mpm_example import launch, make_arguments, swap
+from kernels.base import constants as k
+from kernels.base.registry import kernel_named
+from kernels.mpm.mpm_common import PEAK_GRADIENT, PEAK_VOLUME_MAX, PEAK_VOLUME_MIN, position_limits
+from kernels.mpm.mpm_example import launch, make_arguments, swap
 
 F32 = np.float32
 Arguments = dict[str, Any]
@@ -339,7 +339,7 @@ def arguments_of(kernel: str, maker: Maker) -> Maker:
             state["peak"][...] = 7
             for name in ORDER[: ORDER.index(kernel)]:
                 launch(state, name)
-        names = importlib.import_module(f"kernels.{kernel}").KERNEL.argument_names
+        names = kernel_named(kernel).argument_names
         return {name: state[name] for name in names}
 
     return make

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernels import constants as k
-from kernels.mpm_common import PEAK_VOLUME_MAX, PEAK_VOLUME_MIN, position_limits
-from kernels.mpm_control import BOUND_MAX, SLACK
-from kernels.mpm_example import launch
+from kernels.base import constants as k
+from kernels.mpm.mpm_common import PEAK_VOLUME_MAX, PEAK_VOLUME_MIN, position_limits
+from kernels.mpm.mpm_control import BOUND_MAX, SLACK
+from kernels.mpm.mpm_example import launch
 from tests.twin_cases import key
 from tests.twin_cases.mpm import (
     DX,

@@ -7,14 +7,14 @@ kernels before; outputs hold 7 beforehand, so that a stray or missing write show
 from __future__ import annotations
 
 import copy
-import importlib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from kernels import constants as k
-from kernels.surf_bricks import picture_grid, picture_parameters
+from kernels.base import constants as k
+from kernels.base.registry import kernel_named
+from kernels.surface.surf_bricks import picture_grid, picture_parameters
 
 F32 = np.float32
 Arguments = dict[str, Any]
@@ -117,7 +117,7 @@ class Chain:
         )  # fmt: skip
 
     def launch(self, kernel: str, label: str = "", **given: Any) -> None:
-        made = importlib.import_module(f"kernels.{kernel}").KERNEL
+        made = kernel_named(kernel)
         arguments = {name: given[name] for name in made.argument_names}
         self.before[kernel + label] = copy.deepcopy(arguments)
         made.cpu(*arguments.values())

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels import constants as k
+from kernels.base import constants as k
 from tests.twin_cases.surface import (
     CELL,
     CUT,

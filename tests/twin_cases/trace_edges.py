@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from kernels import constants as k
-from kernels.trace_math import TINY
+from kernels.base import constants as k
+from kernels.trace.trace_math import TINY
 from tests import trace_scene as scene
 from tests.trace_parts import (
     NODES,

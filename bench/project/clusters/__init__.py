@@ -1,0 +1,1 @@
+"""The clusters that ship, one TOML file each."""

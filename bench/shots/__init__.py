@@ -1,0 +1,1 @@
+"""The shots that ship, one TOML file each."""

@@ -1,0 +1,1 @@
+"""Effects particles: spray, foam and embers, born, carried and dying."""

@@ -1,0 +1,1 @@
+"""Effects particles to fog in bricks, with local majorants."""

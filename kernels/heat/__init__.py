@@ -1,0 +1,1 @@
+"""Heat and lava: conduction, radiation, viscosity from temperature."""

@@ -1,0 +1,1 @@
+"""Pictures: samples of every pixel, and what they resolve to."""

@@ -1,0 +1,1 @@
+"""The fluid: MLS-MPM on a block-sparse grid."""

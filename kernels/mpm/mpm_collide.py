@@ -1,0 +1,295 @@
+"""Boundary conditions and driven forces at one grid node, as device functions.
+
+Order at a node: driven vortex, colliders, terrain, walls of the box. All positions are grid-local metres, velocities
+m/s. A collider is a signed distance d (m, negative inside the solid): a node with d <= CONTACT cells takes the
+boundary's velocity condition. ``stick`` sets v = 0, ``slip`` removes v.n, ``separate`` removes v.n only where it points
+into the solid (Stomakhin et al. 2013, section 8).
+
+The vortex relaxes the flow to a target: Kaufmann (Scully) swirl v_t = V 2q / (1 + q^2) with q = r / core(z), an inflow
+that gathers water on the core radius, an updraft V_z / (1 + q^4). The centripetal acceleration of the target,
+v_t u_t / r, is added too: it stands for the low pressure of the air column, and lets the target be a steady flow.
+Relaxation is implicit, v += (target - v) k dt / (1 + k dt), so it is stable for any rate k.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from kernels.base.common import F32, HALF, ONE, TWO, ZERO, device, sin_cos_f32
+from kernels.base.constants import (
+    BOUNDARY_SLIP,
+    BOUNDARY_STICK,
+    COLLIDER_A,
+    COLLIDER_B,
+    COLLIDER_BOX,
+    COLLIDER_C,
+    COLLIDER_CAPSULE,
+    COLLIDER_FRICTION,
+    COLLIDER_KIND,
+    COLLIDER_SPHERE,
+    COLLIDER_VESSEL,
+    STEP_DT,
+    STEP_TIME,
+    VORTEX_CORE,
+    VORTEX_FLARE,
+    VORTEX_INFLOW,
+    VORTEX_ON,
+    VORTEX_RATE,
+    VORTEX_REACH,
+    VORTEX_SWAY,
+    VORTEX_SWIRL,
+    VORTEX_UPDRAFT,
+    VORTEX_X,
+    VORTEX_Y,
+    VORTEX_Z_HIGH,
+    VORTEX_Z_LOW,
+    WALL_CELLS,
+)
+
+FAR = F32(1.0e30)
+THREE = F32(3.0)
+TINY = F32(1.0e-20)
+SWAY_RATE, SWAY_TWIST = F32(1.7), F32(2.6)  # rad/s; rad from the foot of the axis to its top
+FADE_BAND = F32(0.5)  # beyond the reach the vortex fades over half the reach
+TOP_BAND = F32(0.2)  # and over the top fifth of its height
+WALL_LOW = F32(WALL_CELLS + 0.5)  # half a cell of margin, so that no rounding moves a node across a wall
+CONTACT = F32(0.5)  # cells; the outermost nodes that a solid holds are then, on average, on its surface and not inside
+NORMAL_STEP = F32(0.25)  # cells, for normals by central differences
+
+
+@device
+def _clamp01(x):
+    if x < ZERO:
+        return ZERO
+    if x > ONE:
+        return ONE
+    return x
+
+
+@device
+def _smooth(x):
+    x = _clamp01(x)
+    return x * x * (THREE - TWO * x)
+
+
+@device
+def vortex_level(force_in, time_s, z):
+    """(core radius, axis x and y, weight at the foot, weight at the top) of the vortex at one height; core 0: none."""
+    z_low, z_high = force_in[VORTEX_Z_LOW], force_in[VORTEX_Z_HIGH]
+    core = force_in[VORTEX_CORE] + force_in[VORTEX_FLARE] * (z - z_low)
+    if z <= z_low or z >= z_high or core <= ZERO:
+        return ZERO, ZERO, ZERO, ZERO, ZERO
+    height = (z - z_low) / (z_high - z_low)
+    sway = force_in[VORTEX_SWAY] * height
+    sine, cosine = sin_cos_f32(SWAY_RATE * time_s + SWAY_TWIST * height)
+    axis_x, axis_y = force_in[VORTEX_X] + sway * sine, force_in[VORTEX_Y] + sway * cosine
+    return core, axis_x, axis_y, _smooth((z - z_low) / core), _smooth((ONE - height) / TOP_BAND)
+
+
+@device
+def vortex_at(force_in, level, x, y):
+    """(u, v, w, e_x, e_y, centripetal 1/s, weight 0..1): the driven flow at a point; e is the radial direction."""
+    core, axis_x, axis_y, foot, top = level
+    dx, dy = x - axis_x, y - axis_y
+    r = math.sqrt(dx * dx + dy * dy)
+    reach = force_in[VORTEX_REACH]
+    beyond = (r - reach) / (FADE_BAND * reach)
+    if core <= ZERO or beyond >= ONE:
+        return ZERO, ZERO, ZERO, ONE, ZERO, ZERO, ZERO
+    weight = (ONE - _smooth(beyond)) * foot * top
+    inverse_r = ONE / (r + TINY)
+    e_x, e_y = dx * inverse_r, dy * inverse_r
+    q = r / core
+    # Swirl is anticlockwise seen from above; angular = v_t / r stays finite on the axis
+    angular = force_in[VORTEX_SWIRL] * TWO / (core * (ONE + q * q))
+    excess = q - ONE
+    distance = excess
+    if distance < ZERO:
+        distance = -distance
+    radial = -force_in[VORTEX_INFLOW] * excess / (ONE + distance)
+    u = radial * e_x - angular * dy
+    v = radial * e_y + angular * dx
+    q2 = q * q
+    return u, v, force_in[VORTEX_UPDRAFT] / (ONE + q2 * q2), e_x, e_y, angular, weight
+
+
+@device
+def vortex_target(force_in, time_s, x, y, z):
+    """What ``vortex_at`` gives, at any point."""
+    return vortex_at(force_in, vortex_level(force_in, time_s, z), x, y)
+
+
+@device
+def apply_vortex(x, y, vx, vy, vz, dt, force_in, level):
+    """Velocity of a node after one step of the vortex."""
+    u, v, w, e_x, e_y, angular, weight = vortex_at(force_in, level, x, y)
+    if weight <= ZERO:
+        return vx, vy, vz
+    rate = force_in[VORTEX_RATE] * weight * dt
+    gain = rate / (ONE + rate)
+    tangential = vy * e_x - vx * e_y
+    pull = angular * tangential * weight * dt
+    vx = vx + (u - vx) * gain - pull * e_x
+    vy = vy + (v - vy) * gain - pull * e_y
+    return vx, vy, vz + (w - vz) * gain
+
+
+@device
+def terrain_height(terrain_geometry_in, terrain_in, x, y):
+    """Height of the terrain (m) at (x, y): bilinear between the points, clamped outside them."""
+    count_x, count_y = terrain_in.shape
+    spacing = terrain_geometry_in[2]
+    a = (x - terrain_geometry_in[0]) / spacing
+    b = (y - terrain_geometry_in[1]) / spacing
+    last_a, last_b = F32(count_x - 1), F32(count_y - 1)
+    if a < ZERO:
+        a = ZERO
+    if a > last_a:
+        a = last_a
+    if b < ZERO:
+        b = ZERO
+    if b > last_b:
+        b = last_b
+    i, j = np.int32(a), np.int32(b)
+    if i > count_x - 2:
+        i = np.int32(count_x - 2)
+    if j > count_y - 2:
+        j = np.int32(count_y - 2)
+    fa, fb = a - F32(i), b - F32(j)
+    low = terrain_in[i, j] + (terrain_in[i + 1, j] - terrain_in[i, j]) * fa
+    high = terrain_in[i, j + 1] + (terrain_in[i + 1, j + 1] - terrain_in[i, j + 1]) * fa
+    return low + (high - low) * fb
+
+
+@device
+def terrain_normal(terrain_geometry_in, terrain_in, x, y):
+    """Unit normal of the terrain at (x, y), by central differences over one spacing."""
+    half = HALF * terrain_geometry_in[2]
+    slope_x = terrain_height(terrain_geometry_in, terrain_in, x + half, y) - terrain_height(
+        terrain_geometry_in, terrain_in, x - half, y
+    )
+    slope_y = terrain_height(terrain_geometry_in, terrain_in, x, y + half) - terrain_height(
+        terrain_geometry_in, terrain_in, x, y - half
+    )
+    spacing = terrain_geometry_in[2]
+    inverse = ONE / math.sqrt(slope_x * slope_x + slope_y * slope_y + spacing * spacing)
+    return -slope_x * inverse, -slope_y * inverse, spacing * inverse
+
+
+@device
+def collider_distance_one(collider_in, c, x, y, z):
+    """Signed distance (m) to collider ``c``; very far for a row of kind 0."""
+    kind = np.int32(collider_in[c, COLLIDER_KIND])
+    if kind == 0:
+        return FAR
+    px = x - collider_in[c, COLLIDER_A]
+    py = y - collider_in[c, COLLIDER_A + 1]
+    pz = z - collider_in[c, COLLIDER_A + 2]
+    if kind == COLLIDER_SPHERE:
+        return math.sqrt(px * px + py * py + pz * pz) - collider_in[c, COLLIDER_B]
+    if kind == COLLIDER_CAPSULE:
+        bx = collider_in[c, COLLIDER_B] - collider_in[c, COLLIDER_A]
+        by = collider_in[c, COLLIDER_B + 1] - collider_in[c, COLLIDER_A + 1]
+        bz = collider_in[c, COLLIDER_B + 2] - collider_in[c, COLLIDER_A + 2]
+        h = _clamp01((px * bx + py * by + pz * bz) / (bx * bx + by * by + bz * bz + TINY))
+        qx, qy, qz = px - bx * h, py - by * h, pz - bz * h
+        return math.sqrt(qx * qx + qy * qy + qz * qz) - collider_in[c, COLLIDER_C]
+    if kind == COLLIDER_VESSEL:
+        return collider_in[c, COLLIDER_B] - math.sqrt(px * px + py * py)
+    rounding = collider_in[c, COLLIDER_C]
+    if kind == COLLIDER_BOX:
+        qx = math.fabs(px) - (collider_in[c, COLLIDER_B] - rounding)
+        qy = math.fabs(py) - (collider_in[c, COLLIDER_B + 1] - rounding)
+    else:  # COLLIDER_CYLINDER
+        qx = math.sqrt(px * px + py * py) - (collider_in[c, COLLIDER_B] - rounding)
+        qy = -FAR
+    qz = math.fabs(pz) - (collider_in[c, COLLIDER_B + 2] - rounding)
+    # Outside: length of the positive parts; inside: the least negative part
+    inside = qx
+    if qy > inside:
+        inside = qy
+    if qz > inside:
+        inside = qz
+    if inside > ZERO:
+        inside = ZERO
+    if qx < ZERO:
+        qx = ZERO
+    if qy < ZERO:
+        qy = ZERO
+    if qz < ZERO:
+        qz = ZERO
+    return math.sqrt(qx * qx + qy * qy + qz * qz) + inside - rounding
+
+
+@device
+def collider_distance(collider_in, x, y, z):
+    """Signed distance (m) to the nearest of all colliders."""
+    nearest = FAR
+    for c in range(collider_in.shape[0]):
+        d = collider_distance_one(collider_in, c, x, y, z)
+        if d < nearest:
+            nearest = d
+    return nearest
+
+
+@device
+def collider_normal_one(collider_in, c, h, x, y, z):
+    """Unit outward normal of collider ``c`` by central differences of step ``h`` (m)."""
+    gx = collider_distance_one(collider_in, c, x + h, y, z) - collider_distance_one(collider_in, c, x - h, y, z)
+    gy = collider_distance_one(collider_in, c, x, y + h, z) - collider_distance_one(collider_in, c, x, y - h, z)
+    gz = collider_distance_one(collider_in, c, x, y, z + h) - collider_distance_one(collider_in, c, x, y, z - h)
+    inverse = ONE / math.sqrt(gx * gx + gy * gy + gz * gz + TINY)
+    return gx * inverse, gy * inverse, gz * inverse
+
+
+@device
+def bounce(boundary, nx, ny, nz, vx, vy, vz):
+    """Velocity that the boundary kind leaves at a node inside a solid with outward normal n."""
+    if boundary == BOUNDARY_STICK:
+        return ZERO, ZERO, ZERO
+    into = vx * nx + vy * ny + vz * nz
+    if boundary == BOUNDARY_SLIP or into < ZERO:
+        return vx - into * nx, vy - into * ny, vz - into * nz
+    return vx, vy, vz
+
+
+@device
+def level_of_node(z, step_in, force_in):
+    """What the vortex has in common at all nodes of one height."""
+    if force_in[VORTEX_ON] == ZERO:
+        return ZERO, ZERO, ZERO, ZERO, ZERO
+    return vortex_level(force_in, step_in[STEP_TIME], z)
+
+
+@device
+def apply_forces_and_boundaries(
+    x, y, z, vx, vy, vz, level, cells_x, cells_y, cells_z, cell_size_m, step_in, force_in, walls_in, collider_in,
+    terrain_geometry_in, terrain_in,
+):  # fmt: skip
+    """(vx, vy, vz) of a node after vortex, colliders, terrain and walls; level: ``level_of_node(z, ...)``."""
+    if level[0] > ZERO:
+        vx, vy, vz = apply_vortex(x, y, vx, vy, vz, step_in[STEP_DT], force_in, level)
+    contact = CONTACT * cell_size_m
+    for c in range(collider_in.shape[0]):
+        if collider_in[c, COLLIDER_KIND] != ZERO and collider_distance_one(collider_in, c, x, y, z) <= contact:
+            nx, ny, nz = collider_normal_one(collider_in, c, NORMAL_STEP * cell_size_m, x, y, z)
+            vx, vy, vz = bounce(np.int32(collider_in[c, COLLIDER_FRICTION]), nx, ny, nz, vx, vy, vz)
+    if terrain_geometry_in[3] != ZERO and z <= contact + terrain_height(terrain_geometry_in, terrain_in, x, y):
+        nx, ny, nz = terrain_normal(terrain_geometry_in, terrain_in, x, y)
+        vx, vy, vz = bounce(np.int32(terrain_geometry_in[3]) - 1, nx, ny, nz, vx, vy, vz)
+    low = WALL_LOW * cell_size_m
+    if x < low:
+        vx, vy, vz = bounce(walls_in[0], ONE, ZERO, ZERO, vx, vy, vz)
+    if x > (F32(cells_x) - WALL_LOW) * cell_size_m:
+        vx, vy, vz = bounce(walls_in[1], -ONE, ZERO, ZERO, vx, vy, vz)
+    if y < low:
+        vx, vy, vz = bounce(walls_in[2], ZERO, ONE, ZERO, vx, vy, vz)
+    if y > (F32(cells_y) - WALL_LOW) * cell_size_m:
+        vx, vy, vz = bounce(walls_in[3], ZERO, -ONE, ZERO, vx, vy, vz)
+    if z < low:
+        vx, vy, vz = bounce(walls_in[4], ZERO, ZERO, ONE, vx, vy, vz)
+    if z > (F32(cells_z) - WALL_LOW) * cell_size_m:
+        vx, vy, vz = bounce(walls_in[5], ZERO, ZERO, -ONE, vx, vy, vz)
+    return vx, vy, vz

@@ -1,0 +1,128 @@
+"""Sixteen particles at once: a batch of sorted particles as vectors with one particle a lane, and back.
+
+Per-particle arithmetic of a transfer is short, but a chain: an out-of-order core sees two particles of it at a time and
+mostly waits. So a block's particles go in batches of whole cells through separate loops: first what depends on the
+particle alone, sixteen to a vector (this file), into a work array in cache; then the 27 nodes, particle by particle,
+with operands broadcast from there.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kernels.base.common import device
+from kernels.base.constants import BLOCK_NODES, CELL_COUNT_MAX
+from kernels.base.vector import (
+    join4,
+    join8,
+    load4,
+    make_blend,
+    make_constant,
+    make_shuffle,
+    peek,
+    poke,
+    store,
+    vadd,
+    vfloor,
+    vfma,
+    vmul,
+    vsub,
+)
+
+BATCH = 128  # particles; a batch holds whole cells, so at least CELL_COUNT_MAX
+STRIDE = BATCH + 16  # words of a row of the work array: one value for each particle of a batch, and padding
+assert BATCH >= CELL_COUNT_MAX
+
+zero16, half16, one16 = (make_constant([value] * 16) for value in (0.0, 0.5, 1.0))
+three_quarters16 = make_constant([0.75] * 16)
+quad_0, quad_1, quad_2, quad_3 = (make_shuffle([4 * k, 4 * k + 1, 4 * k + 2, 4 * k + 3], 16) for k in range(4))
+
+
+def in_quads(pattern):
+    """A two-vector shuffle that does the same in each group of four lanes; 4..7 are the second vector's."""
+    return make_blend([4 * group + (i if i < 4 else i + 12) for group in range(4) for i in pattern])
+
+
+_low, _high = in_quads([0, 4, 1, 5]), in_quads([2, 6, 3, 7])
+_left, _right = in_quads([0, 1, 4, 5]), in_quads([2, 3, 6, 7])
+
+
+@device
+def transpose(a, b, c, d):
+    """4 x 4 within each group of four lanes; its own inverse."""
+    ab, cd = _low(a, b), _low(c, d)
+    ef, gh = _high(a, b), _high(c, d)
+    return _left(ab, cd), _right(ab, cd), _left(ef, gh), _right(ef, gh)
+
+
+@device
+def batch_end(cell_start_in, s, cell):
+    """The cell after the last one of the batch that starts at ``cell`` of active block ``s``."""
+    begin = peek(cell_start_in, s * BLOCK_NODES + cell)
+    end = cell + 1
+    while end < BLOCK_NODES and peek(cell_start_in, s * BLOCK_NODES + end + 1) - begin <= BATCH:
+        end += 1
+    return end
+
+
+@device
+def list_particles(order_in, begin, count, index):
+    """Copy a batch's particle numbers, the last one again up to a multiple of 16; the number of groups of 16."""
+    for i in range(count):
+        poke(index, i, peek(order_in, begin + i))
+    groups = (count + 15) >> 4
+    for i in range(count, groups * 16):
+        poke(index, i, peek(order_in, begin + count - 1))
+    return groups
+
+
+@device
+def load_fields(array, words, first, index, group):
+    """Fields first .. first + 3 of sixteen particles ``index[16 group ..]`` of a row of ``words``: four vectors."""
+    i = group * 16
+    a = load_four(array, words, first, index, i)
+    b = load_four(array, words, first, index, i + 1)
+    c = load_four(array, words, first, index, i + 2)
+    d = load_four(array, words, first, index, i + 3)
+    return transpose(a, b, c, d)
+
+
+@device
+def load_four(array, words, first, index, i):
+    """Fields first .. first + 3 of particles ``index[i], [i + 4], [i + 8], [i + 12]``: four lanes each."""
+    a = load4(array, np.int64(peek(index, i)) * words + first)
+    b = load4(array, np.int64(peek(index, i + 4)) * words + first)
+    c = load4(array, np.int64(peek(index, i + 8)) * words + first)
+    d = load4(array, np.int64(peek(index, i + 12)) * words + first)
+    return join8(join4(a, b), join4(c, d))
+
+
+@device
+def store_fields(array, at, step, a, b, c, d):
+    """Inverse of ``load_fields`` for sixteen particles in a row: fields of particle i at at + i * step."""
+    a, b, c, d = transpose(a, b, c, d)
+    _store_four(array, at, step, a)
+    _store_four(array, at + step, step, b)
+    _store_four(array, at + 2 * step, step, c)
+    _store_four(array, at + 3 * step, step, d)
+
+
+@device
+def _store_four(array, at, step, a):
+    store(array, at, quad_0(a))
+    store(array, at + 4 * step, quad_1(a))
+    store(array, at + 8 * step, quad_2(a))
+    store(array, at + 12 * step, quad_3(a))
+
+
+@device
+def spline16(x, inverse_cell):
+    """(g, w_0, w_1, w_2) of sixteen coordinates: offset from the nearest node, quadratic B-spline."""
+    scaled = vmul(x, inverse_cell)
+    g = vsub(vsub(scaled, vfloor(vsub(scaled, half16()))), one16())
+    h = vsub(half16(), g)
+    w0 = vmul(vmul(h, h), half16())
+    w1 = vfma(vsub(zero16(), g), g, three_quarters16())
+    h = vadd(half16(), g)
+    w2 = vmul(vmul(h, h), half16())
+    return g, w0, w1, w2

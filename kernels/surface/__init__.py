@@ -1,0 +1,1 @@
+"""Particles to the liquid's level set in bricks."""

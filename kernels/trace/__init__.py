@@ -1,0 +1,1 @@
+"""The path tracer: what a path meets, and how light goes on."""
