@@ -24,6 +24,6 @@ def gpu(request: pytest.FixtureRequest) -> Any:
     number = request.config.getoption("--device")
     if number is None:
         return None
-    from bench.backend_cupy import CupyBackend
+    from bench.backend.cupy_gpu import CupyBackend
 
     return CupyBackend(number)

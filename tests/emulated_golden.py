@@ -10,11 +10,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.render import Renderer
-from bench.scene import build_scene
-from bench.shot import load_shot, shot_names
-from bench.simulate import Simulation
-from bench.verify import expected, load_golden
+from bench.check.golden import expected, load_golden
+from bench.pipeline.render import Renderer
+from bench.pipeline.scene.build import build_scene
+from bench.pipeline.simulate import Simulation
+from bench.shot.load import load_shot, shot_names
 from tests.emulated_gpu import emulated_gpu
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.backend_cupy import CupyBackend
+from bench.backend.cupy_gpu import CupyBackend
 from kernels.base.kernel import Pass
 from tests.emulator import Emulator, launcher
 from tests.fake_cupy import FakeCupy, FakeGpu

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.measure import Case, Makers
+from bench.measure.meter import Case
+from bench.pipeline.makers import Makers
 from kernels.base.kernel import Kernel
 
 
@@ -44,7 +45,7 @@ class Workshop:
         self.log.append("scene")
         return SimpleNamespace(shot_name="fake", size=size)
 
-    def _write(self, picture: Any, scene: Any, case: Case, stem: Path) -> None:
+    def _write(self, picture: Any, scene: Any, frame: int, stem: Path) -> None:
         self.log.append("encode")
 
 

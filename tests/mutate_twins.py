@@ -29,7 +29,7 @@ from unittest import mock
 
 import numpy as np
 
-from bench.twins import differences
+from bench.backend.same_bits import differences
 from kernels.base import source
 from kernels.base.registry import all_kernels
 from tests.emulator import EmulatorError, build

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.project.evidence import Work
-from bench.record import STAGES, Record, Row
+from bench.project.inputs.evidence import Work
+from bench.record.schema import STAGES, Record, Row
 
 SECONDS = {"simulate": 1.0, "surface": 0.1, "trace": 4.0, "resolve": 0.01, "encode": 0.05}
 WORK = {

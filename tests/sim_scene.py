@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.scene import EffectsParams, Emitter, Scene
+from bench.pipeline.scene.build import EffectsParams, Emitter, Scene
 from kernels.base import constants as k
 
 F32 = np.float32

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from bench import ahead
-from bench.progress import Silent
+from bench.backend import ahead
+from bench.base.progress import Silent
 from kernels.base import registry
 
 

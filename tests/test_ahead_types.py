@@ -10,11 +10,11 @@ import numba
 import numpy as np
 import pytest
 
-from bench.backend import NumbaBackend
-from bench.render import Renderer
-from bench.scene import build_scene
-from bench.shot import load_shot
-from bench.simulate import Simulation
+from bench.backend.numba_cpu import NumbaBackend
+from bench.pipeline.render import Renderer
+from bench.pipeline.scene.build import build_scene
+from bench.pipeline.simulate import Simulation
+from bench.shot.load import load_shot
 from kernels.base import registry
 from kernels.base.kernel import Kernel
 from kernels.base.registry import all_kernels

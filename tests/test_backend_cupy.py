@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import backend_cupy, cuda_compile
-from bench.backend import KernelTimes
-from bench.backend_cupy import ARGUMENT, CupyBackend, argument
-from bench.cuda_compile import Compiler, choose_target
-from bench.errors import CheckFailed, Unavailable
+from bench.backend import cupy_gpu, nvrtc_cache
+from bench.backend.cupy_gpu import ARGUMENT, CupyBackend, argument
+from bench.backend.nvrtc_cache import Compiler, choose_target
+from bench.backend.protocol import KernelTimes
+from bench.base.errors import CheckFailed, Unavailable
 from kernels.base import source
 from kernels.base.kernel import Kernel, Pass
 from tests.fake_cupy import CudaRuntimeError, FakeCupy, FakeGpu
@@ -263,5 +263,5 @@ def test_the_real_nvrtc_makes_machine_code(tmp_path: Path) -> None:
 
 
 def test_modules_say_that_no_gpu_has_run_them() -> None:
-    for module in (backend_cupy, cuda_compile):
+    for module in (cupy_gpu, nvrtc_cache):
         assert "Not yet run on a GPU" in str(module.__doc__)

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bench.backend import FakeBackend
-from bench.cli import main
-from bench.measure import ShotMeter
-from bench.project.backtest import Result, backtest, cells_of, document, overall
-from bench.project.backtest_cases import (
+from bench.cli.main import main
+from bench.measure.meter import ShotMeter
+from bench.project.backtest.bar import Result, backtest, cells_of, document, overall
+from bench.project.backtest.cases import (
     RAYTRACER,
     Case,
     around,
@@ -24,14 +23,15 @@ from bench.project.backtest_cases import (
     speedup,
     worker_cases,
 )
-from bench.project.dispatch_file import dispatch_cases, read_trial
-from bench.project.dispatch_trial import Trial
-from bench.project.evidence import points_of
-from bench.project.series import KINDS, LADDER, SeriesMeter, SizeCase, cases_of, resized
-from bench.record import STAGES
-from bench.shot import load_shot
+from bench.project.backtest.dispatch_file import dispatch_cases, read_trial
+from bench.project.backtest.dispatch_trial import Trial
+from bench.project.backtest.series import KINDS, LADDER, SeriesMeter, SizeCase, cases_of, resized
+from bench.project.inputs.evidence import points_of
+from bench.record.schema import STAGES
+from bench.shot.load import load_shot
 from tests.fake_shot import Workshop
 from tests.project_record import LAWS, make_record, make_row, series
+from tests.support.fake_backend import FakeBackend
 
 
 def case(predicted: float, measured: float, sigma: float = 0.1) -> Case:
@@ -118,7 +118,7 @@ def test_the_committed_series_are_scored() -> None:
 def test_every_row_has_cases_or_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     sizes = series(LAWS, ("my own shot", "wave"))
     few = make_record(run={"series": "workers", "workers": 1})
-    monkeypatch.setattr("bench.project.backtest.list_records", lambda folder: ([sizes, few], []))
+    monkeypatch.setattr("bench.project.backtest.bar.list_records", lambda folder: ([sizes, few], []))
     found = backtest(tmp_path)
     assert [len(result.cases) for result in found if result.letter == "a"] == [4] * (1 + len(STAGES))
     assert all(result.cases or result.why_none for result in found)

@@ -15,17 +15,21 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from bench import certify, checks, cmd_certify, cmd_run, device_roofs, kernel_bench, roofs, sanitize
-from bench.backend import NumbaBackend
-from bench.certificate import FAILED, LEFT_OUT, NOTED, PASSED, Certificate
-from bench.certify import Certifier, Limits
-from bench.cli import main
-from bench.cmd_certify import parse_budget
-from bench.device_roofs import DeviceRoofs
-from bench.energy import EnergyMeter
-from bench.errors import UserError
-from bench.plugin import new_slot
-from bench.record import read_record
+from bench.backend.energy import EnergyMeter
+from bench.backend.numba_cpu import NumbaBackend
+from bench.base.errors import UserError
+from bench.check import cases, certify, physics
+from bench.check import sanitizer as sanitize
+from bench.check.certify import Certifier, Limits
+from bench.cli.commands import certify as cmd_certify
+from bench.cli.commands.certify import parse_budget
+from bench.cli.main import main
+from bench.measure import kernels as kernel_bench
+from bench.measure import roofs, roofs_gpu
+from bench.measure.plugin import new_slot
+from bench.measure.roofs_gpu import DeviceRoofs
+from bench.record.certificate import FAILED, LEFT_OUT, NOTED, PASSED, Certificate
+from bench.record.schema import read_record
 from kernels.base.kernel import Kernel, Traffic
 from kernels.base.registry import all_kernels
 from tests.emulated_gpu import NEEDS_COMPILER, emulated_cupy, emulated_gpu
@@ -47,7 +51,7 @@ ROOFS = roofs.Roofs(
 @pytest.fixture
 def limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Limits:
     monkeypatch.setattr(roofs, "measure_roofs", lambda threads: ROOFS)
-    monkeypatch.setattr(checks, "CHECKS", (checks.free_fall,))
+    monkeypatch.setattr(physics, "CHECKS", (physics.free_fall,))
     monkeypatch.setattr(sanitize, "PROGRAM", "no-such-sanitizer")
     return Limits(
         twin_sizes=(1, 20),
@@ -98,7 +102,7 @@ def test_a_gpu_is_certified_to_the_end_in_the_emulator(
     roofs_of_a_clock_that_counts = DeviceRoofs(
         device="Emulated GPU", llc_bytes=2**20, rates={}, **dict.fromkeys(names, 1e15)
     )
-    monkeypatch.setattr(device_roofs, "measure_device_roofs", lambda backend, **options: roofs_of_a_clock_that_counts)
+    monkeypatch.setattr(roofs_gpu, "measure_device_roofs", lambda backend, **options: roofs_of_a_clock_that_counts)
     every = replace(limits, kernels=(), twin_sizes=(1, 8), kernel_size=8)
     certificate = certifier(emulated_gpu(tmp_path, launch_s=1.0), tmp_path, every).run()
     assert certificate.complete and not certificate.failed, {n: f.line for n, f in certificate.parts.items()}
@@ -200,8 +204,8 @@ def test_a_wrong_shot_does_not_end_the_others(tmp_path: Path, limits: Limits, mo
     second = tmp_path / "second.toml"
     second.write_text(Path(first).read_text().replace('name = "pool"', 'name = "second"'))
     wrong = {"state": "0" * 64, "picture": "0" * 64}
-    monkeypatch.setattr(cmd_run, "is_shipped", lambda shot: True)
-    monkeypatch.setattr(cmd_run, "expected", lambda golden, name, size, frame: wrong if name == "pool" else None)
+    monkeypatch.setattr(cases, "is_shipped", lambda shot: True)
+    monkeypatch.setattr(cases, "expected", lambda golden, name, size, frame: wrong if name == "pool" else None)
     certificate = certifier(NumbaBackend(1), tmp_path, replace(limits, shots=(first, str(second)))).run()
     found = certificate.parts["shots S"]
     assert found.verdict == FAILED and "pool-S-numba: the state's SHA-256" in found.line
@@ -233,7 +237,7 @@ def test_it_needs_none_of_the_optional_packages(tmp_path: Path) -> None:
     """An image with cupy, numba, numpy, click, pytest, pytest-benchmark, rich, Pillow, psutil and nvidia-ml-py."""
     missing = ["OpenEXR", "cpuinfo", "hypothesis", "imageio_ffmpeg", "matplotlib", "mitsuba", "scipy", "taichi"]
     program = (
-        f"import sys; sys.modules.update(dict.fromkeys({missing!r})); from bench.cli import main;"
+        f"import sys; sys.modules.update(dict.fromkeys({missing!r})); from bench.cli.main import main;"
         f"main(['certify', '--backend', 'numba', '--budget', '0.1', '--results', {str(tmp_path)!r}])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
@@ -313,7 +317,7 @@ def test_energy_is_unknown_where_it_cannot_be_read() -> None:
 
 
 def test_the_table_shows_what_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from bench.certificate import Finding
+    from bench.record.certificate import Finding
 
     certificate = Certificate(new_slot(tmp_path), {}, 1.0)
     certificate.parts["twins"] = Finding(FAILED, "1 of 2 kernels differ [red]")

@@ -11,8 +11,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from bench.cli import LazyGroup, main
-from bench.errors import CheckFailed, Unavailable, UserError
+from bench.base.errors import CheckFailed, Unavailable, UserError
+from bench.cli.main import LazyGroup, main
 
 
 def run(*arguments: str) -> Any:
@@ -38,8 +38,8 @@ def test_an_option_that_cannot_be_read_is_one_line(words: tuple[str, ...], says:
 def test_help_lists_every_command_with_one_sentence() -> None:
     done = run("--help")
     assert done.exit_code == 0
-    for path in (Path(__file__).parent.parent / "bench").glob("cmd_*.py"):
-        name = path.stem.removeprefix("cmd_")
+    for path in (Path(__file__).parent.parent / "bench/cli/commands").glob("[a-z]*.py"):
+        name = path.stem
         assert f"\n  {name} " in done.output
         assert run(name, "--help").exit_code == 0
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from bench.backend import FakeBackend
-from bench.cli import main
-from bench.compare import Side, choose, compare, compare_rows, sides_of, why_no_ratio
-from bench.errors import UserError
-from bench.plugin import measure
-from bench.record import Record, Row, read_record
+from bench.base.errors import UserError
+from bench.cli.main import main
+from bench.measure.plugin import measure
+from bench.record.compare import Side, choose, compare, compare_rows, sides_of, why_no_ratio
+from bench.record.schema import Record, Row, read_record
 from tests.fake_shot import Workshop, case
+from tests.support.fake_backend import FakeBackend
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import cmd_kernels, device_bench, kernel_bench
-from bench.device_bench import measure_on_device, prove
-from bench.device_roofs import DeviceRoofs, measure_device_roofs
-from bench.kernel_bench import document
-from bench.twins import differences
+from bench.backend.same_bits import differences
+from bench.cli.commands import kernels as cmd_kernels
+from bench.measure import kernels as kernel_bench
+from bench.measure import kernels_gpu
+from bench.measure.kernels import document
+from bench.measure.kernels_gpu import measure_on_device, prove
+from bench.measure.roofs_gpu import DeviceRoofs, measure_device_roofs
 from kernels.base.kernel import Kernel, Traffic
 from kernels.base.registry import all_kernels
 from tests.emulated_gpu import NEEDS_COMPILER, emulated_gpu
@@ -41,14 +43,14 @@ def test_a_kernel_is_timed_by_the_device_s_clock(gpu: Any) -> None:
 
 
 def test_another_result_is_no_time(gpu: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = device_bench.on_device
+    real = kernels_gpu.on_device
 
     def one_bit(kernel: Kernel, arguments: Any, backend: Any) -> Any:
         written = real(kernel, arguments, backend)
         written["key_out"].view(np.uint32)[3] ^= 1
         return written
 
-    monkeypatch.setattr(device_bench, "on_device", one_bit)
+    monkeypatch.setattr(kernels_gpu, "on_device", one_bit)
     found = measure_on_device(KEY, gpu, 1, size=40)
     assert found.samples_s == () and found.proof is not None and found.proof.startswith("key_out: 1 of")
 

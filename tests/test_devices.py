@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from bench import cmd_devices, devices
-from bench.backend import NumbaBackend
-from bench.backend_cupy import CupyBackend
-from bench.cli import main
-from bench.devices import Surroundings, cupy_state, make_backends
-from bench.errors import EXIT_UNAVAILABLE, Unavailable, UserError
+from bench.backend import choose
+from bench.backend.choose import Surroundings, cupy_state, make_backends
+from bench.backend.cupy_gpu import CupyBackend
+from bench.backend.numba_cpu import NumbaBackend
+from bench.base.errors import EXIT_UNAVAILABLE, Unavailable, UserError
+from bench.cli.commands import devices as cmd_devices
+from bench.cli.main import main
 from tests.fake_cupy import FakeCupy, FakeGpu
 
 TURING, PASCAL = FakeGpu("Turing", (7, 5)), FakeGpu("Pascal", (6, 1))
@@ -102,7 +103,7 @@ def test_one_gpu_of_several_may_be_too_old() -> None:
 
 @pytest.mark.parametrize("command", ["run", "verify", "render wave"])
 def test_commands_end_with_code_3_and_one_line(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "cupy_state", lambda around=None: cupy_state(CASES[2][0]))
+    monkeypatch.setattr(choose, "cupy_state", lambda around=None: cupy_state(CASES[2][0]))
     done = CliRunner().invoke(main, [*command.split(), "--backend", "cupy"])
     assert done.exit_code == EXIT_UNAVAILABLE and done.stdout == ""
     assert done.stderr.startswith("shotmark: back-end cupy cannot run here") and done.stderr.count("\n") == 1

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.backend import NumbaBackend
-from bench.check_scene import box_points, water_scene
-from bench.render import Renderer
-from bench.scene import Scene, build_scene
-from bench.shot import load_shot
-from bench.simulate import Simulation
+from bench.backend.numba_cpu import NumbaBackend
+from bench.pipeline.render import Renderer
+from bench.pipeline.scene.blocks_of_water import box_points, water_scene
+from bench.pipeline.scene.build import Scene, build_scene
+from bench.pipeline.simulate import Simulation
+from bench.shot.load import load_shot
 from kernels.mpm import mpm_control, mpm_g2p, mpm_grid, mpm_p2g, mpm_sort
 from tests.emulated_gpu import NEEDS_COMPILER, emulated_gpu
 from tests.tiny_shot import write_tiny_lava, write_tiny_shot

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench import exact
+from bench.pipeline.scene import exact
 from kernels.base import common
 
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.backend import FakeBackend
-from bench.errors import CheckFailed, UserError
-from bench.film import Film, parse_frames
-from bench.measure import Makers
-from bench.shoot import shoot
+from bench.base.errors import CheckFailed, UserError
+from bench.pipeline.makers import Makers
+from bench.pipeline.shoot import shoot
+from bench.pipeline.shot_folder import Film, parse_frames
 from tests.fake_shot import digest
+from tests.support.fake_backend import FakeBackend
 
 HEADER = {"shot": "wave", "size": "S", "samples": 16}
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.backend import Backend, NumbaBackend
-from bench.checks import CHECKS, Check
-from bench.pipeline import MAKERS
-from bench.shot import load_shot, shot_names
-from bench.verify import golden_frames, load_golden
+from bench.backend.numba_cpu import NumbaBackend
+from bench.backend.protocol import Backend
+from bench.check.golden import golden_frames, load_golden
+from bench.check.physics import CHECKS, Check
+from bench.pipeline.makers import MAKERS
+from bench.shot.load import load_shot, shot_names
 from tests.source_tree import ROOT, tracked
 
 SIZE = "S"

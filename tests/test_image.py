@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import image
+from bench.pipeline import image
 
 
 def picture(rng: np.random.Generator) -> np.ndarray:

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bench.cli import main
-from bench.errors import BudgetSpent
-from bench.kernel_bench import (
+from bench.base.errors import BudgetSpent
+from bench.cli.main import main
+from bench.measure.kernels import (
     Measurement,
     disagreement,
     document,
@@ -29,8 +29,8 @@ from bench.kernel_bench import (
     measure_kernel,
     traffic_after,
 )
-from bench.kernel_scaling import Growth
-from bench.roofs import Roofs, llc_bytes, rates_of
+from bench.measure.roofs import Roofs, llc_bytes, rates_of
+from bench.measure.scaling import Growth
 from kernels.base.kernel import Kernel, Traffic
 from kernels.base.registry import all_kernels
 
@@ -135,7 +135,7 @@ def grown(monkeypatch: pytest.MonkeyPatch, example_s: float = 0.0, **options: An
         now[0] += example_s * size / 1000
         return {"words_out": np.zeros(1, np.int32)}
 
-    monkeypatch.setattr("bench.kernel_bench.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("bench.measure.kernels.time.perf_counter", lambda: now[0])
     kernel = dataclasses.replace(make_kernel(ones_written), example=example)
     size, *_ = grown_example(kernel, lambda arguments: (Traffic(1, 1, 1, 1), 0.0), 10**9, **options)
     return made, size
@@ -165,7 +165,7 @@ def test_only_a_claim_that_stands_twice_is_above_a_roof(
         asked.append(threads)
         return dataclasses.replace(ROOFS, copy_bytes_per_s=second_copy)
 
-    monkeypatch.setattr("bench.kernel_bench.measure_roofs", measure_roofs)
+    monkeypatch.setattr("bench.measure.kernels.measure_roofs", measure_roofs)
     kernel = make_kernel(ones_written, flops=0, traffic_bytes=10**17)
     found, roofs = measure_against(kernel, 1, ROOFS, size=16)
     assert (found.too_good(roofs) is not None) is problem and asked == [1]
@@ -180,7 +180,7 @@ def test_growth_is_proportional_within_15_per_cent() -> None:
 
 def test_rates_repeat_until_a_round_is_long_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("bench.roofs.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("bench.measure.roofs.time.perf_counter", lambda: now[0])
 
     def call(repeats: int) -> None:
         now[0] += 0.004 * repeats
@@ -202,7 +202,7 @@ def test_unknown_kernel_is_one_line() -> None:
 
 
 def test_json_is_one_document(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.cmd_kernels.measure_roofs", lambda threads: ROOFS)
+    monkeypatch.setattr("bench.cli.commands.kernels.measure_roofs", lambda threads: ROOFS)
     result = CliRunner().invoke(main, ["kernels", "surf_scan", "--size", "64", "--threads", "1", "--json"])
     assert result.exit_code == 0, result.output
     made = json.loads(result.stdout)
@@ -213,7 +213,7 @@ FIND_FLOAT64 = """
 import sys
 from numba.core.dispatcher import Dispatcher
 from kernels.base import registry
-from bench.kernel_bench import fresh, make_example
+from bench.measure.kernels import fresh, make_example
 for kernel in registry.all_kernels().values():
     kernel.cpu(*fresh(kernel, make_example(kernel, 48)))
 wide, seen = [], 0

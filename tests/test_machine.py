@@ -8,9 +8,13 @@ from typing import Any
 
 import pytest
 
-from bench import backend, devices, machine
-from bench.errors import Unavailable, UserError
+from bench.backend import choose, limits
+from bench.backend.numba_cpu import NumbaBackend
+from bench.backend.protocol import KernelTimes
+from bench.base.errors import Unavailable, UserError
+from bench.record import machine
 from tests.fake_shot import kernel
+from tests.support.fake_backend import FakeBackend
 
 
 def test_description_is_json_without_host_name() -> None:
@@ -76,29 +80,29 @@ def test_container_limits_are_read(tmp_path: Path, files: dict[str, str], member
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content)
     (tmp_path / "membership").write_text(membership)
-    assert backend.cgroup_quota_cores(tmp_path, tmp_path / "membership") == cores
+    assert limits.cgroup_quota_cores(tmp_path, tmp_path / "membership") == cores
 
 
 def test_an_unavailable_back_end_says_what_is_missing() -> None:
-    states = {state.name: state for state in devices.available_backends()}
+    states = {state.name: state for state in choose.available_backends()}
     assert states["numba"].available
     if states["cupy"].available:
         pytest.skip("CuPy runs here")
     assert states["cupy"].reason and states["cupy"].install
     with pytest.raises(Unavailable, match=r"back-end cupy cannot run here: .* What helps: "):
-        devices.make_backends("cupy")
-    assert [made.name for made in devices.make_backends("all")] == ["numba"]
+        choose.make_backends("cupy")
+    assert [made.name for made in choose.make_backends("all")] == ["numba"]
 
 
 def test_unknown_back_ends_and_thread_counts_are_bad_input() -> None:
     for choice, threads in (("opencl", None), ("numba", 0), ("numba", 10**6)):
         with pytest.raises(UserError):
-            devices.make_backends(choice, threads)
+            choose.make_backends(choice, threads)
 
 
 def test_launches_are_told_to_the_observer() -> None:
-    device = backend.FakeBackend(clock_values=[1.0, 3.0, 10.0, 10.5])
-    device.observer = times = backend.KernelTimes()
+    device = FakeBackend(clock_values=[1.0, 3.0, 10.0, 10.5])
+    device.observer = times = KernelTimes()
     device.launch(kernel("p2g"))
     device.launch(kernel("p2g"))
     assert times.seconds() == {"p2g": 2.5} and times.launches() == {"p2g": 2}
@@ -109,7 +113,7 @@ def test_launches_are_told_to_the_observer() -> None:
 def test_numba_back_end_copies_what_it_is_given() -> None:
     import numpy as np
 
-    device = backend.NumbaBackend(1)
+    device = NumbaBackend(1)
     source = np.arange(6.0).reshape(2, 3).T
     copy = device.array(source)
     source[0, 0] = 99.0

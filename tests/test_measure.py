@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from bench.backend import FakeBackend
-from bench.errors import CheckFailed, UserError
-from bench.measure import ROUNDS_MAX, ROUNDS_MIN, ShotMeter
-from bench.plugin import Replay, measure
-from bench.record import STAGES, TOTALS, read_record
+from bench.base.errors import CheckFailed, UserError
+from bench.measure.meter import ROUNDS_MAX, ROUNDS_MIN, ShotMeter
+from bench.measure.plugin import Replay, measure
+from bench.record.schema import STAGES, TOTALS, read_record
 from tests.fake_shot import Workshop, case, digest
+from tests.support.fake_backend import FakeBackend
 
 
 def meter(workshop: Workshop, tmp_path: Path, **options: Any) -> ShotMeter:

@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from bench import pipeline
-from bench.backend import FakeBackend
-from bench.cmd_run import exit_code_of
-from bench.compare import compare, pairs_of
-from bench.energy import EnergyMeter
-from bench.errors import EXIT_CHECK_FAILED, EXIT_UNAVAILABLE, Unavailable
-from bench.measure import ShotMeter
-from bench.plugin import measure
-from bench.record import read_record
-from bench.sm_clock import hertz, throttled
+from bench.backend.energy import EnergyMeter
+from bench.backend.sm_clock import hertz, throttled
+from bench.base.errors import EXIT_CHECK_FAILED, EXIT_UNAVAILABLE, Unavailable
+from bench.cli.commands.run import exit_code_of
+from bench.measure.meter import ShotMeter
+from bench.measure.plugin import measure
+from bench.pipeline import makers
+from bench.record.compare import compare, pairs_of
+from bench.record.schema import read_record
 from tests.fake_shot import Workshop, case
+from tests.support.fake_backend import FakeBackend
 
 
 class FakeGpu(FakeBackend):
@@ -132,9 +132,9 @@ def test_what_does_not_fit_a_gpu_is_refused_with_the_numbers(monkeypatch: pytest
 
     gpu: Any = FakeGpu()
     gpu.free_bytes = lambda: 2**30
-    monkeypatch.setattr(pipeline, "estimate", lambda shot, size: Estimate)
+    monkeypatch.setattr(makers, "estimate", lambda shot, size: Estimate)
     with pytest.raises(Unavailable, match=r"wave at size L needs 3\.00 GiB of the GPU's memory, 1\.00 GiB are free"):
-        pipeline.check_memory(Shot(), "L", gpu)  # type: ignore[arg-type]
+        makers.check_memory(Shot(), "L", gpu)  # type: ignore[arg-type]
 
 
 def test_the_clock_is_read_from_six_words() -> None:

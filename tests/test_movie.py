@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bench.errors import UserError
-from bench.pictures import check_formats, write_movie
+from bench.base.errors import UserError
+from bench.pipeline.pictures import check_formats, write_movie
 
 FRAMES, WIDTH, HEIGHT, RATE = range(3, 9), 65, 34, 24.0
 

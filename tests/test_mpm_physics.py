@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.backend import NumbaBackend
-from bench.scene import Emitter
-from bench.simulate import Simulation
+from bench.backend.numba_cpu import NumbaBackend
+from bench.pipeline.scene.build import Emitter
+from bench.pipeline.simulate import Simulation
 from kernels.base import constants as k
 from kernels.heat.mpm_heat_example import lava_material
 from kernels.mpm.mpm_example import launch, make_arguments, swap

@@ -88,7 +88,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copyfile(ROOT / name, folder / name)
     (folder / "kernels/mpm/mpm_slow.py").write_text(PYTHON_FILE)
     (folder / "kernels/mpm/mpm_slow.cu").write_text(CUDA_FILE)
-    simulate = folder / "bench/simulate.py"
+    simulate = folder / "bench/pipeline/simulate.py"
     text = simulate.read_text()
     text, calls = CALL_AFTER.subn(CALL, text)
     assert calls == 1 and text.count(IMPORT_BEFORE) == 1

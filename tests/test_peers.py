@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bench import peers
-from bench.backend import NumbaBackend
-from bench.cli import main
-from bench.cmd_peers import simulation_rows, trace_rows
-from bench.errors import CheckFailed, Unavailable
-from bench.peer_protocol import Peer
-from bench.peer_taichi import BACKEND, SIZE_32, SIZE_128, at_128
+from bench.backend.numba_cpu import NumbaBackend
+from bench.base.errors import CheckFailed, Unavailable
+from bench.cli.commands.peers import simulation_rows, trace_rows
+from bench.cli.main import main
+from bench.measure.peers import compare as peers
+from bench.measure.peers.protocol import Peer
+from bench.measure.peers.taichi_mpm3d import BACKEND, SIZE_32, SIZE_128, at_128
 from kernels.base import constants as k
 
 SHIPPED = f"import taichi as ti\n{BACKEND}\n{SIZE_32}{SIZE_128}\n"
@@ -44,7 +44,7 @@ def test_our_cube_is_theirs() -> None:
     assert np.allclose(low, 0.15, atol=1e-3) and np.allclose(high, 0.55, atol=1e-3)
     bulk = float(scene.material[k.MATERIAL_BULK_MODULUS])
     assert math.sqrt(7 * bulk / float(scene.material[k.MATERIAL_DENSITY])) == pytest.approx(math.sqrt(400.0))
-    from bench.sizing import substep_count
+    from bench.pipeline.scene.sizing import substep_count
 
     assert substep_count(scene, scene.speed_limit_m_per_s) == peers.SUBSTEPS
 
@@ -88,14 +88,14 @@ def test_cloud_is_cut_into_bricks_that_share_their_rims() -> None:
 
 
 def test_a_missing_extra_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.peers.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("bench.measure.peers.compare.importlib.util.find_spec", lambda name: None)
     result = CliRunner().invoke(main, ["peers"])
     assert result.exit_code == 3 and result.stderr.count("\n") == 1 and "shotmark[peers]" in result.stderr
 
 
 def test_a_peer_that_fails_says_why() -> None:
-    with pytest.raises(Unavailable, match="peer_nothing"):
-        Peer("peer_nothing")
+    with pytest.raises(Unavailable, match="nothing"):
+        Peer("nothing")
 
 
 @pytest.mark.peers
@@ -116,7 +116,7 @@ def test_mitsuba_makes_the_same_picture(tmp_path: Path) -> None:
         max_depth=peers.MAX_DEPTH,
     )
     theirs, ours = [], []
-    with Peer("peer_mitsuba", "scalar_rgb", backend.threads, width, samples, cloud) as peer:
+    with Peer("mitsuba_volpath", "scalar_rgb", backend.threads, width, samples, cloud) as peer:
         for seed in range(1, rounds + 1):
             peer.ask(f"{seed} {picture}")
             theirs.append(np.load(picture)[..., 0])

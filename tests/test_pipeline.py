@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bench.record import read_record
+from bench.record.schema import read_record
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -53,7 +53,7 @@ def test_threads_and_runs_do_not_change_a_bit(tmp_path: Path) -> None:
 
 def test_a_shot_of_one_s_own_runs_by_its_path(tmp_path: Path) -> None:
     own = tmp_path / "own.toml"
-    text = (ROOT / "bench" / "shots" / "wave.toml").read_text()
+    text = (ROOT / "bench" / "shot" / "shots" / "wave.toml").read_text()
     own.write_text(text.replace('name = "wave"', 'name = "mine"', 1))
     done = shotmark("run", str(own), "--rounds", "1", "--frames", "1", "--results", str(tmp_path), "--json")
     assert done.returncode == 0, done.stderr

@@ -15,18 +15,18 @@ import pytest
 from click.testing import CliRunner
 from rich.table import Table
 
-from bench.cli import main
-from bench.errors import UserError
+from bench.base.errors import UserError
+from bench.base.files import CHECKOUT
+from bench.cli.main import main
 from bench.project import summary
-from bench.project.answers import lengths, parts_for
-from bench.project.assumptions import assumptions, claims, facts
-from bench.project.claims import CHECKS
-from bench.project.cluster import cluster_names, load_cluster
-from bench.project.plot import terminal
-from bench.project.projection import CLUSTER, Effort, Projected, project
-from bench.project.table import as_csv, explain, lines
-from bench.record import Record, parse_record
-from bench.store import CHECKOUT
+from bench.project.inputs.assumptions import assumptions, claims, facts
+from bench.project.inputs.cluster import cluster_names, load_cluster
+from bench.project.model.answers import lengths, parts_for
+from bench.project.output.claims import CHECKS
+from bench.project.output.plot import terminal
+from bench.project.output.projection import CLUSTER, Effort, Projected, project
+from bench.project.output.table import as_csv, explain, lines
+from bench.record.schema import Record, parse_record
 from tests.project_record import LAWS, SECONDS, ladder, make_record, make_row, series, with_samples
 
 QUICK = Effort(worlds=12, measured_worlds=8, film_worlds=3, sweep_worlds=6, tornado=False)
@@ -185,7 +185,7 @@ def test_one_huge_frame_is_named_and_held() -> None:
 
 def slowed(**changes: Any) -> Any:
     """The default cluster with some numbers fixed."""
-    from bench.project.cluster import Range
+    from bench.project.inputs.cluster import Range
 
     found = {name: Range(value, value, value) for name, value in changes.items()}
     return dataclasses.replace(load_cluster("h200-1000"), **found)
@@ -255,9 +255,9 @@ def test_lengths_of_shots() -> None:
 
 
 def run(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr("bench.cmd_project.list_records", lambda folder: ([make_record()], []))
-    monkeypatch.setattr("bench.project.projection.list_records", lambda folder: ([], []))
-    monkeypatch.setattr("bench.project.projection.project.__kwdefaults__", {**project.__kwdefaults__, "effort": QUICK})
+    monkeypatch.setattr("bench.cli.commands.project.list_records", lambda folder: ([make_record()], []))
+    monkeypatch.setattr("bench.project.output.projection.list_records", lambda folder: ([], []))
+    monkeypatch.setattr(project, "__kwdefaults__", {**project.__kwdefaults__, "effort": QUICK})
     return CliRunner().invoke(main, ["project", *arguments])
 
 
@@ -299,7 +299,7 @@ def test_bad_arguments_are_one_line(arguments: list[str], monkeypatch: pytest.Mo
     ],
 )
 def test_bad_cluster_files_are_one_line(key: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = (CHECKOUT / "bench/project/clusters/workstation.toml").read_text(encoding="utf-8")
+    whole = (CHECKOUT / "bench/project/inputs/clusters/workstation.toml").read_text(encoding="utf-8")
     entry = f'[{key}]\n{text}\nsource = "assumption"\n'
     parts = re.split(r"(?m)^(?=\[)", whole)
     path = tmp_path / "mine.toml"
@@ -345,7 +345,7 @@ def test_the_command_prints_and_explains(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_picture_of_the_sweep(document: Projected, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="needs the extra 'plot'")
-    from bench.project.plot import save
+    from bench.project.output.plot import save
 
     for name in ("plot.png", "plot.svg"):
         save(document, tmp_path / name)

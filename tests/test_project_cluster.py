@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.errors import UserError
-from bench.project.cluster import (
+from bench.base.errors import UserError
+from bench.project.inputs.cluster import (
     ASSUMED,
     CLUSTERS,
     DATED,

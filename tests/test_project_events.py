@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.project import loop
-from bench.project.cluster import ClusterSample
-from bench.project.events import Outcome, simulate
-from bench.project.graph import ENCODE, RENDER, SIMULATE, TRANSFER, Tasks, make_tasks
+from bench.project.inputs.cluster import ClusterSample
+from bench.project.model import loop
+from bench.project.model.events import Outcome, simulate
+from bench.project.model.graph import ENCODE, RENDER, SIMULATE, TRANSFER, Tasks, make_tasks
 
 NO_EDGES: tuple[list[int], list[int]] = ([], [])
 CLOSE = 1e-5  # a chain's length is kept in float32

@@ -8,10 +8,10 @@ import math
 import numpy as np
 import pytest
 
-from bench.project.evidence import Work, merged, points_of
-from bench.project.fit import HYPOTHESES, Law, fit, hold_out, ordered, proportional, resampled_laws, solve
-from bench.record import STAGES
-from bench.stats import median
+from bench.project.inputs.evidence import Work, merged, points_of
+from bench.project.model.fit import HYPOTHESES, Law, fit, hold_out, ordered, proportional, resampled_laws, solve
+from bench.record.schema import STAGES
+from bench.record.statistics import median
 from tests.project_record import LAWS, ladder, make_record, series, with_samples
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 
-from bench.project.cluster import ClusterSample
-from bench.project.events import simulate
-from bench.project.graph import (
+from bench.project.inputs.cluster import ClusterSample
+from bench.project.model.events import simulate
+from bench.project.model.graph import (
     ENCODE,
     KINDS,
     MERGE,

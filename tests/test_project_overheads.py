@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from bench.project.cluster import ClusterSample
-from bench.project.events import Outcome, gpu_factors, simulate
-from bench.project.graph import ENCODE, RENDER, SIMULATE, TRANSFER, make_tasks
-from bench.project.limits import bounds_s, flags
+from bench.project.inputs.cluster import ClusterSample
+from bench.project.model.events import Outcome, gpu_factors, simulate
+from bench.project.model.graph import ENCODE, RENDER, SIMULATE, TRANSFER, make_tasks
+from bench.project.model.limits import bounds_s, flags
 from tests.test_project_events import NO_EDGES, chain, independent, run
 from tests.test_project_graph import shot_tasks
 

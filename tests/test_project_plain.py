@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.project.cluster import ClusterSample, load_cluster
-from bench.project.events import FAILURES_A_TASK, FAILURES_MIN, simulate
-from bench.project.graph import KINDS, Shot, Tasks, film_tasks, make_tasks
-from bench.project.limits import bounds_s
+from bench.project.inputs.cluster import ClusterSample, load_cluster
+from bench.project.model.events import FAILURES_A_TASK, FAILURES_MIN, simulate
+from bench.project.model.graph import KINDS, Shot, Tasks, film_tasks, make_tasks
+from bench.project.model.limits import bounds_s
 from tests.reference.cluster_events import Plain
 
 TOTALS = ("busy_gpu_s", "failures", "lost_s", "dispatch_wait_s", "startup_s", "storage_wait_s", "storage_bytes")

@@ -9,12 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from bench.errors import Unavailable
-from bench.project import dispatch_trial
-from bench.project.cluster import ClusterSample
-from bench.project.dispatch_trial import POOL, Scheduler, calibrate, chain_priority, measure_s, predict_s, trials
-from bench.project.events import simulate
-from bench.project.graph import RENDER, make_tasks
+from bench.base.errors import Unavailable
+from bench.project.backtest import dispatch_trial
+from bench.project.backtest.dispatch_trial import (
+    POOL,
+    Scheduler,
+    calibrate,
+    chain_priority,
+    measure_s,
+    predict_s,
+    trials,
+)
+from bench.project.inputs.cluster import ClusterSample
+from bench.project.model.events import simulate
+from bench.project.model.graph import RENDER, make_tasks
 from tests.test_project_events import chain, independent
 
 

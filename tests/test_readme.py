@@ -6,13 +6,13 @@ import re
 
 import pytest
 
-from bench.project.backtest import backtest
-from bench.project.markdown import backtest as as_markdown
-from bench.project.markdown import claims, hours_or_days
-from bench.project.projection import known_records, project
-from bench.record import Record, list_records
-from bench.report import markdown
-from bench.shot import load_shot
+from bench.project.backtest.bar import backtest
+from bench.project.output.markdown import backtest as as_markdown
+from bench.project.output.markdown import claims, hours_or_days
+from bench.project.output.projection import known_records, project
+from bench.record.schema import Record, list_records
+from bench.report.markdown import markdown
+from bench.shot.load import load_shot
 from tests.source_tree import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -15,12 +15,13 @@ from typing import Any
 
 import pytest
 
-from bench.backend import FakeBackend
-from bench.errors import UserError
-from bench.plugin import measure
-from bench.record import FILE_SIZE_MAX, find_record, list_records, read_record
-from bench.store import claim, record_paths, write_atomically
+from bench.base.errors import UserError
+from bench.base.files import FILE_SIZE_MAX, write_atomically
+from bench.measure.plugin import measure
+from bench.record.schema import find_record, list_records, read_record
+from bench.record.store import claim, record_paths
 from tests.fake_shot import Workshop, case
+from tests.support.fake_backend import FakeBackend
 
 
 @pytest.fixture(scope="module")
@@ -195,7 +196,7 @@ def test_a_file_size_limit_is_met_as_a_full_disk(tmp_path: Path) -> None:
     script = """
 import resource, signal, sys
 from pathlib import Path
-from bench.store import write_atomically
+from bench.record.store import write_atomically
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 path = Path(sys.argv[1])
 write_atomically(path, b"old")
@@ -241,8 +242,8 @@ def test_a_folder_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from bench.backend import FakeBackend
-from bench.plugin import measure
+from bench.backend.protocol import FakeBackend
+from bench.measure.plugin import measure
 from tests.fake_shot import Workshop, case
 print("ready", flush=True)
 while True:

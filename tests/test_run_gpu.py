@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from bench import cmd_run
-from bench.backend import NumbaBackend
-from bench.cli import main
-from bench.record import TOTALS, read_record
+from bench.backend.numba_cpu import NumbaBackend
+from bench.cli.commands import run as cmd_run
+from bench.cli.main import main
+from bench.record.schema import TOTALS, read_record
 from tests.emulated_gpu import NEEDS_COMPILER, emulated_gpu
 from tests.tiny_shot import write_tiny_shot
 

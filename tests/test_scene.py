@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import scene_particles, scene_terrain, sizing
-from bench.backend import Direct
-from bench.errors import UserError
-from bench.estimate import estimate, probe
-from bench.scene import GLOW_HIGH_K, GLOW_LOW_K, Scene, build_scene, glow_lut
-from bench.shot import load_shot, parse_shot, shot_names
+from bench.backend.protocol import Direct
+from bench.base.errors import UserError
+from bench.pipeline.scene import particles, sizing, terrain
+from bench.pipeline.scene.build import GLOW_HIGH_K, GLOW_LOW_K, Scene, build_scene, glow_lut
+from bench.pipeline.scene.estimate import estimate, probe
+from bench.shot.load import load_shot, parse_shot, shot_names
 from kernels.base import constants as k
 
 HERE = Path(__file__).parent
@@ -70,7 +70,7 @@ def test_particles_are_inside_the_domain_and_above_ground(scenes: dict[str, Scen
     assert (xyz > low).all() and (xyz < high).all()
     if scene.terrain_geometry[3] > 0.0:
         x, y, spacing = (float(v) for v in scene.terrain_geometry[:3])
-        field = scene_terrain.HeightField(scene.terrain, (x, y), spacing)
+        field = terrain.HeightField(scene.terrain, (x, y), spacing)
         assert (xyz[:, 2] - field.at(xyz[:, 0], xyz[:, 1])).min() > 0.0
     j = scene.position[:, 3]
     assert j.min() > 0.95 and j.max() <= 1.0
@@ -154,8 +154,8 @@ class Ledger:
 @pytest.mark.parametrize("name", ALL)
 def test_memory_is_what_is_allocated(scenes: dict[str, Scene], name: str) -> None:
     """Simulation and renderer at their start; the bricks, which come later, are the part that is only estimated."""
-    from bench.render import Renderer
-    from bench.simulate import Simulation
+    from bench.pipeline.render import Renderer
+    from bench.pipeline.simulate import Simulation
 
     ledger: Any = Ledger()
     Simulation(scenes[name], ledger), Renderer(scenes[name], ledger)
@@ -180,8 +180,8 @@ def test_memory_on_a_large_card() -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_chunks_do_not_show(scenes: dict[str, Scene], name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scene_particles, "CHUNK_POINTS", 20_000)
-    monkeypatch.setattr(scene_terrain, "CHUNK_POINTS", 5_000)
+    monkeypatch.setattr(particles, "CHUNK_POINTS", 20_000)
+    monkeypatch.setattr(terrain, "CHUNK_POINTS", 5_000)
     assert digest(build_scene(load_shot(name), "S")) == digest(scenes[name])
 
 
@@ -227,7 +227,7 @@ def test_camera_is_orthogonal(scenes: dict[str, Scene], name: str) -> None:
         # The camera is in the air: above ground and outside colliders
         if scene.terrain_geometry[3] > 0.0:
             x, y, spacing = (float(v) for v in scene.terrain_geometry[:3])
-            ground = scene_terrain.HeightField(scene.terrain, (x, y), spacing).at(c[0:1], c[1:2])[0]
+            ground = terrain.HeightField(scene.terrain, (x, y), spacing).at(c[0:1], c[1:2])[0]
             assert c[2] > ground + 0.1
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from bench.errors import UserError
-from bench.shot import FILE_BYTES_MAX, Shot, load_shot, parse_shot, shot_names
-from bench.shot_schema import SIZE_NAMES, Lava, Water
-from bench.shot_shapes import BreakingWave
-from bench.verify import definition_sha256
+from bench.base.errors import UserError
+from bench.check.golden import definition_sha256
+from bench.shot.load import FILE_BYTES_MAX, Shot, load_shot, parse_shot, shot_names
+from bench.shot.schema import SIZE_NAMES, Lava, Water
+from bench.shot.shapes import BreakingWave
 
 FIXTURES = Path(__file__).parent / "fixtures"
 POOL = FIXTURES / "pool.toml"

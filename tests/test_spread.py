@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import pipeline
-from bench.backend import FakeBackend
-from bench.device_scaling import measure_all_devices, scaling_lines
-from bench.errors import CheckFailed, Unavailable
-from bench.plugin import new_slot
-from bench.record import dump
-from bench.shot import load_shot
-from bench.spread import ProcessWorker, Rendered, Scaling, Spread, measure_scaling, started, visible_device
+from bench.base.errors import CheckFailed, Unavailable
+from bench.base.files import dump
+from bench.measure.plugin import new_slot
+from bench.measure.scaling_gpu import measure_all_devices, scaling_lines
+from bench.pipeline import makers as pipeline
+from bench.pipeline.gpu_pool import ProcessWorker, Rendered, Scaling, Spread, measure_scaling, started, visible_device
+from bench.shot.load import load_shot
 from tests.fake_shot import case, digest
+from tests.support.fake_backend import FakeBackend
 from tests.test_film import Machine, render
 from tests.tiny_shot import write_tiny_shot
 
@@ -179,7 +179,7 @@ def test_a_worker_sees_its_own_device(number: int, visible: str | None, found: s
 
 @pytest.mark.slow
 def test_worker_processes_make_the_same_picture(tmp_path: Path) -> None:
-    from bench.backend import NumbaBackend
+    from bench.backend.numba_cpu import NumbaBackend
 
     path = write_tiny_shot(tmp_path)
     makers = pipeline.MAKERS

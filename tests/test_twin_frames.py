@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from bench.backend import NumbaBackend
-from bench.render import Renderer
-from bench.scene import Scene, build_scene
-from bench.shot import SHOTS, load_shot
-from bench.simulate import Simulation
+from bench.backend.numba_cpu import NumbaBackend
+from bench.pipeline.render import Renderer
+from bench.pipeline.scene.build import Scene, build_scene
+from bench.pipeline.simulate import Simulation
+from bench.shot.load import SHOTS, load_shot
 from kernels.base.registry import all_kernels
 from tests.emulator import build
 from tests.emulator.backend import EmulatorBackend

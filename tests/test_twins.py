@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.twins import copied, differences, on_device
+from bench.backend.same_bits import copied, differences, on_device
 from kernels.base import source
 from kernels.base.constants import COUNT_ERROR
 from kernels.base.kernel import Kernel, Pass

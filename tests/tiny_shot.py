@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from bench.shot import SHOTS
+from bench.shot.load import SHOTS
 
 POOL = Path(__file__).with_name("fixtures") / "pool.toml"
 

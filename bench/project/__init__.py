@@ -5,6 +5,6 @@ known) -> graph, events (tasks on a cluster) -> answers -> claims, tornado, expl
 table, plot. Beside them series (records to test on) and backtest (how wrong it was).
 """
 
-from bench.project.projection import project, show, summary
+from bench.project.output.projection import project, show, summary
 
 __all__ = ["project", "show", "summary"]

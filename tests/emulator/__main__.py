@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 
-from bench.twins import copied, differences
+from bench.backend.same_bits import copied, differences
 from kernels.base import source
 from kernels.base.registry import all_kernels
 from tests.emulator import Emulator, EmulatorError, build

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from bench.backend import HostArrays, Observer
+from bench.backend.numba_cpu import HostArrays
+from bench.backend.protocol import Observer
 from kernels.base.kernel import Kernel
 from tests.emulator.launcher import Emulator, guarded
 
 
 class EmulatorBackend(HostArrays):
-    """Implements ``bench.backend.Backend``; arrays stand between guard zones."""
+    """Implements ``bench.backend.protocol.Backend``; arrays stand between guard zones."""
 
     name = "emulator"
     threads: int | None = None

@@ -1,4 +1,4 @@
-"""Make ``bench/blackbody.csv``: Planck's law seen by the CIE 1931 2-degree observer, as linear Rec.709.
+"""Make ``bench/pipeline/scene/blackbody.csv``: Planck's law seen by the CIE 1931 2-degree observer, as linear Rec.709.
 
 The observer is the multi-lobe fit of Wyman, Sloan and Shirley (2013, JCGT 2(2), eq. 4); wavelengths from 360 to 830 nm
 every 1 nm; XYZ to Rec.709 with the D65 white of IEC 61966-2-1. A colour that leaves the gamut (most do, in blue) is
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 LOW_K, HIGH_K, COUNT = 600.0, 1800.0, 256
-TABLE = Path(__file__).parents[2] / "bench" / "blackbody.csv"
+TABLE = Path(__file__).parents[2] / "bench" / "pipeline" / "scene" / "blackbody.csv"
 XYZ_TO_RGB = np.array(
     [[3.2404542, -1.5371385, -0.4985314], [-0.9692660, 1.8760108, 0.0415560], [0.0556434, -0.2040259, 1.0572252]]
 )

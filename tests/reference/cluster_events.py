@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from bench.project.cluster import ClusterSample
-from bench.project.events import _uniforms, gpu_factors
-from bench.project.graph import KINDS, MERGE, SIMULATE, TRANSFER, Tasks
+from bench.project.inputs.cluster import ClusterSample
+from bench.project.model.events import _uniforms, gpu_factors
+from bench.project.model.graph import KINDS, MERGE, SIMULATE, TRANSFER, Tasks
 
 
 @dataclass

@@ -1,0 +1,140 @@
+"""Compile the kernels ahead, on all cores: Numba compiles one function at a time, and there are some thirty.
+
+Workers are processes that call each kernel once with its own small example; the machine code lands in Numba's cache on
+disk, where the run finds it. Types are part of a kernel's contract, so an example has those of a real call. Nothing
+depends on this: what a worker does not finish is compiled on first use.
+
+Other modules may hold compiled functions as well. They are named in full, with a dot; each has ``cache_folder()``, as
+the kernels have, and ``compile_now()``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.backend.limits import usable_cores
+from bench.base.progress import COMPILE, Progress
+from kernels.base.registry import kernel_named
+
+WORKERS_MAX = 4  # the tracer alone takes a fourth of the time
+WORTHWHILE = 4  # kernels; fewer are compiled on first use
+EXAMPLE_SIZE = 8
+OTHERS = ("bench.project.model.loop",)  # by name: it stands later in the pipeline
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """What was compiled ahead."""
+
+    kernel_count: int
+    wall_s: float
+
+
+def uncached(others: Sequence[str] = ()) -> list[str]:
+    """Names of the kernels, and of other modules, that Numba's disk cache does not hold."""
+    from kernels.base import registry
+
+    folders = [(name, registry.cache_folder(name)) for name in registry.kernel_names()]
+    folders += [(name, importlib.import_module(name).cache_folder()) for name in others]
+    return [name for name, folder in folders if not any(Path(folder).rglob("*.nbi"))]
+
+
+def families(names: list[str]) -> list[list[str]]:
+    """Names by prefix, the family with most source first.
+
+    A kernel's example may run others of its family: two workers in one family would compile the same kernels.
+    """
+    from kernels.base import registry
+
+    found: dict[str, list[str]] = {}
+    for name in sorted(names):
+        found.setdefault(name.partition("_")[0], []).append(name)
+    return sorted(
+        found.values(), key=lambda family: -sum(registry.source_bytes(name) for name in family if "." not in name)
+    )
+
+
+def compile_ahead(progress: Progress, others: Sequence[str] = OTHERS) -> Ahead:
+    """Fill Numba's cache with what is missing. Ctrl-C ends the workers."""
+    names = uncached(others)
+    workers = min(WORKERS_MAX, usable_cores())
+    if workers < 2 or len(names) < WORTHWHILE:
+        return Ahead(0, 0.0)
+    progress.begin(COMPILE, len(names))
+    start = time.perf_counter()
+    waiting: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
+    for family in families(names):
+        waiting.put(family)
+    done: list[str] = []
+    processes = [_start_worker() for _ in range(workers)]
+    threads = [
+        threading.Thread(target=_feed, args=(process, waiting, done, progress), daemon=True) for process in processes
+    ]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            while thread.is_alive():  # a join without a limit would keep Ctrl-C waiting
+                thread.join(0.2)
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+    progress.end(COMPILE, f"{len(done)} kernels, kept for the next run")
+    return Ahead(len(done), time.perf_counter() - start)
+
+
+def _start_worker() -> subprocess.Popen[str]:
+    # One thread each: the other cores have workers of their own.
+    return subprocess.Popen(
+        [sys.executable, "-m", "bench.backend.ahead"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        cwd=Path(__file__).resolve().parents[2],
+        env={**os.environ, "NUMBA_NUM_THREADS": "1"},
+        start_new_session=True,  # Ctrl-C is answered by the parent, once
+    )
+
+
+def _feed(process: subprocess.Popen[str], waiting: queue.SimpleQueue[str], done: list[str], progress: Progress) -> None:
+    """Give one worker a family at a time, name by name; a worker that dies gets no more."""
+    assert process.stdin is not None and process.stdout is not None
+    with contextlib.suppress(OSError, queue.Empty):
+        while True:
+            for name in waiting.get_nowait():
+                print(name, file=process.stdin, flush=True)
+                if not process.stdout.readline():
+                    return
+                done.append(name)
+                progress.at(COMPILE, len(done), name)
+
+
+def main() -> None:
+    """A worker: names come in by line, and go out again when they are compiled."""
+    import numpy as np
+
+    for line in sys.stdin:
+        name = line.strip()
+        if "." in name:
+            importlib.import_module(name).compile_now()
+        else:
+            kernel = kernel_named(name)
+            arguments = kernel.example(np.random.default_rng(0), EXAMPLE_SIZE)
+            kernel.cpu(*[arguments[key] for key in kernel.argument_names])
+        print(name, flush=True)
+
+
+if __name__ == "__main__":
+    main()

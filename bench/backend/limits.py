@@ -1,0 +1,72 @@
+"""What this process may use: cores by affinity, and what a container grants."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+
+def affinity_cores() -> int:
+    """Logical cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def cgroup_quota_cores(
+    root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")
+) -> float | None:
+    """Cores' worth of time that the container grants (cgroup v2 or v1), the least on the way up; None: no limit."""
+    quotas = []
+    try:
+        lines = membership.read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        version_2 = controllers == ""
+        if not version_2 and "cpu" not in controllers.split(","):
+            continue
+        base = root if version_2 else root / "cpu"
+        folder = base / path.lstrip("/")
+        for place in (folder, *folder.parents):
+            if version_2:
+                quota = _read_words(place / "cpu.max")
+            else:
+                quota = _read_words(place / "cpu.cfs_quota_us") + _read_words(place / "cpu.cfs_period_us")
+            if (
+                len(quota) == 2
+                and quota[0].isdigit()
+                and quota[1].isdigit()
+                and int(quota[0]) > 0
+                and int(quota[1]) > 0
+            ):
+                quotas.append(int(quota[0]) / int(quota[1]))
+            if place == base:
+                break
+    return min(quotas, default=None)
+
+
+def _read_words(path: Path) -> list[str]:
+    try:
+        return path.read_text().split()
+    except OSError:
+        return []
+
+
+def cgroup_memory_limit_bytes(root: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """Bytes that the container grants; None without a limit."""
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        words = _read_words(root / name)
+        # Version 1 says "no limit" with a number that no machine has.
+        if words and words[0].isdigit() and int(words[0]) < 2**60:
+            return int(words[0])
+    return None
+
+
+def usable_cores() -> int:
+    """Threads that are worth starting: cores by affinity, less where a container grants less."""
+    quota = cgroup_quota_cores()
+    cores = affinity_cores()
+    return cores if quota is None else max(1, min(cores, math.ceil(quota)))

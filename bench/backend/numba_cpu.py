@@ -1,0 +1,68 @@
+"""The CPU through Numba, on all usable cores or a stated number."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from bench.backend.limits import usable_cores
+from bench.backend.protocol import Direct, Observer, Recording
+from bench.base.errors import UserError
+from kernels.base.kernel import Kernel
+
+
+class HostArrays:
+    """Of a back-end whose arrays are the host's and whose launches return when they are done."""
+
+    def array(self, values: np.ndarray) -> np.ndarray:
+        return np.array(values, order="C", copy=True)
+
+    def zeros(self, shape: int | tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
+        return np.zeros(shape, dtype)
+
+    def host(self, array: np.ndarray) -> np.ndarray:
+        return array
+
+    def fill(self, array: np.ndarray, values: np.ndarray) -> None:
+        array[: len(values)] = values
+
+    def synchronize(self) -> None:
+        """A launch returns when it is done: nothing to wait for."""
+
+    def clock(self) -> float:
+        return time.perf_counter()
+
+    def recording(self) -> Recording:
+        return Direct()
+
+
+class NumbaBackend(HostArrays):
+    """The CPU. ``threads`` is all usable cores unless stated; it never changes a result."""
+
+    name = "numba"
+    observed_apart = False
+
+    def __init__(self, threads: int | None = None) -> None:
+        import numba
+
+        limit = int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+        if threads is not None and not 1 <= threads <= limit:
+            raise UserError(f"--threads: expected a whole number from 1 to {limit} on this machine, not {threads}")
+        self._threads = threads or min(usable_cores(), limit)
+        self.threads: int | None = self._threads
+        self.observer: Observer | None = None
+        self._numba = numba
+
+    def launch(self, kernel: Kernel, *args: Any) -> None:
+        # Another back-end of this process may have set another number.
+        if self._numba.get_num_threads() != self._threads:
+            self._numba.set_num_threads(self._threads)
+        if self.observer is None:
+            kernel.cpu(*args)
+            return
+        before = self.clock()
+        kernel.cpu(*args)
+        self.observer(kernel.name, before, self.clock())

@@ -1,0 +1,63 @@
+"""How fast a GPU's multiprocessors really ran inside a timed region: a throttled sample is no sample.
+
+Two tiny launches, one at each end of the region, read a multiprocessor's cycles and the global timer
+(``sm_clock.cu``). It needs no rights, unlike what the driver's own tools report. Not yet run on a GPU.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kernels.base import source
+from kernels.base.kernel import Pass
+
+TEXT = Path(__file__).with_name("sm_clock.cu")
+WORDS = 6  # cycles, nanoseconds, written; twice
+BLOCKS_PER_SM = 2  # some of them meet multiprocessor 0
+THROTTLED = 0.75  # of the highest clock; below it a sample is marked and repeated
+LEAST_NS = 20_000  # the global timer ticks coarsely: a shorter region has no clock
+
+
+class SmClock:
+    """Reads the clock of one device; ``begin`` and ``end`` are only queued."""
+
+    def __init__(self, backend: Any) -> None:
+        """``backend`` is a CupyBackend."""
+        self._backend = backend
+        text = source.paste(TEXT.read_text(encoding="utf-8"), f"bench/backend/{TEXT.name}")
+        one = Pass("sm_clock", threads=32, blocks_per_sm=BLOCKS_PER_SM)
+        self._pass = backend.load_text(text, f"bench/backend/{TEXT.name}", one)
+        self._reading = backend.zeros(WORDS, np.int64)
+
+    def reset(self) -> None:
+        """Before a region; not inside it."""
+        self._backend.fill(self._reading, np.zeros(WORDS, np.int64))
+
+    def begin(self) -> None:
+        self._mark(0)
+
+    def end(self) -> None:
+        self._mark(1)
+
+    def _mark(self, slot: int) -> None:
+        self._backend.run_pass(self._pass, slot, self._reading)
+
+    def hertz(self) -> float | None:
+        """Cycles a second between ``begin`` and ``end``; None where they could not be read."""
+        return hertz(self._backend.host(self._reading))
+
+
+def hertz(reading: np.ndarray) -> float | None:
+    """The clock that six words tell of."""
+    cycles, nanoseconds = int(reading[3] - reading[0]), int(reading[4] - reading[1])
+    if not (reading[2] and reading[5]) or cycles <= 0 or nanoseconds < LEAST_NS:
+        return None
+    return cycles / (nanoseconds * 1e-9)
+
+
+def throttled(found_hz: float | None, highest_hz: float) -> bool | None:
+    """Whether a clock is far below the device's highest; None where either is not known."""
+    return None if found_hz is None or highest_hz <= 0.0 else found_hz < THROTTLED * highest_hz

@@ -1,0 +1,399 @@
+"""All that a machine can prove in the time given: twins, shots, roofs, kernels, a large block of water, energy.
+
+Parts follow each other by worth; one that fails does not end the others, and one for which no time is left is named as
+left out. On a CPU "twins" are one thread against many; on a GPU they are the CUDA texts against the CPU, bit for bit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.backend.energy import EnergyMeter
+from bench.backend.prepare import prepare
+from bench.backend.protocol import Backend
+from bench.base import units
+from bench.base.errors import BudgetSpent, ShotmarkError
+from bench.base.progress import Silent
+from bench.check import sanitizer as sanitize
+from bench.measure.meter import ROUNDS_MIN
+from bench.measure.plugin import measure_into
+from bench.record.certificate import FAILED, LEFT_OUT, NOTED, PASSED, Certificate, Finding
+from bench.record.statistics import median
+from kernels.base.kernel import Kernel
+from kernels.base.registry import all_kernels
+
+TWIN_LONG_S = 4.0  # forecast of one kernel at one size
+LEAST_S = 0.5  # of the budget, for a part to begin
+HOT = ("mpm_p2g", "mpm_g2p", "mpm_sort", "mpm_grid", "img_trace", "surf_field", "surf_distance")  # what takes the time
+FRAME = 3  # of a shot, as ``run`` measures it
+WATER_PARTICLE_BYTES = 320  # of a block of water, everything included, and more than that
+SCENE_MARGIN = 1.5  # over the time that a larger scene's building is forecast to take
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How large everything may be; tests make it tiny."""
+
+    twin_sizes: tuple[int, ...] = (17, 300, 2000)
+    kernel_size: int | None = None  # None: larger than cache
+    kernels: tuple[str, ...] = ()  # none: every one
+    shots: tuple[str, ...] = ()  # none: all that ship
+    sizes: tuple[str, ...] = ("S", "M", "L", "XL")
+    cpu_sizes: tuple[str, ...] = ("S", "M")  # where the CPU is measured beside a GPU
+    rounds: int = 5
+    frame: int = FRAME
+    water_cells: tuple[int, int] = (40, 128)  # edge of the block of water on a CPU, on a GPU: 8 particles a cell
+    water_rounds: int = 5
+    energy_s: float = 4.0
+    roofs: dict[str, Any] = dataclasses.field(default_factory=dict)  # arguments of measure_device_roofs
+
+
+class Certifier:
+    """One machine, one back-end, one budget."""
+
+    def __init__(
+        self, backend: Backend, cpu: Backend, certificate: Certificate, results: Path, limits: Limits | None = None
+    ) -> None:
+        self.backend: Any = backend
+        self.cpu = cpu
+        self.certificate = certificate
+        self.results = results
+        self.limits = limits or Limits()
+        self.roofs: Any = None
+        self.on_gpu = backend.threads is None
+        self._spent_s: dict[tuple[str, str], float] = {}  # shot, size -> what its measurement took
+        self._scene_s: dict[tuple[str, str], float] = {}
+        self._kernel_rows: list[dict[str, Any]] = []
+
+    def run(self, tell: Callable[[str], None] = lambda text: None) -> Certificate:
+        """Do every part that the budget holds; the record is written after each."""
+        known = all_kernels()
+        names = self.limits.kernels or (*HOT, *(name for name in known if name not in HOT))
+        kernels = [known[name] for name in names]
+        first, *others = self.limits.sizes
+        parts: list[tuple[str, float, Callable[[], Finding]]] = [
+            # name, share of the whole budget at the most, what to do
+            ("compile", 1.0, self.compile),
+            ("twins", 0.2, lambda: self.twins(kernels)),
+            (f"shots {first}", 0.35, lambda: self.shots(first)),
+            ("roofs", 0.2, self.measure_roofs),
+            ("water", 0.15, self.water),
+            *((f"sanitizer {tool}", 0.06, lambda tool=tool: self.sanitizer(tool)) for tool in sanitize.TOOLS),
+            ("kernels", 0.2, lambda: self.kernels(kernels)),
+            *((f"shots {size}", 0.4, lambda size=size: self.shots(size)) for size in others[:1]),
+            ("energy", 0.05, self.energy),
+            *((f"shots {size}", 0.5, lambda size=size: self.shots(size)) for size in others[1:]),
+            ("checks", 0.5, self.checks),
+        ]
+        for name, share, part in parts:
+            tell(name)
+            self._do(name, share, part)
+        if self.certificate.parts["kernels"].verdict == LEFT_OUT:
+            tell("kernels, the rest")
+            self._do("kernels", 1.0, lambda: self.kernels(kernels))
+        self.certificate.complete = True
+        self.certificate.save()
+        return self.certificate
+
+    def _do(self, name: str, share: float, part: Callable[[], Finding]) -> None:
+        """One part, its errors as one line, and the record with it."""
+        certificate = self.certificate
+        start = time.perf_counter()
+        self._deadline = time.monotonic() + min(certificate.left_s, share * certificate.budget_s)
+        if certificate.left_s < LEAST_S:
+            found = certificate.parts.get(name) or Finding(LEFT_OUT, "no time left")
+        else:
+            try:
+                found = part()
+            except BudgetSpent:
+                found = Finding(LEFT_OUT, "no time left")
+            except OSError:
+                raise  # the record cannot be written: nothing later could be
+            except (Exception, MemoryError) as error:  # a part that breaks is a finding, not the end
+                text = str(error) if isinstance(error, ShotmarkError) else f"{type(error).__name__}: {error}"
+                found = Finding(FAILED, " ".join(text.split())[:300])
+        certificate.parts[name] = found
+        certificate.seconds[name] = certificate.seconds.get(name, 0.0) + time.perf_counter() - start
+        certificate.save()
+
+    def _left_s(self) -> float:
+        return self._deadline - time.monotonic()
+
+    @property
+    def _late(self) -> bool:
+        return self._left_s() <= 0.0
+
+    def _keep(self, name: str, found: Finding) -> None:
+        """What a part has found so far: a stop in the middle of it loses the rest alone."""
+        self.certificate.parts[name] = found
+        self.certificate.save()
+
+    # --- Parts --------------------------------------------------------------------------------------
+    def compile(self) -> Finding:
+        """Machine code for everything: the device's, and the CPU's that it is held against."""
+        made = prepare([self.cpu, self.backend] if self.on_gpu else [self.backend], Silent())
+        text = f"{made.kernel_count} texts compiled" if made.kernel_count else "everything was on disk"
+        data: dict[str, Any] = {"compiled_count": made.kernel_count, "wall_s": made.wall_s}
+        if self.on_gpu:
+            gpu = self.backend
+            data["nvrtc"], data["architecture"] = list(gpu.compiler.version), gpu.compiler.architecture
+            data |= {"device": gpu.device_name, "multiprocessors": gpu.multiprocessors, "l2_bytes": gpu.l2_bytes}
+            data |= {"clock_max_hz": gpu.clock_max_hz, "memory_bytes": gpu.total_bytes()}
+        return Finding(NOTED, text, data)
+
+    def twins(self, kernels: Sequence[Kernel]) -> Finding:
+        """Every kernel's example at several sizes: equal bits on both sides."""
+        from bench.measure.kernels import many_threads
+
+        if not self.on_gpu and many_threads(self.cpu.threads) == 1:
+            return Finding(LEFT_OUT, "one core: there are no many threads to hold one against")
+        wrong: dict[str, str] = {}
+        sizes: dict[str, list[int]] = {kernel.name: [] for kernel in kernels}
+        spent_s: dict[str, float] = {}
+        for size in self.limits.twin_sizes:
+            for kernel in kernels:
+                tried = sizes[kernel.name]
+                # A kernel's work may grow as the square of what its example is made for
+                forecast_s = spent_s[kernel.name] * (size / tried[-1]) ** 2 if tried else 0.0
+                if forecast_s >= min(TWIN_LONG_S, self._left_s()):
+                    continue
+                start = time.monotonic()
+                found = self._disagreement(kernel, size)
+                spent_s[kernel.name] = time.monotonic() - start
+                tried.append(size)
+                if found:
+                    wrong.setdefault(kernel.name, found)
+            self._keep("twins", self._twins_found(sizes, wrong))
+        return self._twins_found(sizes, wrong)
+
+    def _twins_found(self, sizes: dict[str, list[int]], wrong: dict[str, str]) -> Finding:
+        done, most = sum(1 for tried in sizes.values() if tried), max(len(tried) for tried in sizes.values())
+        data = {"sizes": sizes, "wrong": wrong}
+        what = "CPU = GPU" if self.on_gpu else "one thread = many"
+        if wrong:
+            name, line = next(iter(wrong.items()))
+            return Finding(FAILED, f"{len(wrong)} of {done} kernels differ; {name}: {line}", data)
+        if done < len(sizes):
+            return Finding(LEFT_OUT, f"{what} for {done} of {len(sizes)} kernels, then no time was left", data)
+        return Finding(PASSED, f"{what} to the last bit: {done} kernels, at up to {most} sizes", data)
+
+    def _disagreement(self, kernel: Kernel, size: int) -> str | None:
+        from bench.measure.kernels import disagreement, make_example
+        from bench.measure.kernels_gpu import prove
+
+        threads = self.cpu.threads or 1
+        if self.on_gpu:
+            return "; ".join(prove(kernel, self.backend, (size,), threads)) or None
+        return disagreement(kernel, make_example(kernel, size), threads)
+
+    def shots(self, size: str) -> Finding:
+        """Shots at one size: golden or repeated bits, then all three times; the CPU beside a GPU where it is small."""
+        from bench.check.cases import make_cases
+        from bench.pipeline.makers import MAKERS, check_memory
+
+        done, lines, unfit, wrong = 0, [], 0, []
+        shots = self._shots()
+        for shot in shots:
+            backends = [self.backend]
+            if self.on_gpu and size in self.limits.cpu_sizes:
+                backends.insert(0, self.cpu)
+            try:
+                check_memory(shot, size, self.backend)
+            except ShotmarkError as error:
+                lines.append(str(error))
+                unfit += 1
+                continue
+            backends = [one for one in backends if self._forecast_s(shot, size, one) < self._left_s()]
+            if not backends:
+                lines.append(f"{shot.name} {size}: it would take longer than the time left")
+                unfit += 1
+                continue
+            start = time.monotonic()
+            plugin = measure_into(
+                self.certificate.slot,
+                make_cases([shot], size, min(self.limits.frame, shot.frames), self._rounds(size)),
+                backends,
+                dataclasses.replace(MAKERS, build_scene=self._timed_build(MAKERS.build_scene)),
+                self.results,
+                self.certificate.run,
+                deadline=self._deadline,
+                more={"certificate": self.certificate.document()},
+                kept=self.certificate.rows(),
+            )
+            self._spent_s[shot.name, size] = time.monotonic() - start
+            results = {identity: meter.result for identity, meter in plugin.meters.items()}
+            unfit += bool(plugin.left_out)
+            lines += [f"{identity}: no time left" for identity in plugin.left_out]
+            lines += [
+                meter.in_words() for meter in plugin.meters.values() if meter.result.verified and meter.result.rounds
+            ]
+            wrong += [f"{identity}: {result.rejected}" for identity, result in results.items() if result.rejected]
+            if len({result.first.state_sha256 for result in results.values() if result.first}) > 1:
+                wrong.append(f"{shot.name}: the states of {' and '.join(results)} differ")
+            done += not plugin.left_out
+        if wrong:
+            return Finding(FAILED, "; ".join(wrong)[:300], {"lines": [*lines, *wrong]})
+        verdict = PASSED if done and not unfit else LEFT_OUT
+        return Finding(verdict, f"{done} of {len(shots)} shots proved and timed", {"lines": lines})
+
+    def _rounds(self, size: str) -> int:
+        """Fewer where a round is long."""
+        return self.limits.rounds if size == self.limits.sizes[0] else min(self.limits.rounds, ROUNDS_MIN)
+
+    def _timed_build(self, build: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+        def timed(shot: Any, size: str) -> Any:
+            start = time.monotonic()
+            scene = build(shot, size)
+            self._scene_s[shot.name, size] = time.monotonic() - start
+            return scene
+
+        return timed
+
+    def _forecast_s(self, shot: Any, size: str, backend: Backend) -> float:
+        """A guess from the smallest size: what cannot be stopped is a scene on the host; on a CPU a whole frame."""
+        from bench.pipeline.scene.estimate import estimate
+
+        first = self.limits.sizes[0]
+        if size == first or (shot.name, first) not in self._scene_s:
+            return 0.0
+        small, large = estimate(shot, first), estimate(shot, size)
+        particles = large.particle_count / max(1, small.particle_count)
+        scene_s = SCENE_MARGIN * particles * self._scene_s[shot.name, first]
+        if backend.threads is None:
+            return scene_s
+        steps = particles * large.substeps_per_frame / small.substeps_per_frame
+        return scene_s + max(steps, large.sample_count / small.sample_count) * self._spent_s[shot.name, first]
+
+    def measure_roofs(self) -> Finding:
+        if self.on_gpu:
+            from bench.measure.roofs_gpu import measure_device_roofs
+
+            self.roofs = measure_device_roofs(self.backend, **self.limits.roofs)
+        else:
+            from bench.measure.roofs import measure_roofs
+
+            self.roofs = measure_roofs(self.cpu.threads or 1)
+        return self._roofs_found()
+
+    def _roofs_found(self) -> Finding:
+        line = f"copy {units.count(self.roofs.copy_bytes_per_s)}B/s, {units.count(self.roofs.fma_flop_per_s)}flop/s"
+        return Finding(NOTED, line, self.roofs.document())
+
+    def kernels(self, kernels: Sequence[Kernel]) -> Finding:
+        """Every kernel alone, proved, timed, and held against the roofs; one that is too long for the rest waits."""
+        from bench.measure.kernels import document, measure_against
+        from bench.measure.kernels_gpu import measure_on_device
+
+        if self.roofs is None:
+            return Finding(LEFT_OUT, "the roofs were not measured")
+        rows = self._kernel_rows
+        done = {row["kernel"] for row in rows}
+        # What was begun in the part's own time may end after it, but not after the budget
+        threads, size, left_s = self.cpu.threads or 1, self.limits.kernel_size, lambda: self.certificate.left_s
+        for kernel in kernels:
+            if kernel.name in done:
+                continue
+            if self._late:
+                break
+            try:
+                if self.on_gpu:
+                    found = measure_on_device(kernel, self.backend, threads, size, left_s=left_s)
+                else:
+                    found, self.roofs = measure_against(kernel, threads, self.roofs, size, left_s)
+                    self.certificate.parts["roofs"] = self._roofs_found()
+            except BudgetSpent:
+                continue
+            rows.append(document(found, self.roofs))
+            self._keep("kernels", self._kernels_found(len(kernels)))
+        return self._kernels_found(len(kernels))
+
+    def _kernels_found(self, number: int) -> Finding:
+        rows = self._kernel_rows
+        wrong = [f"{row['kernel']}: {row['problem']}" for row in rows if row["problem"]]
+        if wrong:
+            return Finding(FAILED, "; ".join(wrong)[:300], rows)
+        verdict = PASSED if len(rows) == number else LEFT_OUT
+        return Finding(verdict, f"{len(rows)} of {number} kernels timed, none above a roof", rows)
+
+    def water(self) -> Finding:
+        """Particle-substeps a second of a block of water, 8 particles a cell."""
+        from bench.measure.scaling import water_block
+        from bench.pipeline.simulate import Simulation
+
+        cells = self.limits.water_cells[self.on_gpu]
+        while self.on_gpu and 8 * cells**3 * WATER_PARTICLE_BYTES > self.backend.free_bytes():
+            cells //= 2
+        simulation = Simulation(water_block(cells), self.backend)
+        simulation.advance_frame()
+        samples_s: list[float] = []
+        work = None
+        for _ in range(self.limits.water_rounds):
+            if self._late and samples_s:
+                break
+            before = self.backend.clock()
+            work = simulation.advance_frame()
+            samples_s.append(float(self.backend.clock() - before))
+        assert work is not None
+        rate = work.particle_substeps / (median(samples_s) or float("inf"))
+        data = {
+            "particle_count": work.particle_count,
+            "substeps": work.substeps,
+            "samples_s": samples_s,
+            "particle_substeps_per_s": rate,
+            "graphs": getattr(self.backend, "graph_problem", None) or "used" if self.on_gpu else None,
+        }
+        return Finding(NOTED, f"{units.rate(rate, 'particle-substeps')}, {units.count(work.particle_count)}", data)
+
+    def sanitizer(self, tool: str) -> Finding:
+        """compute-sanitizer on small examples of every kernel."""
+        if not self.on_gpu:
+            return Finding(LEFT_OUT, "it watches GPUs")
+        found = sanitize.run_tool(tool, self.backend.device, max(1.0, self._left_s()))
+        verdict = {"clean": PASSED, "errors": FAILED, "failed": FAILED}.get(found.verdict, LEFT_OUT)
+        return Finding(verdict, found.line, dataclasses.asdict(found))
+
+    def energy(self) -> Finding:
+        """Joules of a frame, by the board's own counter: informative."""
+        if not self.on_gpu:
+            return Finding(LEFT_OUT, "only a GPU's counter is read")
+        meter = self.backend.energy_meter()
+        if meter.joules() is None:
+            return Finding(LEFT_OUT, "the driver shows no energy counter")
+        data = [self._frame_energy(shot, meter) for shot in self._shots() if not self._late]
+        if not data:
+            return Finding(LEFT_OUT, "no time left")
+        known = [f"{row['shot']} {row['joules_per_frame']:.3g} J" for row in data if row["joules_per_frame"]]
+        return Finding(NOTED, f"a frame at {self.limits.sizes[0]}: {', '.join(known) or 'unknown'} (informative)", data)
+
+    def _frame_energy(self, shot: Any, meter: EnergyMeter) -> dict[str, Any]:
+        from bench.pipeline.makers import MAKERS
+
+        scene = MAKERS.build_scene(shot, self.limits.sizes[0])
+        simulation, renderer = MAKERS.simulation(scene, self.backend), MAKERS.renderer(scene, self.backend)
+        return {"shot": shot.name, **meter.of_frames(simulation, renderer, self.limits.energy_s, shot.frames)}
+
+    def _shots(self) -> list[Any]:
+        from bench.shot.load import load_shot, shot_names
+
+        return [load_shot(name) for name in self.limits.shots or shot_names()]
+
+    def checks(self) -> Finding:
+        """Physics and tracer against closed forms."""
+        from bench.check.physics import CHECKS
+
+        rows = []
+        for check in CHECKS:
+            if self._late:
+                break
+            found = check(self.backend)
+            rows.append({**dataclasses.asdict(found), "passed": found.passed})
+        wrong = [str(row["name"]) for row in rows if not row["passed"]]
+        if wrong:
+            return Finding(FAILED, f"outside their limits: {', '.join(wrong)}", rows)
+        verdict = PASSED if len(rows) == len(CHECKS) else LEFT_OUT
+        return Finding(verdict, f"{len(rows)} of {len(CHECKS)} checks of physics and tracer passed", rows)

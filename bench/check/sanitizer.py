@@ -1,0 +1,111 @@
+"""NVIDIA's compute-sanitizer over every kernel on small examples, where it is installed.
+
+Each tool runs in a process of its own, which is this module, slowly and without CuPy's pool, so that an
+access outside an array is one outside an allocation. Not yet run on a GPU.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+TOOLS = ("memcheck", "racecheck", "initcheck")
+PROGRAM = "compute-sanitizer"
+FOUND_SOMETHING = 86  # exit code that the sanitizer is asked for
+SIZES = (24, 300)
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class ToolResult:
+    """What one tool said."""
+
+    tool: str
+    verdict: str  # "clean", "errors", "failed", "no time", "not installed"
+    line: str  # the first that says why
+    output: str = ""  # the end of what it printed
+
+
+def run_tool(
+    tool: str, device: int, timeout_s: float, names: Sequence[str] = (), child: Sequence[str] | None = None
+) -> ToolResult:
+    """Run one tool over the kernels; ``child`` replaces what it watches."""
+    program = shutil.which(PROGRAM)
+    if program is None:
+        return ToolResult(tool, "not installed", f"{PROGRAM} is not on the path")
+    watched = child or (sys.executable, "-m", "bench.check.sanitizer", str(device), *names)
+    command = [program, "--tool", tool, "--error-exitcode", str(FOUND_SOMETHING), *watched]
+    try:
+        code, output = _run(command, timeout_s)
+    except subprocess.TimeoutExpired:
+        return ToolResult(tool, "no time", f"not done after {timeout_s:.0f} s")
+    except OSError as error:
+        return ToolResult(tool, "failed", f"{program}: {error.strerror}")
+    tail = output[-4000:]
+    if code == 0:
+        return ToolResult(tool, "clean", _summary(output) or "no errors", tail)
+    verdict = "errors" if code == FOUND_SOMETHING else "failed"
+    return ToolResult(tool, verdict, _first(output) or f"exit code {code}", tail)
+
+
+def _run(command: Sequence[str], timeout_s: float) -> tuple[int, str]:
+    """(exit code, output); what is watched ends with the tool, or it would go on on the device that is timed next."""
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        cwd=CHECKOUT,
+        start_new_session=True,
+    ) as process:
+        try:
+            output, _ = process.communicate(timeout=timeout_s)
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return process.returncode, output
+
+
+def _summary(output: str) -> str:
+    lines = [line.strip("= ").strip() for line in output.splitlines() if "SUMMARY" in line]
+    return lines[-1][:200] if lines else ""
+
+
+def _first(output: str) -> str:
+    """The first line that tells of an error."""
+    for line in output.splitlines():
+        text = line.strip("= ").strip()
+        if text and not text.startswith("COMPUTE-SANITIZER") and ("rror" in text or "hazard" in text.lower()):
+            return text[:200]
+    return ""
+
+
+def main() -> None:
+    """What a tool watches: every kernel (or those named) once on small examples, on the device numbered first."""
+    import cupy
+
+    from bench.backend.cupy_gpu import CupyBackend
+    from bench.backend.same_bits import on_device
+    from bench.measure.kernels import make_example
+    from kernels.base.registry import all_kernels
+
+    cupy.cuda.set_allocator(None)
+    device, *names = sys.argv[1:]
+    backend, known = CupyBackend(int(device)), all_kernels()
+    for name in names or known:
+        for size in SIZES:
+            on_device(known[name], make_example(known[name], size), backend)
+        print(name, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""One file a command, found by scanning: it parses, calls and prints."""

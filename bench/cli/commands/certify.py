@@ -1,0 +1,102 @@
+"""``shotmark certify``: all that this machine can prove in the time given, in one file to share."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import click
+
+from bench.backend.choose import make_backends
+from bench.base import units
+from bench.base.console import console, plain
+from bench.base.errors import EXIT_CHECK_FAILED, UserError
+from bench.base.files import default_results, make_folder
+from bench.record.certificate import FAILED, PASSED, Certificate
+
+DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)([smh]?)")
+UNITS_S = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@click.command("certify")
+@click.option("--backend", default="auto", show_default=True, help="auto, numba or cupy.")
+@click.option("--device", default=None, help="Number of the GPU [0].")
+@click.option("--threads", type=int, default=None, help="CPU threads; all that this process may use unless said.")
+@click.option("--budget", default="9m", show_default=True, help="Time for everything, such as 90s, 9m or 1h.")
+@click.option("--results", type=click.Path(path_type=Path), default=None, help="Folder of the records.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.pass_context
+def command(
+    context: click.Context,
+    backend: str,
+    device: str | None,
+    threads: int | None,
+    budget: str,
+    results: Path | None,
+    as_json: bool,
+) -> None:
+    """Prove and measure all that the time holds: twins bit for bit, golden hashes, shots at every size that fits,
+    roofs, every kernel, and on a GPU compute-sanitizer and energy. One record, written as it grows.
+
+    The exit code is 1 when a part failed.
+    """
+    budget_s = parse_budget(budget)
+    if backend == "all":
+        raise UserError("--backend: expected auto, numba or cupy: a GPU is held against the CPU in any case")
+    (chosen,) = make_backends(backend, threads, device)
+    results = results or default_results()
+    make_folder(results)
+    # The kernels are imported once it is known that they will be used.
+    from bench.backend.numba_cpu import NumbaBackend
+    from bench.check.certify import Certifier
+    from bench.measure.plugin import new_slot
+
+    cpu = NumbaBackend(threads) if chosen.name != "numba" else chosen
+    asked = {"command": "certify", "backend": chosen.name, "threads": threads, "device": device, "budget_s": budget_s}
+    err = console(stderr=True)
+    certificate = Certificate(new_slot(results), asked, budget_s)
+
+    def tell(name: str) -> None:
+        left = units.seconds(max(0.0, certificate.left_s))
+        err.print(f"{name} ... ({left} left)", soft_wrap=True)
+
+    Certifier(chosen, cpu, certificate, results).run(tell)
+    if as_json:
+        document = {"record": str(certificate.slot.path), **certificate.document()}
+        click.echo(json.dumps(document, indent=1, allow_nan=False))
+    else:
+        show(certificate)
+    if certificate.failed:
+        context.exit(EXIT_CHECK_FAILED)
+
+
+def parse_budget(text: str) -> float:
+    """``9m`` -> 540.0 seconds. Raises UserError."""
+    found = DURATION.fullmatch(text.strip().lower())
+    seconds = float(found[1]) * UNITS_S[found[2]] if found else 0.0
+    if seconds <= 0.0:
+        raise UserError(f"--budget: expected a time such as 90s, 9m or 1h, not {text[:40]!r}")
+    return seconds
+
+
+def show(certificate: Certificate) -> None:
+    """The shots' lines, then a short table, then where the file lies."""
+    from rich.table import Table
+
+    out = console()
+    for name, found in certificate.parts.items():
+        if name.startswith("shots") and isinstance(found.data, dict):
+            for line in found.data["lines"]:
+                out.print(plain(line), soft_wrap=True)
+    table = Table(box=None, padding=(0, 1), header_style="bold")
+    for heading in ("part", "verdict", "time", "what"):
+        table.add_column(heading, no_wrap=heading != "what")
+    colours = {PASSED: "green", FAILED: "red"}
+    for name, found in certificate.parts.items():
+        colour = colours.get(found.verdict)
+        verdict = f"[{colour}]{found.verdict}[/]" if colour else found.verdict
+        table.add_row(name, verdict, units.seconds(certificate.seconds[name]), plain(found.line))
+    out.print()
+    out.print(table)
+    out.print(f"\nrecord {plain(certificate.slot.path)}: the file to share", soft_wrap=True)

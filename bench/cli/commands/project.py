@@ -1,0 +1,127 @@
+"""``shotmark project``: what a shot and a film would take on many GPUs, from a record's measured stage times."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+
+import click
+
+from bench.base.console import console
+from bench.base.errors import UserError
+from bench.base.files import default_results
+from bench.record.schema import Record, find_record, list_records
+
+SHOT_S, FILM_SHOTS, CLUSTER = 2.5, 1900, "h200-1000"
+
+
+@click.command("project")
+@click.argument("record", required=False)
+@click.option("--shot", "only", multiple=True, metavar="SHOT", help="Project this shot alone; may be given again.")
+@click.option("--size", default=None, help="S, M, L or XL [XL, where the shot has it].")
+@click.option("--seconds", type=float, default=SHOT_S, show_default=True, help="Length of a shot, at 24 frames/s.")
+@click.option("--frames", type=int, default=None, help="Frames of a shot, in place of --seconds.")
+@click.option("--gpus", type=int, default=None, help="GPUs of the cluster [as its file says].")
+@click.option("--cluster", default=CLUSTER, show_default=True, help="A cluster that ships, or your own .toml file.")
+@click.option("--shots", "film_shots", type=int, default=FILM_SHOTS, show_default=True, help="Shots of the film.")
+@click.option("--sweep", default=None, metavar="N,N,...", help="Numbers of GPUs to compare: 1,10,100,1000.")
+@click.option("--my-frame-hours", type=float, default=None, help="Your own hours a frame, on a machine like this one.")
+@click.option("--simulate-gpus", type=int, default=1, show_default=True, help="GPUs that share one simulation.")
+@click.option("--plot", default=None, metavar="FILE|-", help="Time against GPUs: a .png or .svg file, - for here.")
+@click.option("--results", type=click.Path(path_type=Path), default=None, help="Folder of the records.")
+@click.option("--explain", "explained", is_flag=True, help="List every number with its source.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.option("--markdown", is_flag=True, help="Markdown on standard output: hours or days, and the claims.")
+@click.option("--csv", "as_csv", is_flag=True, help="One line a figure on standard output.")
+def command(
+    record: str | None,
+    only: tuple[str, ...],
+    size: str | None,
+    seconds: float,
+    frames: int | None,
+    gpus: int | None,
+    cluster: str,
+    film_shots: int,
+    sweep: str | None,
+    my_frame_hours: float | None,
+    simulate_gpus: int,
+    plot: str | None,
+    results: Path | None,
+    explained: bool,
+    as_json: bool,
+    markdown: bool,
+    as_csv: bool,
+) -> None:
+    """Project RECORD (the newest unless said; a file, or the start of its name) to a shot and a film on a cluster.
+
+    Every time is P10, P50 and P90, with what measuring alone leaves open beside it. Nothing here is measured.
+    """
+    from bench.project.inputs.cluster import load_cluster
+    from bench.project.output import table
+    from bench.project.output.plot import SWEEP, check_path, save, terminal
+    from bench.project.output.projection import known_records, project, show
+
+    if as_json + as_csv + markdown > 1:
+        raise UserError("--json, --csv, --markdown: expected one of them")
+    picture = Path(plot) if plot is not None and plot != "-" else None
+    if picture is not None:
+        check_path(picture)
+    numbers = parse_sweep(sweep) if sweep is not None else list(SWEEP) if plot is not None else []
+    folder = results or default_results()
+    records, _ = list_records(folder)
+    chosen = find_record(record, folder) if record else _newest(records, folder)
+    made = project(
+        chosen,
+        gpus=gpus,
+        size=size,
+        seconds=seconds,
+        frames=frames,
+        film_shots=film_shots,
+        only=only,
+        others=known_records(folder),
+        cluster=load_cluster(cluster),
+        sweep=numbers,
+        my_frame_hours=my_frame_hours,
+        simulate_gpus=simulate_gpus,
+    )
+    if picture is not None:
+        save(made, picture)
+    if as_json:
+        click.echo(json.dumps(made, indent=1, allow_nan=False))
+        return
+    if as_csv:
+        click.echo(table.as_csv(made), nl=False)
+        return
+    if markdown:
+        from bench.project.output.markdown import claims, hours_or_days
+
+        click.echo(f"{hours_or_days(made)}\n\n{claims(made)}")
+        return
+    out = console()
+    show(made, partial(out.print, soft_wrap=True))
+    if plot == "-":
+        for line in terminal(made):
+            out.print(line, markup=False, soft_wrap=True)
+    if explained:
+        out.print()
+        out.print(table.explain(made))
+
+
+def parse_sweep(text: str) -> list[int]:
+    """``1,10,100`` -> numbers of GPUs. Raises UserError."""
+    found = []
+    for word in text.split(","):
+        word = word.strip()
+        if not (word.isascii() and word.isdigit() and len(word) < 20):
+            raise UserError(f"--sweep: expected numbers of GPUs such as 1,10,100, got {text[:60]!r}")
+        found.append(int(word))
+    return found
+
+
+def _newest(records: list[Record], folder: Path) -> Record:
+    """The newest record that has rows of the CPU."""
+    for found in reversed(records):
+        if any(row.backend == "numba" for row in found.rows):
+            return found
+    raise UserError(f"{folder}: expected a record of the CPU; shotmark run makes one")

@@ -1,0 +1,84 @@
+"""The command line: ``shotmark COMMAND``. Each command is a file ``commands/<name>.py`` with a ``command``.
+
+A command's module is imported when the command is asked for, so ``--help`` stays quick and a command
+that needs an optional package does not hinder the others. Whatever a command raises from
+``bench.base.errors`` ends as one line on standard error and that error's exit code:
+0 done, 1 a check failed, 2 bad input, 3 the asked-for back-end is not available.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bench import __version__
+from bench.base.errors import EXIT_BAD_INPUT, ShotmarkError
+
+EXIT_INTERRUPTED = 130  # as a shell reports a process that Ctrl-C ended
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+COMMANDS = Path(__file__).with_name("commands")
+# Of the help text
+ORDER = ("run", "render", "verify", "certify", "compare", "project", "shots", "devices", "kernels", "peers")
+
+
+def disk_line(error: OSError) -> str:
+    """One line for an error of the file system that says what to do."""
+    place = error.filename or "the results folder"
+    if error.errno in DISK_FULL:
+        return f"{place}: the disk is full ({error.strerror}); what was finished is kept. Free space and run again"
+    reason = error.strerror or next((str(part) for part in error.args if part), type(error).__name__)
+    return f"{place}: {reason}"
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are found by scanning the folder of commands."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        found = {path.stem for path in COMMANDS.glob("[a-z]*.py")}
+        return [name for name in ORDER if name in found] + sorted(found - set(ORDER))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        return importlib.import_module(f"bench.cli.commands.{cmd_name}").command  # type: ignore[no-any-return]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; turn what can go wrong into one line and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except ShotmarkError as error:
+            _fail(ctx, str(error), error.exit_code)
+        except click.UsageError as error:
+            command = error.ctx.command_path if error.ctx else "shotmark"
+            _fail(ctx, f"{error.format_message()} {command} --help says more", error.exit_code)
+        except KeyboardInterrupt:
+            _fail(ctx, "stopped; what was finished is saved", EXIT_INTERRUPTED)
+        except BrokenPipeError:
+            # The reader of our output went away: quietly, and without a second error at interpreter exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
+        except OSError as error:
+            _fail(ctx, disk_line(error), EXIT_BAD_INPUT)
+        except MemoryError:
+            _fail(ctx, "this machine's memory does not hold that; a smaller --size does", EXIT_BAD_INPUT)
+
+
+def _fail(ctx: click.Context, line: str, exit_code: int) -> None:
+    click.echo(f"shotmark: {' '.join(line.split())}", err=True)
+    ctx.exit(exit_code)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="shotmark")
+def main() -> None:
+    """Real effects shots, simulated and path-traced; proved equal to the last bit, timed, and projected."""
+
+
+if __name__ == "__main__":
+    main()

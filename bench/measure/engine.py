@@ -1,0 +1,72 @@
+"""Runs pytest for us: our suite alone, our plugin alone, nothing of the user's settings, nothing on the screen."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SUITE = Path(__file__).with_name("suite.py")
+ORDER = ("verify", "frame", "stage")
+
+
+class Replay:
+    """A clock that gives measured seconds back: 0, then the next sample, and so on."""
+
+    def __init__(self) -> None:
+        self._readings: Iterator[float] = iter(())
+
+    def load(self, samples_s: Sequence[float]) -> None:
+        self._readings = iter([reading for sample in samples_s for reading in (0.0, sample)])
+
+    def nothing(self) -> None:
+        """What a replayed round does."""
+
+    def read(self) -> float:
+        return next(self._readings)
+
+
+@contextlib.contextmanager
+def _own_pytest() -> Iterator[None]:
+    """Keep the user's pytest settings and plugins out: they are for the user's tests."""
+    saved = {name: os.environ.pop(name, None) for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")}
+    saved["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    try:
+        yield
+    finally:
+        for name, value in saved.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def run_pytest(plugin: Any, results: Path) -> str:
+    """Run the suite with the plugin; pytest's own output is returned, for a reader who looks for a defect."""
+    arguments = [
+        str(SUITE),
+        *("-c", os.devnull, "--rootdir", str(SUITE.parents[2]), "--noconftest", "-p", "pytest_benchmark.plugin"),
+        *("-p", "no:cacheprovider", "-p", "no:warnings", "-s", "-q", "--no-header", "--import-mode=importlib"),
+        *("-o", "python_files=suite.py", "-o", f"python_functions={' '.join(ORDER)}"),
+        *("--benchmark-enable", "--benchmark-quiet", "--benchmark-disable-gc"),
+        f"--benchmark-storage=file://{results}",
+    ]
+    from pytest_benchmark.logger import PytestBenchmarkWarning
+
+    output = io.StringIO()
+    with _own_pytest(), contextlib.redirect_stdout(output), warnings.catch_warnings():
+        # A row that is refused for want of a proof does not use the benchmark fixture: that is meant.
+        warnings.simplefilter("ignore", PytestBenchmarkWarning)
+        code = pytest.main(arguments, plugins=[plugin])
+    if code == pytest.ExitCode.INTERRUPTED and plugin.failure is None:
+        plugin.failure = KeyboardInterrupt()
+    if code in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED):
+        raise RuntimeError(f"pytest could not run the suite:\n{output.getvalue()}")
+    return output.getvalue()

@@ -1,0 +1,113 @@
+"""Every kernel alone on a GPU: proved equal to the CPU's to the last bit, then timed by the device's own clock.
+
+Examples grow as ``kernel_bench`` says, against the second-level cache. What a launch changes is copied afresh before
+each, outside the clock; a kernel that works in memory finds the cache full of something else, one that works in cache
+finds it warm. Not yet run on a GPU.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from bench.backend.same_bits import differences, held_by, on_cpu, on_device
+from bench.backend.sm_clock import throttled
+from bench.measure.kernels import (
+    MEMORY_FACTOR,
+    ROUNDS_MAX,
+    ROUNDS_MIN,
+    SIZE_MAX,
+    TIMED_S,
+    Measurement,
+    grown_example,
+    make_example,
+)
+from kernels.base.kernel import Kernel, Traffic
+
+LONG_S = 0.02  # a launch that takes this long is not grown: the CPU has to do the same, for the proof
+EXAMPLE_LONG_S = 2.0  # nor one whose example takes this long to make
+
+
+def prove(kernel: Kernel, backend: Any, sizes: Sequence[int], threads: int) -> list[str]:
+    """What differs between the CPU and the device on examples of several sizes, a line each; none when all is equal."""
+    lines = []
+    for size in sizes:
+        arguments = make_example(kernel, size)
+        want, got = on_cpu(kernel, arguments, threads), on_device(kernel, arguments, backend)
+        found = differences(kernel, want, got, any_nan=True)
+        lines += [f"size {size}: {line}" for line in found]
+    return lines
+
+
+def _launch(kernel: Kernel, backend: Any, held: dict[str, Any]) -> float:
+    """Seconds of one launch on the device."""
+    values = [held[name] for name in kernel.argument_names]
+    before = backend.clock()
+    backend.launch(kernel, *values)
+    return float(backend.clock() - before)
+
+
+def _traffic(kernel: Kernel, arguments: dict[str, Any], backend: Any) -> tuple[Traffic, float]:
+    """Traffic of one launch, and its seconds."""
+    held = held_by(backend, arguments)
+    seconds = _launch(kernel, backend, held)
+    written = {name: backend.host(v) if isinstance(arguments[name], np.ndarray) else v for name, v in held.items()}
+    return kernel.traffic(**written), seconds
+
+
+def measure_on_device(
+    kernel: Kernel,
+    backend: Any,
+    threads: int,
+    size: int | None = None,
+    size_max: int = SIZE_MAX,
+    left_s: Callable[[], float] = lambda: math.inf,
+) -> Measurement:
+    """Prove and time one kernel on a CupyBackend, at ``size`` or where memory is what it works in.
+
+    Raises BudgetSpent before a step that is longer than the time left.
+    """
+
+    def launched(arguments: dict[str, Any]) -> tuple[Traffic, float]:
+        return _traffic(kernel, arguments, backend)
+
+    if size is None:
+        target_bytes = (MEMORY_FACTOR + 1) * backend.l2_bytes
+        size, arguments, _, _ = grown_example(kernel, launched, target_bytes, LONG_S, EXAMPLE_LONG_S, size_max, left_s)
+    else:
+        arguments = make_example(kernel, size)
+    want, got = on_cpu(kernel, arguments, threads), on_device(kernel, arguments, backend)
+    found = differences(kernel, want, got, any_nan=True)
+    traffic = kernel.traffic(**want)
+    level = "memory" if traffic.traffic_bytes >= MEMORY_FACTOR * backend.l2_bytes else "cache"
+    samples = () if found else tuple(_rounds(kernel, backend, arguments, level))
+    return Measurement(kernel.name, kernel.item, threads, size, traffic, level, samples, "; ".join(found) or None)
+
+
+def _rounds(kernel: Kernel, backend: Any, arguments: dict[str, Any], level: str) -> list[float]:
+    """Seconds of each launch; throttled ones are done again, a few times."""
+    held, pristine = held_by(backend, arguments), {}
+    for name in kernel.output_names:
+        if isinstance(arguments[name], np.ndarray):
+            pristine[name] = backend.array(arguments[name])
+    sweep = [backend.zeros(max(1, backend.l2_bytes // 4), np.float32) for _ in range(2 if level == "memory" else 0)]
+    clock = backend.sm_clock()
+    samples: list[float] = []
+    slow = 0
+    while len(samples) < ROUNDS_MIN or (sum(samples) < TIMED_S and len(samples) < ROUNDS_MAX):
+        for name, first in pristine.items():
+            backend.copy(held[name], first)
+        if sweep:
+            backend.copy(*sweep)
+        clock.reset()
+        clock.begin()
+        seconds = _launch(kernel, backend, held)
+        clock.end()
+        if throttled(clock.hertz(), backend.clock_max_hz) and slow < ROUNDS_MIN:
+            slow += 1
+            continue
+        samples.append(seconds)
+    return samples

@@ -1,0 +1,87 @@
+"""The limits of a GPU, measured: copy and read bandwidth of memory and of its cache, multiply-adds, shared additions.
+
+The same figures as ``roofs`` gives for a CPU, by the device's own clock (``roof_probe.cu``). Not yet run on a GPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.measure.roofs import AnyRoofs
+from kernels.base import roof_probe
+
+MEMORY_BYTES = 2**29  # an array of the copy: several times any cache
+CACHE_SHARE = 8  # two arrays and what else lies there fit when each is that part of the second-level cache
+CACHE_UNKNOWN_BYTES = 2**22
+CHAIN_COUNT = 2**14
+ROUNDS = 5
+ROUND_S = 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceRoofs(AnyRoofs):
+    """Of one GPU; the last-level cache is its second-level one."""
+
+    device: str
+    shared_adds_per_s: float  # atomic additions to shared memory, without two in one bank
+
+
+def measure_device_roofs(
+    backend: Any, memory_bytes: int = MEMORY_BYTES, chain_count: int = CHAIN_COUNT, round_s: float = ROUND_S
+) -> DeviceRoofs:
+    """Measure one device, a CupyBackend; a second or two."""
+    probes = {name: backend.load_pass("roof_probe", one) for name, one in roof_probe.DEVICE_PASSES.items()}
+    rates: dict[str, tuple[float, ...]] = {}
+    cache_bytes = max(2**16, (backend.l2_bytes or CACHE_UNKNOWN_BYTES) // CACHE_SHARE)
+    sums = backend.zeros(probes["read"].blocks * probes["read"].threads, np.float32)
+    for prefix, length in (("", memory_bytes), ("cache_", min(cache_bytes, memory_bytes))):
+        source = backend.array(np.ones(length // 16 * 4, np.float32))
+        target = backend.zeros(source.shape, np.float32)
+        copy = _bound(backend, probes["copy"], source, target)
+        rates[f"{prefix}copy"] = device_rates(backend, 2.0 * source.nbytes, copy, round_s)
+        read = _bound(backend, probes["read"], source, sums)
+        rates[f"{prefix}read"] = device_rates(backend, float(source.nbytes), read, round_s)
+        del source, target
+    chain = probes["multiply_add"]
+    threads = chain.blocks * chain.threads
+    sums = backend.zeros(threads, np.float32)
+    flops = float(roof_probe.device_flops(chain_count, threads))
+    rates["fma"] = device_rates(backend, flops, _bound(backend, chain, chain_count, sums), round_s)
+    add = probes["shared_add"]
+    totals = backend.zeros(add.blocks, np.int32)
+    adds = float(chain_count) * add.blocks * add.threads
+    rates["shared_add"] = device_rates(backend, adds, _bound(backend, add, chain_count, totals), round_s)
+    return DeviceRoofs(
+        device=backend.device_name,
+        llc_bytes=backend.l2_bytes or CACHE_UNKNOWN_BYTES,
+        copy_bytes_per_s=max(rates["copy"]),
+        read_bytes_per_s=max(rates["read"]),
+        cache_copy_bytes_per_s=max(rates["cache_copy"]),
+        cache_read_bytes_per_s=max(rates["cache_read"]),
+        fma_flop_per_s=max(rates["fma"]),
+        shared_adds_per_s=max(rates["shared_add"]),
+        rates=rates,
+    )
+
+
+def _bound(backend: Any, probe: Any, *args: Any) -> Callable[[], None]:
+    return lambda: backend.run_pass(probe, *args)
+
+
+def device_rates(backend: Any, work: float, call: Callable[[], None], round_s: float) -> tuple[float, ...]:
+    """``work`` a second of the device's time, over rounds of as many calls as a round's least time takes."""
+
+    def seconds(repeats: int) -> float:
+        before = backend.clock()
+        for _ in range(repeats):
+            call()
+        return float(backend.clock() - before)
+
+    call()
+    backend.synchronize()
+    repeats = max(1, int(round_s / max(seconds(1), 1e-7)))
+    return tuple(work * repeats / seconds(repeats) for _ in range(ROUNDS))

@@ -1,0 +1,158 @@
+"""Cost against work: particles x 8 at constant particles per cell, pixels x 4, samples x 4. And memory per particle."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.backend.numba_cpu import NumbaBackend
+from bench.pipeline.render import Renderer
+from bench.pipeline.scene.blocks_of_water import box_points, water_scene
+from bench.pipeline.scene.build import Scene, build_scene
+from bench.pipeline.scene.sizing import COURANT
+from bench.pipeline.simulate import Simulation
+from bench.record.statistics import median
+from bench.shot.load import load_shot
+
+ROUNDS = 5
+SUBSTEPS = 6  # of a timed frame
+SMALL_CELLS, LARGE_CELLS = 40, 80  # edge of the block of water: 512,000 and 4,096,000 particles
+TOLERANCE = 0.15
+SHOT, SIZE = "wave", "S"
+
+
+@dataclass(frozen=True)
+class Growth:
+    """The same thing at two sizes."""
+
+    what: str
+    item: str
+    small: int  # items
+    large: int
+    small_s: tuple[float, ...]
+    large_s: tuple[float, ...]
+
+    @property
+    def cost_ratio(self) -> float:
+        """Time of an item at the large size over that at the small one: 1 is proportional."""
+        small, large = median(self.small_s) or 0.0, median(self.large_s) or 0.0
+        return (large / self.large) / (small / self.small)
+
+    @property
+    def proportional(self) -> bool:
+        return abs(self.cost_ratio - 1.0) <= TOLERANCE
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Memory of a simulation of water."""
+
+    particles: int
+    stated_bytes: int  # by Simulation.memory_bytes
+    arrays_bytes: int  # sum of its arrays
+    resident_bytes: int | None  # what the process grew by while it was made and run
+
+    @property
+    def stated_bytes_per_particle(self) -> float:
+        return self.stated_bytes / self.particles
+
+    @property
+    def arrays_bytes_per_particle(self) -> float:
+        return self.arrays_bytes / self.particles
+
+
+def water_block(cells: int) -> Scene:
+    """A cube of water with a slow swirl in a box that is half as wide again; a frame of SUBSTEPS substeps."""
+    box = 4 * (-(-(cells + cells // 2) // 4))
+    low = (box - cells) // 2
+    cell_size_m = 1.0 / box
+    points = box_points((low, low, low), (low + cells,) * 3, cell_size_m)
+    velocity = np.zeros_like(points)
+    velocity[:, 0], velocity[:, 1] = 0.5 - points[:, 1], points[:, 0] - 0.5
+    sound, limit = 20.0, 2.0
+    dt = COURANT * cell_size_m / (sound + limit)
+    return water_scene(
+        points,
+        (box, box, box),
+        cell_size_m,
+        velocity=velocity,
+        sound_speed_m_per_s=sound,
+        speed_limit_m_per_s=limit,
+        frame_dt_s=dt * (SUBSTEPS - 0.01),
+    )
+
+
+def _resident_bytes() -> int:
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
+
+
+def particles(threads: int | None) -> tuple[Growth, Memory]:
+    """Time of a substep, 8 particles a cell, at two sizes in turn; memory of the large one."""
+    simulations: list[Simulation] = []
+    grown = 0
+    for cells in (SMALL_CELLS, LARGE_CELLS):
+        scene = water_block(cells)
+        before = _resident_bytes()
+        simulations.append(Simulation(scene, NumbaBackend(threads)))
+        simulations[-1].advance_frame()  # compiles, touches
+        grown = _resident_bytes() - before
+    calls = [lambda simulation=simulation: simulation.advance_frame() for simulation in simulations]
+    small_s, large_s = (tuple(s / SUBSTEPS for s in samples) for samples in in_turn(calls))
+    small, large = simulations
+    growth = Growth(
+        "particles x 8, 8 a cell",
+        "particle-substep",
+        small.scene.initial_count,
+        large.scene.initial_count,
+        small_s,
+        large_s,
+    )
+    held = sum(array.nbytes for array in _arrays(large))
+    stated = Simulation.memory_bytes(large.scene, large.backend.threads or 1)
+    return growth, Memory(large.scene.initial_count, stated, held, grown if grown > 0 else None)
+
+
+def in_turn(calls: Sequence[Callable[[], Any]], rounds: int = ROUNDS) -> list[list[float]]:
+    """Seconds of each call, round by round: what disturbs a machine for a while then meets all of them."""
+    seconds: list[list[float]] = [[] for _ in calls]
+    for _ in range(rounds):
+        for call, samples in zip(calls, seconds):
+            start = time.perf_counter()
+            call()
+            samples.append(time.perf_counter() - start)
+    return seconds
+
+
+def _arrays(simulation: Simulation) -> list[Any]:
+    """Every array of a simulation once."""
+    held = [*simulation._arrays.values(), *simulation._other.values()]
+    return list({id(array): array for array in held}.values())
+
+
+def pictures(threads: int | None) -> tuple[Growth, Growth]:
+    """Time of tracing a shot's first frame: four times the pixels, and four times the samples."""
+    backend = NumbaBackend(threads)
+    scene = build_scene(load_shot(SHOT), SIZE)
+    simulation = Simulation(scene, backend)
+    simulation.advance_frame()
+    small, samples = scene.picture, scene.picture.samples
+    large = dataclasses.replace(small, width=2 * small.width, height=2 * small.height)
+    calls = []
+    for picture, count in ((small, samples), (large, samples), (small, 4 * samples)):
+        renderer = Renderer(dataclasses.replace(scene, picture=picture), backend)
+        renderer.surface(simulation)
+        renderer.trace(1, 1)  # compiles
+        calls.append(lambda renderer=renderer, count=count: renderer.trace(1, count))
+    base_s, pixels_s, samples_s = (tuple(found) for found in in_turn(calls))
+    items = small.width * small.height * samples
+    return (
+        Growth("pixels x 4", "sample", items, 4 * items, base_s, pixels_s),
+        Growth("samples a pixel x 4", "sample", items, 4 * items, base_s, samples_s),
+    )

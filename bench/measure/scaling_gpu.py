@@ -1,0 +1,68 @@
+"""How the render stage scales over the GPUs of one machine: one frame of each shot, on one of them and on all."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from bench.backend.protocol import Backend
+from bench.base import units
+from bench.base.files import dump
+from bench.measure.meter import Case
+from bench.pipeline.gpu_pool import Scaling, Worker, measure_scaling, workers_of
+from bench.record.store import Slot
+
+MakeWorkers = Callable[[str, str, Any], Sequence[Worker]]
+
+
+def measure_all_devices(
+    cases: Sequence[Case], backends: Sequence[Backend], slot: Slot, make_workers: MakeWorkers = workers_of
+) -> dict[str, list[Scaling]]:
+    """Scaling by shot, also written into the record as ``shotmark.scaling`` after each; empty without a GPU.
+
+    Raises CheckFailed when two devices make different pictures.
+    """
+    from bench.pipeline.makers import MAKERS
+
+    gpus = [backend for backend in backends if backend.threads is None]
+    found: dict[str, list[Scaling]] = {}
+    for case in cases if gpus else ():
+        simulation = MAKERS.simulation(MAKERS.build_scene(case.shot, case.size), gpus[0])
+        for _ in range(case.frame):
+            simulation.advance_frame()
+        state = MAKERS.snapshot(simulation)
+        del simulation
+        workers = make_workers(case.shot.path, case.size, gpus[0])
+        try:
+            found[case.shot_name] = measure_scaling(workers, case.frame, state)
+        finally:
+            for worker in workers:
+                worker.close()
+        if slot.path.exists():
+            document = json.loads(slot.path.read_bytes())
+            document["shotmark"]["scaling"] = scaling_document(found)
+            slot.write(dump(document))
+    return found
+
+
+def scaling_document(found: Mapping[str, Sequence[Scaling]]) -> dict[str, Any]:
+    """For ``--json`` and the record."""
+    return {shot: [dataclasses.asdict(row) for row in rows] for shot, rows in found.items()}
+
+
+def scaling_lines(found: Mapping[str, Sequence[Scaling]]) -> list[str]:
+    """A line a shot and number of devices, both absolute rates beside the ratio."""
+    lines = []
+    for shot, rows in found.items():
+        one = rows[0]
+        for row in rows:
+            per_frame = units.seconds(1.0 / row.frames_per_s)
+            ratio = row.frames_per_s / one.frames_per_s
+            word = "GPU" if row.devices == 1 else "GPUs"
+            lines.append(
+                f"{shot}: render on {row.devices} {word}: {per_frame} a frame, {ratio:.2f} x one,"
+                f" {100.0 * ratio / row.devices:.0f} % of proportional; states cross the host"
+            )
+    return lines

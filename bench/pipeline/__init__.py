@@ -1,0 +1,1 @@
+"""A shot made: scene, simulation, surface, trace, resolve, pictures."""

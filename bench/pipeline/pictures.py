@@ -1,0 +1,98 @@
+"""What a picture file says about itself, and the formats that ``render`` writes: PNG and EXR stills, MP4 film."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench import __version__
+from bench.base.errors import UserError
+from bench.pipeline import image
+from bench.pipeline.shot_folder import Film, whole_file
+
+STILLS = ("png", "exr")
+MOVIE = "mp4"
+MOVIE_INSTALL = "mp4 needs imageio-ffmpeg: pip install 'shotmark[movie]'"
+
+
+def check_formats(text: str) -> tuple[str, ...]:
+    """``png,exr,mp4`` -> formats that can be written here; a film brings its PNG frames. Raises UserError."""
+    kinds = list(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
+    unknown = [kind for kind in kinds if kind not in (*STILLS, MOVIE)]
+    if unknown or not kinds:
+        raise UserError(f"--format: expected some of {', '.join((*STILLS, MOVIE))}, not {text!r}")
+    if "exr" in kinds and not can_write_exr():
+        raise UserError(f"--format: {image.EXR_INSTALL}")
+    if MOVIE in kinds:
+        if importlib.util.find_spec("imageio_ffmpeg") is None:
+            raise UserError(f"--format: {MOVIE_INSTALL}")
+        kinds = list(dict.fromkeys(["png", *kinds]))
+    return tuple(kinds)
+
+
+def can_write_exr() -> bool:
+    """Whether OpenEXR is installed."""
+    return importlib.util.find_spec("OpenEXR") is not None
+
+
+def attributes(picture: Any, scene: Any, frame: int) -> dict[str, Any]:
+    """What a file says about its picture: enough to make it again and to prove that it is the same."""
+    return {
+        "software": f"Shotmark {__version__}",
+        "shotmark.shot": scene.shot_name,
+        "shotmark.size": scene.size,
+        "shotmark.frame": frame,
+        "shotmark.seed": scene.picture.seed,
+        "shotmark.samples": picture.samples,
+        "shotmark.sha256": picture.digest,
+    }
+
+
+def write_png(picture: Any, scene: Any, frame: int, path: Path) -> None:
+    """PNG for looking, with the shot's exposure."""
+    text = {name: str(value) for name, value in attributes(picture, scene, frame).items()}
+    image.write_png(path, picture.rgb, scene.picture.exposure, text)
+
+
+def write_exr(picture: Any, scene: Any, frame: int, path: Path, more: Mapping[str, Any] | None = None) -> None:
+    """Linear EXR with the variance of the mean; ``more`` attributes go beside the usual ones."""
+    about = {**attributes(picture, scene, frame), "imageCounter": frame, **(more or {})}
+    image.write_exr(path, picture.rgb, picture.variance, about, scene.frame_rate)
+
+
+def writers(kinds: Sequence[str]) -> dict[str, Any]:
+    """Writer of each still format."""
+    known = {"png": write_png, "exr": write_exr}
+    return {kind: known[kind] for kind in kinds if kind in known}
+
+
+def write_movie(film: Film, frames: Sequence[int], frame_rate: float) -> Path:
+    """H.264 film of the PNG frames, written whole or not at all. Raises UserError without the encoder."""
+    try:
+        import imageio_ffmpeg
+    except ImportError:
+        raise UserError(MOVIE_INSTALL) from None
+    from PIL import Image
+
+    path = film.folder / f"{film.header['shot']}.{MOVIE}"
+    with whole_file(path) as temporary:
+        encoder = None
+        for frame in frames:
+            with Image.open(film.folder / film.name(frame, "png")) as picture:
+                pixels = np.asarray(picture.convert("RGB"))
+            # H.264 with 4:2:0 colour wants even edges.
+            pixels = np.ascontiguousarray(pixels[: pixels.shape[0] & ~1, : pixels.shape[1] & ~1])
+            if encoder is None:
+                size = (pixels.shape[1], pixels.shape[0])
+                encoder = imageio_ffmpeg.write_frames(
+                    str(temporary), size, fps=frame_rate, quality=8, macro_block_size=2, ffmpeg_log_level="error"
+                )
+                encoder.send(None)
+            encoder.send(pixels)
+        if encoder is not None:
+            encoder.close()
+    return path

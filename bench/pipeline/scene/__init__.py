@@ -1,0 +1,1 @@
+"""A shot at one size as arrays, and what it will need."""

@@ -1,0 +1,344 @@
+"""A shot at one size as arrays: what the simulation and the renderer start from.
+
+All positions in a ``Scene`` are grid-local metres: the grid's box starts WALL_CELLS cells outside the shot's domain, so
+x_grid = x_shot + WALL_CELLS * cell_size. The conversion happens here and nowhere else. Everything is made on the host
+with exact operations (``bench.pipeline.scene.exact``), so a scene has the same bits on every machine.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from bench.base.errors import UserError
+from bench.pipeline.scene.camera import camera_vector
+from bench.pipeline.scene.exact import Array, normalised
+from bench.pipeline.scene.look import look_vector, sky_vector
+from bench.pipeline.scene.particles import build_particles
+from bench.pipeline.scene.terrain import build_terrain
+from bench.shot.extent import WALL_CELLS, cell_size_m, domain_cells
+from bench.shot.load import Shot
+from bench.shot.schema import (
+    BOUNDARIES,
+    BoxCollider,
+    CapsuleCollider,
+    CylinderCollider,
+    Effects,
+    Lava,
+    ShotFile,
+    SphereCollider,
+)
+from kernels.base import constants as k
+
+CFL_SOUND_FACTOR = 10.0  # sound speed over the largest speed, where the shot does not say
+PARTICLES_PER_CELL = 8
+GLOW_LOW_K, GLOW_HIGH_K = 600.0, 1800.0
+BLACKBODY = Path(__file__).parent / "blackbody.csv"
+Three = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Emitter:
+    """A disc that pours liquid of one temperature; grid-local."""
+
+    centre: Three
+    radius_m: float
+    direction: Three  # unit
+    speed_m_per_s: float
+    temperature_K: float
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
+class EffectsParams:
+    effect_params: Array  # float32[EFFECT_PARAM_WORDS]
+    effect_capacity: int
+
+
+@dataclass(frozen=True)
+class PictureParams:
+    width: int
+    height: int
+    samples: int
+    voxel_size_m: float
+    max_depth: int
+    seed: int
+    exposure: float
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One shot at one size; arrays in the layouts that the kernels take."""
+
+    shot_name: str
+    title: str
+    size: str
+    seed: int
+    cells: tuple[int, int, int]  # of the grid's box, each a multiple of 4
+    cell_size_m: float
+    position: Array  # float32[n, 4] x, y, z, J
+    velocity: Array  # float32[n, 12] v, dv/dx, dv/dy, dv/dz
+    temperature: Array  # float32[n] K; [1] without heat
+    initial_count: int
+    particle_capacity: int
+    material: Array  # float32[MATERIAL_WORDS]
+    has_heat: bool
+    sound_speed_m_per_s: float
+    speed_limit_m_per_s: float
+    force: Array  # float32[FORCE_WORDS]
+    walls: Array  # int32[6]
+    colliders: Array  # float32[m, COLLIDER_WORDS], m >= 1
+    terrain: Array  # float32[tx, ty] m
+    terrain_geometry: Array  # float32[4] origin x, y, spacing, off or 1 + boundary
+    emitters: tuple[Emitter, ...]
+    effects: EffectsParams
+    frame_rate: float
+    frame_count: int
+    frame_dt_s: float
+    start_time: float
+    picture: PictureParams
+    sky: Array  # float32[SKY_WORDS]
+    look: Array  # float32[LOOK_WORDS]
+    glow_lut: Array  # float32[GLOW_LUT_SIZE, 3]
+    shot: Shot
+
+    def camera(self, frame: int) -> Array:
+        """float32[CAMERA_WORDS] of a frame (the first frame is 1)."""
+        aspect = self.picture.height / self.picture.width
+        return camera_vector(self.shot.file.camera, float(frame), aspect, WALL_CELLS * self.cell_size_m)
+
+
+def build_scene(shot: Shot, size: str, seed: int = 0) -> Scene:
+    """All arrays of ``shot`` at ``size``; raises UserError where the shot has no such size or holds no liquid."""
+    file, chosen = shot.file, shot.size(size)
+    cell = cell_size_m(file.domain, chosen)
+    offset = WALL_CELLS * cell
+    x, y, z = (n + 2 * WALL_CELLS for n in domain_cells(file.domain, chosen))
+    field = build_terrain(file.terrain, cell) if file.terrain is not None else None
+    sound = sound_speed_m_per_s(file)
+    bulk = file.material.density_kg_per_m3 * sound * sound / 7.0
+    particles = build_particles(shot, size, field, bulk, seed)
+    count = len(particles.position)
+    particle_volume = cell * cell * cell / PARTICLES_PER_CELL
+    has_heat = isinstance(file.material, Lava)
+    # Move the state into the grid's box
+    position = particles.position
+    position[:, 0:3] += np.float32(offset)
+    velocity = np.zeros((count, 12), np.float32)
+    velocity[:, 0:3] = particles.velocity
+    terrain = np.zeros((2, 2), np.float32)
+    geometry = np.zeros(4, np.float32)
+    if field is not None and file.terrain is not None:
+        terrain = field.heights + np.float32(offset)
+        on = 1 + BOUNDARIES.index(file.terrain.boundary)
+        geometry[:] = [field.origin[0] + offset, field.origin[1] + offset, field.spacing, on]
+    walls = [BOUNDARIES.index(getattr(file.domain.walls, f"{a}_{end}")) for a in "xyz" for end in ("min", "max")]
+    emitters = tuple(_emitter(e, offset) for e in file.emitter)
+    capacity = count + emitted_count(file, particle_volume)
+    if capacity == 0:
+        raise UserError(f"{shot.path}: body: expected bodies or emitters that hold liquid, got no particle")
+    return Scene(
+        shot_name=shot.name,
+        title=shot.title,
+        size=size,
+        seed=seed,
+        cells=(x, y, z),
+        cell_size_m=cell,
+        position=np.ascontiguousarray(position),
+        velocity=velocity,
+        temperature=np.ascontiguousarray(particles.temperature) if has_heat else np.zeros(1, np.float32),
+        initial_count=count,
+        particle_capacity=capacity,
+        material=_material(file, bulk, particle_volume),
+        has_heat=has_heat,
+        sound_speed_m_per_s=sound,
+        speed_limit_m_per_s=file.material.speed_limit_m_per_s,
+        force=_force(file, offset),
+        walls=np.array(walls, np.int32),
+        colliders=_colliders(file.collider, offset),
+        terrain=np.ascontiguousarray(terrain),
+        terrain_geometry=geometry,
+        emitters=emitters,
+        effects=_effects(file.effects, cell, capacity),
+        frame_rate=file.shot.frame_rate,
+        frame_count=file.shot.frames,
+        frame_dt_s=1.0 / file.shot.frame_rate,
+        start_time=file.shot.start_s,
+        picture=PictureParams(
+            width=chosen.width,
+            height=chosen.height,
+            samples=chosen.samples,
+            voxel_size_m=cell * chosen.voxel_per_cell,
+            max_depth=chosen.max_depth,
+            seed=file.picture.seed + seed,
+            exposure=file.picture.exposure,
+        ),
+        sky=sky_vector(file.light),
+        look=look_vector(file, offset, (GLOW_LOW_K, GLOW_HIGH_K)),
+        glow_lut=glow_lut(),
+        shot=shot,
+    )
+
+
+def sound_speed_m_per_s(file: ShotFile) -> float:
+    stated = file.material.sound_speed_m_per_s
+    return stated if stated is not None else CFL_SOUND_FACTOR * file.material.speed_limit_m_per_s
+
+
+@cache
+def glow_lut() -> Array:
+    """float32[256, 3]: linear Rec.709 radiance of a black body from 600 to 1800 K; 1 is the luminance at 1400 K.
+
+    The committed table is Planck's law times the CIE 1931 observer (``tests/reference/blackbody.py`` makes it).
+    """
+    with open(BLACKBODY, newline="", encoding="ascii") as file:
+        rows = [[float(v) for v in row] for row in csv.reader(line for line in file if not line.startswith("#"))]
+    table = np.array(rows, np.float64)[:, 1:].astype(np.float32)
+    if table.shape != (k.GLOW_LUT_SIZE, 3):
+        raise ValueError(f"{BLACKBODY.name}: {table.shape}")
+    table.setflags(write=False)
+    return table
+
+
+def _material(file: ShotFile, bulk_modulus_pa: float, particle_volume_m3: float) -> Array:
+    m = file.material
+    out = np.zeros(k.MATERIAL_WORDS, np.float32)
+    out[k.MATERIAL_DENSITY] = m.density_kg_per_m3
+    out[k.MATERIAL_BULK_MODULUS] = bulk_modulus_pa
+    out[k.MATERIAL_PARTICLE_VOLUME] = particle_volume_m3
+    if not isinstance(m, Lava):
+        out[k.MATERIAL_VISCOSITY] = m.viscosity_pa_s
+        return out
+    for slot, value in (
+        (k.MATERIAL_VFT_A, m.vft_a),
+        (k.MATERIAL_VFT_B, m.vft_b_k),
+        (k.MATERIAL_VFT_C, m.vft_c_k),
+        (k.MATERIAL_VISCOSITY_MAX, m.viscosity_max_pa_s),
+        (k.MATERIAL_YIELD_STRESS, m.yield_stress_pa),
+        (k.MATERIAL_PAPANASTASIOU, m.papanastasiou_s),
+        (k.MATERIAL_SPECIFIC_HEAT, m.specific_heat_j_per_kg_k),
+        (k.MATERIAL_CONDUCTIVITY, m.conductivity_w_per_m_k),
+        (k.MATERIAL_EMISSIVITY, m.emissivity),
+        (k.MATERIAL_RADIATING_LAYER, m.radiating_layer_m),
+        (k.MATERIAL_AMBIENT_TEMPERATURE, m.ambient_temperature_k),
+        (k.MATERIAL_YIELD_TEMPERATURE, m.yield_temperature_k),
+        (k.MATERIAL_LIQUIDUS, m.liquidus_k),
+    ):
+        out[slot] = value
+    return out
+
+
+def _force(file: ShotFile, offset: float) -> Array:
+    out = np.zeros(k.FORCE_WORDS, np.float32)
+    out[k.FORCE_GRAVITY_X : k.FORCE_GRAVITY_Z + 1] = file.force.gravity_m_per_s2
+    v = file.force.vortex
+    if v is None:
+        return out
+    for slot, value in (
+        (k.VORTEX_ON, 1.0),
+        (k.VORTEX_X, v.centre_m[0] + offset),
+        (k.VORTEX_Y, v.centre_m[1] + offset),
+        (k.VORTEX_Z_LOW, v.z_low_m + offset),
+        (k.VORTEX_Z_HIGH, v.z_high_m + offset),
+        (k.VORTEX_CORE, v.core_m),
+        (k.VORTEX_SWIRL, v.swirl_m_per_s),
+        (k.VORTEX_UPDRAFT, v.updraft_m_per_s),
+        (k.VORTEX_INFLOW, v.inflow_m_per_s),
+        (k.VORTEX_RATE, v.rate_per_s),
+        (k.VORTEX_FLARE, v.flare),
+        (k.VORTEX_SWAY, v.sway_m),
+        (k.VORTEX_REACH, v.reach_m),
+    ):
+        out[slot] = value
+    return out
+
+
+def _colliders(colliders: Sequence[object], offset: float) -> Array:
+    out = np.zeros((max(1, len(colliders)), k.COLLIDER_WORDS), np.float32)
+    a, b, c = k.COLLIDER_A, k.COLLIDER_B, k.COLLIDER_C
+    for row, one in zip(out, colliders):
+        if isinstance(one, SphereCollider):
+            row[k.COLLIDER_KIND] = k.COLLIDER_SPHERE
+            row[a : a + 3] = [v + offset for v in one.centre_m]
+            row[b] = one.radius_m
+        elif isinstance(one, BoxCollider):
+            row[k.COLLIDER_KIND] = k.COLLIDER_BOX
+            row[a : a + 3] = [0.5 * (p + q) + offset for p, q in zip(one.min_m, one.max_m)]
+            row[b : b + 3] = [0.5 * (q - p) for p, q in zip(one.min_m, one.max_m)]
+            row[c] = one.rounding_m
+        elif isinstance(one, CapsuleCollider):
+            row[k.COLLIDER_KIND] = k.COLLIDER_CAPSULE
+            row[a : a + 3] = [v + offset for v in one.from_m]
+            row[b : b + 3] = [v + offset for v in one.to_m]
+            row[c] = one.radius_m
+        elif isinstance(one, CylinderCollider):
+            row[k.COLLIDER_KIND] = k.COLLIDER_CYLINDER
+            row[a : a + 3] = [v + offset for v in one.centre_m]
+            row[b], row[b + 2] = one.radius_m, 0.5 * one.height_m
+            row[c] = one.rounding_m
+        row[k.COLLIDER_FRICTION] = BOUNDARIES.index(one.boundary)  # type: ignore[attr-defined]
+    return out
+
+
+def _emitter(e: object, offset: float) -> Emitter:
+    from bench.shot.schema import Emitter as Stated
+
+    assert isinstance(e, Stated)
+    d = normalised(e.direction)
+    return Emitter(
+        centre=(e.centre_m[0] + offset, e.centre_m[1] + offset, e.centre_m[2] + offset),
+        radius_m=e.radius_m,
+        direction=(d[0], d[1], d[2]),
+        speed_m_per_s=e.speed_m_per_s,
+        temperature_K=e.temperature_k,
+        start_s=e.start_s,
+        end_s=e.end_s,
+    )
+
+
+def emitted_count(file: ShotFile, particle_volume_m3: float) -> int:
+    """Upper bound of the particles that the emitters add over all frames."""
+    begin, end = file.shot.start_s, file.shot.start_s + file.shot.frames / file.shot.frame_rate
+    total = 0
+    for e in file.emitter:
+        seconds = max(0.0, min(e.end_s, end) - max(e.start_s, begin))
+        flux = 3.141592653589793 * e.radius_m * e.radius_m * e.speed_m_per_s / particle_volume_m3
+        total += math.ceil(flux * seconds * 1.001) + 64 if seconds > 0.0 else 0
+    return total
+
+
+def _effects(e: Effects | None, cell: float, capacity: int) -> EffectsParams:
+    out = np.zeros(k.EFFECT_PARAM_WORDS, np.float32)
+    if e is None:
+        return EffectsParams(out, 1)
+    fine = cell / e.reference_cell_m
+    for slot, value in (
+        (k.EFFECT_PARAM_SPRAY_RATE, e.spray_per_s * fine),
+        (k.EFFECT_PARAM_FOAM_RATE, e.foam_per_s * fine),
+        (k.EFFECT_PARAM_EMBER_RATE, e.ember_per_s * fine),
+        (k.EFFECT_PARAM_SPEED_LOW, e.speed_m_per_s[0]),
+        (k.EFFECT_PARAM_SPEED_HIGH, e.speed_m_per_s[1]),
+        (k.EFFECT_PARAM_STRAIN_LOW, e.strain_per_s[0]),
+        (k.EFFECT_PARAM_STRAIN_HIGH, e.strain_per_s[1]),
+        (k.EFFECT_PARAM_SURFACE_FRACTION, e.surface_fraction),
+        (k.EFFECT_PARAM_LIFE_MIN, e.life_s[0]),
+        (k.EFFECT_PARAM_LIFE_MAX, e.life_s[1]),
+        (k.EFFECT_PARAM_DRAG, e.drag_per_s),
+        (k.EFFECT_PARAM_RADIUS_MIN, e.radius_m[0] * fine),
+        (k.EFFECT_PARAM_RADIUS_MAX, e.radius_m[1] * fine),
+        (k.EFFECT_PARAM_WIND, e.wind),
+        (k.EFFECT_PARAM_SCATTER, e.scatter_m_per_s),
+        (k.EFFECT_PARAM_TURBULENCE, e.turbulence_m_per_s),
+        (k.EFFECT_PARAM_EMBER_TEMPERATURE, e.ember_temperature_k),
+        (k.EFFECT_PARAM_EMBER_RISE, e.ember_rise_m_per_s),
+        (k.EFFECT_PARAM_EMBER_COOLING, e.ember_cooling_per_s),
+    ):
+        out[slot] = value
+    return EffectsParams(out, max(1, int(e.capacity_per_particle * capacity)))

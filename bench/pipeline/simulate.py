@@ -1,0 +1,390 @@
+"""Order of the simulation's kernels: what one frame of a shot runs. Nothing here measures or knows a device.
+
+A frame is a whole number of equal substeps, the fewest that CFL, sound speed and viscosity allow. A substep is
+emit, key, sort, [heat], scatter, grid, gather, [rheology], control; after the last one the effects particles move.
+State lives on the back-end in double buffers: a gather reads one through the sorted order and writes the other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.backend.protocol import Backend
+from bench.base.errors import CheckFailed
+from bench.pipeline.emission import Source
+from bench.pipeline.scene.build import Scene
+from bench.pipeline.scene.sizing import (
+    BLOCK_RESERVE,
+    block_capacity,
+    block_count,
+    heat_steps,
+    memory_bytes,
+    substep_count,
+)
+from kernels.base import constants as k
+from kernels.base.kernel import Kernel
+from kernels.effects import fx_birth, fx_birth_count, fx_compact, fx_move, fx_scan
+from kernels.effects.fx_air import CHUNK
+from kernels.heat import mpm_heat_conduct, mpm_heat_g2p, mpm_heat_grid, mpm_heat_p2g, mpm_rheology
+from kernels.heat.mpm_heat_p2g import ARENA_INT64
+from kernels.mpm import mpm_control, mpm_emit, mpm_g2p, mpm_grid, mpm_key, mpm_p2g, mpm_sort
+from kernels.mpm.mpm_common import PEAK_SPEED_X, PEAK_SPEED_Z, PEAK_WORDS
+from kernels.mpm.mpm_sort import device_scratch_words, scratch_words
+
+F32 = np.float32
+BLOCK_GROW_AT = 0.75  # share of the room for blocks that is in use when it grows
+ERRORS = {
+    k.ERROR_CELL_OVERFLOW: f"more than {k.CELL_COUNT_MAX} particles in one cell",
+    k.ERROR_BLOCK_CAPACITY: "more active blocks than there is room for",
+    k.ERROR_TOO_FAST: "a particle crosses more than a cell in one substep",
+    k.ERROR_NOT_FINITE: "a number that is not finite",
+    k.ERROR_PARTICLE_CAPACITY: "more particles than there is room for",
+    k.ERROR_OUTSIDE: "a particle outside the walls",
+}
+DOUBLE = ("position", "velocity", "temperature", "viscosity")
+EFFECTS = ("effect_position", "effect_velocity", "effect_kind", "effect_temperature")
+
+
+@dataclass(frozen=True)
+class FrameWork:
+    """What one frame did."""
+
+    frame: int  # the first is 1
+    substeps: int
+    dt_s: float
+    particle_count: int
+    active_blocks: int
+    effect_count: int
+    particle_substeps: int
+
+
+class Simulation:
+    """State of one scene on one back-end, and its advance by frames."""
+
+    def __init__(self, scene: Scene, backend: Backend) -> None:
+        self.scene = scene
+        self.backend = backend
+        self.frame = 0
+        self.particle_count = scene.initial_count
+        self._names: dict[str, tuple[str, ...]] = {}
+        capacity = max(1, scene.particle_capacity)
+        heat = capacity if scene.has_heat else 1
+        blocks = [n // k.BLOCK_EDGE for n in scene.cells]
+        counts = np.zeros(k.COUNT_WORDS, np.int32)
+        counts[k.COUNT_PARTICLES] = scene.initial_count
+        array, zeros = backend.array, backend.zeros
+        # Arrays and scalars by the names that kernels give them, without _in, _inout and _out
+        self._arrays: dict[str, Any] = {
+            "counts": array(counts),
+            "step": zeros(k.STEP_WORDS, np.float32),
+            "material": array(scene.material),
+            "force": array(scene.force),
+            "walls": array(scene.walls),
+            "collider": array(scene.colliders),
+            "terrain": array(scene.terrain),
+            "terrain_geometry": array(scene.terrain_geometry),
+            "effect_params": array(scene.effects.effect_params),
+            "slot": zeros(blocks[0] * blocks[1] * blocks[2], np.int32),
+            "order": zeros(capacity, np.int32),
+            "key": zeros(capacity, np.int32),
+        }
+        self._scalars: dict[str, Any] = {
+            "cells_x": scene.cells[0],
+            "cells_y": scene.cells[1],
+            "cells_z": scene.cells[2],
+            "blocks_x": blocks[0],
+            "blocks_y": blocks[1],
+            "blocks_z": blocks[2],
+            "cell_size_m": F32(scene.cell_size_m),
+            "frame_dt_s": F32(scene.frame_dt_s),
+            "effect_capacity": scene.effects.effect_capacity,
+            "seed": scene.seed,
+        }
+        self._other: dict[str, Any] = {}
+        # Launches of substeps depend on nothing but which side of the double buffers is read, and on their heat steps
+        self._recording = backend.recording()
+        self._side = 0
+        for name, width, values, length in (
+            ("position", 4, scene.position, capacity),
+            ("velocity", 12, scene.velocity, capacity),
+            ("temperature", 0, scene.temperature if scene.has_heat else None, heat),
+            ("viscosity", 0, None, heat),
+        ):
+            shape = (length, width) if width else (length,)
+            self._arrays[name] = self._filled(shape, values)
+            self._other[name] = zeros(shape, np.float32)
+        effects = scene.effects.effect_capacity
+        for store in (self._arrays, self._other):
+            store["effect_position"] = zeros((effects, 4), np.float32)
+            store["effect_velocity"] = zeros((effects, 4), np.float32)
+            store["effect_kind"] = zeros(effects, np.int32)
+            store["effect_temperature"] = zeros(effects, np.float32)
+        for name, chunks in (("alive", _chunks(effects)), ("births", _chunks(capacity))):
+            self._arrays[name] = zeros(chunks, np.int32)
+        self._arrays["alive_offset"] = zeros(_chunks(effects) + 1, np.int32)
+        self._arrays["birth_offset"] = zeros(_chunks(capacity) + 1, np.int32)
+        self._make_room(block_capacity(scene, block_count(scene)))
+        self._sources = [Source.of(emitter, scene, backend) for emitter in scene.emitters]
+        self._has_effects = bool(
+            np.any(scene.effects.effect_params[k.EFFECT_PARAM_SPRAY_RATE : k.EFFECT_PARAM_EMBER_RATE + 1] > 0)
+        )
+
+    # --- What others read ---------------------------------------------------------------------------
+
+    @property
+    def position(self) -> Any:
+        return self._arrays["position"]
+
+    @property
+    def velocity(self) -> Any:
+        return self._arrays["velocity"]
+
+    @property
+    def temperature(self) -> Any:
+        return self._arrays["temperature"]
+
+    @property
+    def counts(self) -> Any:
+        return self._arrays["counts"]
+
+    @property
+    def slot(self) -> Any:
+        return self._arrays["slot"]
+
+    @property
+    def node(self) -> Any:
+        return self._arrays["node"]
+
+    @property
+    def block_id(self) -> Any:
+        return self._arrays["block_id"]
+
+    @property
+    def effect_position(self) -> Any:
+        return self._arrays["effect_position"]
+
+    @property
+    def effect_velocity(self) -> Any:
+        return self._arrays["effect_velocity"]
+
+    @property
+    def effect_kind(self) -> Any:
+        return self._arrays["effect_kind"]
+
+    @property
+    def effect_temperature(self) -> Any:
+        return self._arrays["effect_temperature"]
+
+    @staticmethod
+    def memory_bytes(scene: Scene, threads: int = 1) -> int:
+        """Bytes that the arrays of a simulation of ``scene`` take at its start."""
+        return memory_bytes(scene, threads)
+
+    def state_digest(self) -> str:
+        """SHA-256 of everything that the next frame and the picture follow from."""
+        host = self.backend.host
+        counts = host(self.counts)
+        particles, effects = int(counts[k.COUNT_PARTICLES]), int(counts[k.COUNT_EFFECTS])
+        digest = hashlib.sha256(np.array([self.frame, particles, effects], "<i8").tobytes())
+        for name in DOUBLE if self.scene.has_heat else DOUBLE[:2]:
+            digest.update(np.ascontiguousarray(host(self._arrays[name][:particles])).tobytes())
+        for name in EFFECTS:
+            digest.update(np.ascontiguousarray(host(self._arrays[name][:effects])).tobytes())
+        return digest.hexdigest()
+
+    # --- Advance ------------------------------------------------------------------------------------
+
+    def advance_frame(self) -> FrameWork:
+        """Simulate one frame. Raises CheckFailed when a kernel has found a limit broken."""
+        scene, host = self.scene, self.backend.host
+        time_s = scene.start_time + self.frame * scene.frame_dt_s
+        substeps = substep_count(scene, max(scene.speed_limit_m_per_s, self._peak_speed()))
+        dt_s = scene.frame_dt_s / substeps
+        self._begin_frame(dt_s, time_s)
+        heat_dt_s = heat_steps(scene, dt_s, substeps)
+        particle_substeps = 0
+        if self._emits(time_s + substeps * dt_s):
+            for n in range(substeps):
+                particle_substeps += self.particle_count
+                self._emitting_substep(time_s + (n + 1) * dt_s, heat_dt_s[n])
+        else:
+            particle_substeps = substeps * self.particle_count
+            self._quiet_substeps(heat_dt_s)
+        self.frame += 1
+        if self._has_effects:
+            self._move_effects(time_s)
+        counts = host(self.counts)
+        self._check(int(counts[k.COUNT_ERROR]))
+        return FrameWork(
+            frame=self.frame,
+            substeps=substeps,
+            dt_s=dt_s,
+            particle_count=int(counts[k.COUNT_PARTICLES]),
+            active_blocks=int(counts[k.COUNT_BLOCKS]),
+            effect_count=int(counts[k.COUNT_EFFECTS]),
+            particle_substeps=particle_substeps,
+        )
+
+    def _begin_frame(self, dt_s: float, time_s: float) -> None:
+        """Set the substep and the clock; the fixed-point scale follows from both state and substep."""
+        step = np.array(self.backend.host(self._arrays["step"]))
+        changed = step[k.STEP_DT] != F32(dt_s)
+        step[k.STEP_DT], step[k.STEP_TIME] = dt_s, time_s
+        self.backend.fill(self._arrays["step"], step)
+        if self.frame == 0:
+            self._emit(time_s)
+            self._run(mpm_key.KERNEL, first_particle=0, key_out=self._arrays["key"])
+        if changed:
+            self._run(mpm_control.KERNEL, completed_steps=0)
+        used = int(self.backend.host(self.counts)[k.COUNT_BLOCKS])
+        if used > BLOCK_GROW_AT * self._block_capacity:
+            self._make_room(int(used * BLOCK_RESERVE))
+
+    def _peak_speed(self) -> float:
+        """Largest velocity component (m/s) after the last substep, 0 before the first."""
+        if self.frame == 0:
+            return 0.0
+        used = int(self.backend.host(self.counts)[k.COUNT_BLOCKS])
+        peak = self.backend.host(self._arrays["peak"][:used])
+        return float(peak[:, PEAK_SPEED_X : PEAK_SPEED_Z + 1].max(initial=0.0))
+
+    def _emits(self, end_s: float) -> bool:
+        """Whether a particle leaves an emitter by ``end_s``."""
+        return any(source.due(end_s) > source.emitted for source in self._sources)
+
+    def _quiet_substeps(self, heat_dt_s: tuple[float, ...]) -> None:
+        """Substeps without emission: the same launches in every frame that has as many, so a device may keep them."""
+
+        def launches() -> None:
+            for n in range(len(heat_dt_s)):
+                self._substep(heat_dt_s[n], completed=True)
+                self._turn()
+            if len(heat_dt_s) % 2:
+                self._turn()  # what is launched may be replayed: names stay where they were
+
+        self._recording.run((self._side, heat_dt_s), launches)
+        if len(heat_dt_s) % 2:
+            self._turn()
+
+    def _emitting_substep(self, end_s: float, heat_dt_s: float) -> None:
+        """One substep that ends at ``end_s``, and what has left the emitters by then."""
+        emits = self._emits(end_s)
+        self._recording.run((self._side, heat_dt_s, emits), lambda: self._substep(heat_dt_s, completed=not emits))
+        self._turn()
+        if emits:
+            first = self.particle_count
+            self._emit(end_s)
+            self._run(mpm_key.KERNEL, first_particle=first)
+            self._run(mpm_control.KERNEL, completed_steps=1)
+
+    def _substep(self, heat_dt_s: float, completed: bool) -> None:
+        """Launches of one substep; with a heat step of its own length before it, if that is not 0."""
+        self._run(mpm_sort.KERNEL)
+        if heat_dt_s > 0.0:
+            self._step_heat(heat_dt_s)
+        self._run(mpm_p2g.KERNEL)
+        self._run(mpm_grid.KERNEL)
+        self._run(mpm_g2p.KERNEL)
+        if self.scene.has_heat:
+            self._run(mpm_rheology.KERNEL, velocity_in=self._other["velocity"])
+        if completed:
+            self._run(mpm_control.KERNEL, completed_steps=1)
+
+    def _turn(self) -> None:
+        """What was written is read from here on."""
+        self._swap(DOUBLE if self.scene.has_heat else DOUBLE[:2])
+        self._side = 1 - self._side
+
+    def _step_heat(self, heat_dt_s: float) -> None:
+        """Conduct and radiate for ``heat_dt_s``, in the arenas and nodes that the momentum fills afterwards."""
+        wide, node = self._arrays["arena"].view(np.int64).reshape(-1, ARENA_INT64), self.node
+        self._run(mpm_heat_p2g.KERNEL, arena_out=wide)
+        self._run(mpm_heat_grid.KERNEL, arena_in=wide, heat_node_out=node)
+        dt = F32(heat_dt_s)
+        self._run(mpm_heat_conduct.KERNEL, heat_dt_s=dt, heat_node_inout=node)
+        self._run(mpm_heat_g2p.KERNEL, heat_dt_s=dt, heat_node_in=node)
+
+    def _move_effects(self, time_s: float) -> None:
+        """Move spray, foam and embers over the frame that begins at ``time_s``; let new ones be born."""
+        self._run(fx_move.KERNEL, time_s=F32(time_s))
+        self._run(fx_birth_count.KERNEL, frame=self.frame)
+        self._run(fx_scan.KERNEL, alive_in=self._arrays["alive"])
+        self._run(fx_compact.KERNEL)
+        self._run(fx_birth.KERNEL, frame=self.frame)
+        self._swap(EFFECTS)
+
+    def _emit(self, time_s: float) -> None:
+        """Append what has left the emitters by ``time_s``."""
+        for source in self._sources:
+            number = source.due(time_s) - source.emitted
+            if number <= 0:
+                continue
+            if self.particle_count + number > self.scene.particle_capacity:
+                self._check(k.ERROR_PARTICLE_CAPACITY)
+            age_s = time_s - source.start_s - (source.emitted + 0.5) / source.flux_per_s
+            self._run(
+                mpm_emit.KERNEL,
+                first=self.particle_count,
+                emit_count=number,
+                serial=source.emitted,
+                age_s=F32(age_s),
+                interval_s=F32(1.0 / source.flux_per_s),
+                emitter_in=source.vector,
+            )
+            source.emitted += number
+            self.particle_count += number
+
+    def _check(self, errors: int) -> None:
+        if errors:
+            said = "; ".join(text for bit, text in ERRORS.items() if errors & bit) or f"error bits {errors}"
+            raise CheckFailed(f"{self.scene.shot_name} {self.scene.size}: simulation, frame {self.frame}: {said}")
+
+    # --- Arrays -------------------------------------------------------------------------------------
+
+    def _run(self, kernel: Kernel, **given: Any) -> None:
+        """Launch a kernel with arrays and scalars by name: a double buffer has one side to read, one to write."""
+        names = self._names.get(kernel.name)
+        if names is None:
+            names = self._names[kernel.name] = kernel.argument_names
+        self.backend.launch(kernel, *[given[name] if name in given else self._argument(name) for name in names])
+
+    def _argument(self, name: str) -> Any:
+        if name in self._scalars:
+            return self._scalars[name]
+        base, _, role = name.rpartition("_")
+        return (self._other if role == "out" and base in self._other else self._arrays)[base]
+
+    def _swap(self, names: tuple[str, ...]) -> None:
+        for name in names:
+            self._arrays[name], self._other[name] = self._other[name], self._arrays[name]
+
+    def _filled(self, shape: tuple[int, ...], values: np.ndarray | None) -> Any:
+        """A device array of ``shape`` that begins with ``values``."""
+        if values is None or self.scene.initial_count == 0:
+            return self.backend.zeros(shape, np.float32)
+        if values.shape == shape:
+            return self.backend.array(values)
+        whole = np.zeros(shape, np.float32)
+        whole[: len(values)] = values
+        return self.backend.array(whole)
+
+    def _make_room(self, blocks: int) -> None:
+        """Allocate what an active block needs, for ``blocks`` of them; nothing in it outlives a substep."""
+        zeros, threads = self.backend.zeros, self.backend.threads
+        self._recording.forget()
+        self._block_capacity = blocks
+        self._arrays["block_id"] = zeros(blocks, np.int32)
+        self._arrays["cell_start"] = zeros(blocks * k.BLOCK_NODES + 1, np.int32)
+        self._arrays["arena"] = zeros(blocks * k.ARENA_WORDS, np.int32)
+        self._arrays["node"] = zeros((blocks, k.BLOCK_NODES, 4), np.float32)
+        self._arrays["peak"] = zeros((blocks + 1, PEAK_WORDS), np.float32)
+        scratch = scratch_words(max(1, self.scene.particle_capacity), blocks, threads) if threads else 0
+        self._arrays["scratch"] = zeros(scratch or device_scratch_words(), np.int32)
+
+
+def _chunks(number: int) -> int:
+    return (number + CHUNK - 1) // CHUNK

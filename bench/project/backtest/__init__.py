@@ -1,0 +1,1 @@
+"""How wrong projections were on cases that they had not seen."""

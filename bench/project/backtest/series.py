@@ -1,0 +1,166 @@
+"""Records that a projection is tested on: a ladder of sizes, the frames of a shot, and workers side by side.
+
+They are ordinary records, verified and timed by the same suite as ``shotmark run``, of the shipped shots at sizes that
+this module makes up: small enough that a machine of two cores has made them all in a quarter of an hour. They lie apart
+from a user's records, in ``results/series/``; ``run.series`` says of which kind one is.
+
+sizes    one shot at five sizes, the largest with 64 times the particles of the smallest: what growth is fitted to
+frames   every second frame of a shot: what pilot frames have to predict
+workers  one process, then two at the same time, each with one thread
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.backend.numba_cpu import NumbaBackend
+from bench.backend.protocol import Backend
+from bench.base.errors import CheckFailed, UserError
+from bench.base.progress import Progress
+from bench.check.golden import definition_sha256
+from bench.measure.meter import Case, ShotMeter
+from bench.measure.plugin import Plugin, new_slot, run_pytest
+from bench.pipeline.makers import Makers
+from bench.shot.load import Shot
+from bench.shot.schema import Size
+
+FOLDER = "series"  # below the results
+# Cells along x over those of size S, then picture width, height and samples per pixel
+LADDER = (
+    (0.5, 160, 66, 8),
+    (0.7, 224, 94, 16),
+    (1.0, 320, 134, 16),
+    (1.4, 448, 188, 16),
+    (2.0, 640, 268, 16),
+)
+PILOT = (0.7, 160, 66, 8)
+PAIR = ((1.0, 224, 94, 16), (1.4, 320, 134, 8))
+MEASURED_FRAME = 3  # the frame that shotmark run measures too
+FRAME_STEP = 2
+STEPS: dict[str, tuple[Sequence[tuple[float, int, int, int]], int | None]] = {  # and rounds, None as time allows
+    "sizes": (LADDER, None),
+    "frames": ((PILOT,), 4),
+    "workers": (PAIR, 6),
+}
+KINDS = tuple(STEPS)
+
+
+def folder_of(results: Path) -> Path:
+    """Where the series of a results folder lie."""
+    return results / FOLDER
+
+
+def resized(shot: Shot, steps: Sequence[tuple[float, int, int, int]]) -> Shot:
+    """The shot at sizes of the ladder in place of its own, named after their cells."""
+    smallest = shot.size("S")
+    sizes = {}
+    for factor, width, height, samples in steps:
+        cells = max(8, 4 * round(factor * smallest.cells_x / 4.0))
+        sizes[f"c{cells}"] = Size(
+            cells_x=cells,
+            width=width,
+            height=height,
+            samples=samples,
+            voxel_per_cell=smallest.voxel_per_cell,
+            max_depth=smallest.max_depth,
+        )
+    return dataclasses.replace(shot, file=dataclasses.replace(shot.file, size=sizes))
+
+
+class SizeCase(Case):
+    """A case that goes by its frame too, so that one record holds many frames of a shot."""
+
+    def identity(self, backend: Backend) -> str:
+        return f"{self.shot_name}-{self.size}-f{self.frame:03d}-{backend.name}"
+
+
+class SeriesMeter(ShotMeter):
+    """Goes on from the state that the meter before it left, where that is an earlier frame of the same shot."""
+
+    def __init__(self, case: Case, backend: Backend, makers: Makers, pictures: Path, states: dict[Any, Any]) -> None:
+        super().__init__(case, backend, makers, pictures)
+        self._states = states
+
+    def _cold_pass(self, progress: Any) -> None:
+        key = (self.case.shot_name, self.case.size)
+        begun = self._states.get(key)
+        self._scene = self.makers.build_scene(self.case.shot, self.case.size) if begun is None else begun[0]
+        self._simulation = self.makers.simulation(self._scene, self.backend)
+        self._renderer = self.makers.renderer(self._scene, self.backend)
+        reached = 0
+        if begun is not None:
+            self.makers.restore(self._simulation, begun[2])
+            reached = begun[1]
+        for frame in range(reached + 1, self.case.frame):
+            progress(f"simulate {frame}/{self.case.frame}")
+            self._simulation.advance_frame()
+        self._saved = self.makers.snapshot(self._simulation)
+        self._states.clear()
+        self._states[key] = (self._scene, self.case.frame - 1, self._saved)
+        progress("first frame")
+        self.run_frame()
+        self.result.first = self._proof()
+
+
+def cases_of(kind: str, shots: Sequence[Shot]) -> list[Case]:
+    """What a series measures, in order."""
+    cases: list[Case] = []
+    steps, rounds = STEPS[kind]
+    for shot in shots:
+        made = resized(shot, steps)
+        digest = definition_sha256(made)
+        frames = range(1, shot.frames + 1, FRAME_STEP) if kind == "frames" else [MEASURED_FRAME]
+        for size in made.sizes:
+            for frame in frames:
+                cases.append(SizeCase(made, made.name, size, min(frame, shot.frames), rounds, definition_sha256=digest))
+    return cases
+
+
+def measure_series(
+    kind: str,
+    shots: Sequence[Shot],
+    results: Path,
+    makers: Makers,
+    progress: Progress,
+    *,
+    threads: int | None = None,
+    workers: int = 1,
+) -> Path:
+    """Measure one record of a series and return its path; ``workers`` is how many run like this one at the same time.
+
+    Raises CheckFailed where nothing verified, and what else ends a run.
+    """
+    backend = NumbaBackend(threads)
+    slot = new_slot(folder_of(results))
+    states: dict[Any, Any] = {}
+    meters = [SeriesMeter(case, backend, makers, slot.pictures, states) for case in cases_of(kind, shots)]
+    run = {"series": kind, "shots": [shot.name for shot in shots], "threads": threads, "workers": workers}
+    plugin = Plugin(meters, slot, run, progress)
+    try:
+        run_pytest(plugin, slot.path.parent)
+    finally:
+        slot.release()
+        shutil.rmtree(slot.pictures, ignore_errors=True)  # a series keeps times and hashes
+    if plugin.failure is not None:
+        raise plugin.failure
+    if not slot.path.exists():
+        raise CheckFailed("nothing was recorded")
+    return slot.path
+
+
+def run_workers(count: int, shots: Sequence[str], results: Path) -> None:
+    """Run ``count`` processes of one thread at the same time, each of which makes a record. Raises CheckFailed."""
+    if not 1 <= count <= 64:
+        raise UserError(f"--workers: expected 1 to 64, not {count}")
+    command = [sys.executable, "-m", "bench", "backtest", "--measure", "worker", "--workers", str(count)]
+    command += ["--results", str(results), *[word for shot in shots for word in ("--shot", shot)]]
+    running = [subprocess.Popen(command) for _ in range(count)]
+    codes = [process.wait() for process in running]
+    if any(codes):
+        raise CheckFailed("a worker did not finish")

@@ -1,0 +1,1 @@
+"""What a projection starts from: clusters, assumptions, claims, and points taken from records."""

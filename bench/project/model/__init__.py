@@ -1,0 +1,1 @@
+"""Costs fitted to measurements, tasks as a graph, events on a cluster."""

@@ -1,0 +1,238 @@
+"""Seconds of a stage as a fixed part and a growth part, fitted to measured sizes.
+
+A hypothesis is a short list of terms (a term is a product of work counts), the time their sum with coefficients that
+are not negative. Which hypothesis stands is decided by leaving the largest sizes out and predicting them, not by how
+closely it follows the points that it was fitted to; of two that predict alike the shorter one is taken. What a model
+was off by on the sizes that it had not seen is its hold-out error, and it grows with the distance: an exponent that is
+wrong by d is off by d ln(factor).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.project.inputs.evidence import Point, Work, groups_by
+
+Term = Callable[[Work], float]
+
+TERMS: dict[str, Term] = {
+    "1": lambda w: 1.0,
+    "substeps": lambda w: w.substeps,
+    "particle-substeps": lambda w: w.particle_substeps,
+    "particle-substeps log2 particles": lambda w: w.particle_substeps * math.log2(max(2.0, w.particles)),
+    "block-substeps": lambda w: w.blocks * w.substeps,
+    "particles": lambda w: w.particles,
+    "particles^(2/3)": lambda w: w.detail**2,
+    "blocks": lambda w: w.blocks,
+    "samples": lambda w: w.samples,
+    "samples log2 particles": lambda w: w.samples * math.log2(max(2.0, w.particles)),
+    "samples x path length": lambda w: w.samples * w.detail,
+    "pixels": lambda w: w.pixels,
+}
+HYPOTHESES: dict[str, tuple[tuple[str, ...], ...]] = {
+    "simulate": (
+        ("particle-substeps",),
+        ("substeps", "particle-substeps"),
+        ("particle-substeps", "block-substeps"),
+        ("substeps", "particle-substeps log2 particles"),
+        ("substeps", "particle-substeps", "block-substeps"),
+    ),
+    "surface": (
+        ("particles",),
+        ("1", "particles"),
+        ("1", "particles^(2/3)"),
+        ("particles^(2/3)", "particles"),
+        ("1", "blocks"),
+    ),
+    "trace": (
+        ("samples",),
+        ("1", "samples"),
+        ("samples", "samples x path length"),
+        ("samples log2 particles",),
+    ),
+    "resolve": (("pixels",), ("1", "pixels")),
+    "encode": (("pixels",), ("1", "pixels")),
+}
+DRIVERS: dict[str, Term] = {  # what the distance of an extrapolation is counted in
+    "simulate": TERMS["particle-substeps"],
+    "surface": TERMS["particles"],
+    "trace": TERMS["particles"],  # samples are independent of each other; what a sample costs follows the detail
+    "resolve": TERMS["pixels"],
+    "encode": TERMS["pixels"],
+}
+SIMPLER = 1.15  # a longer hypothesis has to predict better by this factor
+ALIKE = 1.5  # hypotheses that predict worse by less than this factor are not told apart
+ERROR_LEAST = 0.02  # nobody's hold-out error is smaller than this: the clock of a shared machine
+POINTS_LEAST = 3  # sizes that a fit needs; with fewer, time is taken to be proportional to the work
+BOOTSTRAP_SEED = 20251223
+BEYOND = 1.0  # a prediction further out than the evidence spans (in logarithms) is flagged
+
+
+@dataclass(frozen=True)
+class Law:
+    """Terms and their coefficients (seconds)."""
+
+    terms: tuple[str, ...]
+    coefficients: tuple[float, ...]
+
+    def seconds(self, work: Work) -> float:
+        return sum(c * TERMS[name](work) for name, c in zip(self.terms, self.coefficients))
+
+    @property
+    def text(self) -> str:
+        parts = [
+            f"{c:.3g} s x {name}" if name != "1" else f"{c:.3g} s" for name, c in zip(self.terms, self.coefficients)
+        ]
+        return " + ".join(parts)
+
+
+def solve(terms: Sequence[str], works: Sequence[Work], seconds: Sequence[float]) -> Law:
+    """Least squares of the relative errors, coefficients not negative: the best of all subsets of terms."""
+    matrix = np.array([[TERMS[name](work) for name in terms] for work in works], np.float64)
+    matrix /= np.asarray(seconds, np.float64)[:, None]
+    best: tuple[float, np.ndarray] | None = None
+    for count in range(len(terms), 0, -1):
+        for chosen in itertools.combinations(range(len(terms)), count):
+            part = matrix[:, chosen]
+            scale = np.abs(part).max(axis=0)
+            if not np.all(scale > 0.0):
+                continue
+            found, *_ = np.linalg.lstsq(part / scale, np.ones(len(works)), rcond=None)
+            if np.any(found < 0.0):
+                continue
+            error = float(np.sum((part / scale @ found - 1.0) ** 2))
+            if best is None or error < best[0] * (1.0 - 1e-9):
+                coefficients = np.zeros(len(terms))
+                coefficients[list(chosen)] = found / scale
+                best = error, coefficients
+    if best is None:
+        raise ValueError("no term of this hypothesis grows with the work")
+    return Law(tuple(terms), tuple(float(c) for c in best[1]))
+
+
+def ordered(points: Sequence[Point]) -> list[Point]:
+    """Points from the least work to the most."""
+    return sorted(points, key=lambda p: DRIVERS[p.stage](p.work))
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """One size that a fit had not seen."""
+
+    shot: str
+    stage: str
+    distance: float  # ln(work of the predicted size / work of the largest size that was fitted)
+    error: float  # ln(predicted / measured)
+
+
+def hold_out(terms: Sequence[str], points: Sequence[Point]) -> list[HeldOut]:
+    """Errors on every size larger than those fitted, for every start of the series of at least three sizes.
+
+    Two sizes would be met exactly by any two terms, and say nothing of them; they are used where there are but three.
+    """
+    series = ordered(points)
+    least = min(POINTS_LEAST, len(series) - 1)
+    found = []
+    for known in range(least, len(series)):
+        law = solve(terms, [p.work for p in series[:known]], [p.seconds for p in series[:known]])
+        for point in series[known:]:
+            far = distance(point.stage, series[known - 1].work, point.work)
+            if far > 0.0:
+                error = math.log(law.seconds(point.work) / point.seconds)
+                found.append(HeldOut(point.shot, point.stage, far, error))
+    return found
+
+
+def score(found: Sequence[HeldOut]) -> float:
+    """Root mean square of the error over the root of the distance; infinite without a case."""
+    if not found:
+        return math.inf
+    return math.sqrt(sum((case.error**2) / case.distance for case in found) / len(found))
+
+
+@dataclass(frozen=True)
+class Model:
+    """What the fit of one stage says about the shots that it was fitted to."""
+
+    stage: str
+    alike: tuple[tuple[str, ...], ...]  # hypotheses that predicted about as well, the chosen one first
+    laws: Mapping[str, tuple[Law, ...]]  # by shot, one for each of these: they may differ much far out
+    points: Mapping[str, tuple[Point, ...]]  # by shot, from the least work to the most
+    held_out: tuple[HeldOut, ...]  # of the chosen terms
+
+    @property
+    def error_per_distance(self) -> float:
+        """Standard deviation of ln(predicted / measured) one factor e away."""
+        return max(ERROR_LEAST, score(self.held_out)) if self.held_out else 0.5
+
+    def spread(self, distance: float) -> float:
+        """Standard deviation of the logarithm, that far from what was measured.
+
+        Out to the farthest size that was ever held out the error grows like the root of the distance, as those sizes
+        show; beyond, like the distance itself, because an exponent may be wrong.
+        """
+        seen = max((case.distance for case in self.held_out), default=1.0)
+        if distance <= seen:
+            return self.error_per_distance * math.sqrt(distance)
+        return self.error_per_distance * distance / math.sqrt(seen)
+
+    def predict(self, shot: str, work: Work) -> tuple[float, float]:
+        """(seconds, standard deviation of their logarithm between the laws that predict alike)."""
+        logs = [math.log(law.seconds(work)) for law in self.laws[shot]]
+        return math.exp(sum(logs) / len(logs)), float(np.std(logs))
+
+
+def fit(points: Sequence[Point], stage: str) -> Model | None:
+    """The model of one stage from points of one back-end and machine; None where no shot has enough sizes."""
+    series = {
+        shot: ordered(found)
+        for shot, found in groups_by([p for p in points if p.stage == stage], lambda p: p.shot).items()
+        if len({p.work for p in found}) >= POINTS_LEAST
+    }
+    if not series:
+        return None
+    best: tuple[float, tuple[str, ...], list[HeldOut]] | None = None
+    scores = {}
+    for terms in HYPOTHESES[stage]:
+        cases = [case for found in series.values() for case in hold_out(terms, found)]
+        value = scores[terms] = score(cases)
+        if best is None or value * SIMPLER < best[0]:
+            best = value, terms, cases
+    assert best is not None
+    value, terms, cases = best
+    others = [one for one in HYPOTHESES[stage] if one != terms and scores[one] <= ALIKE * max(value, ERROR_LEAST)]
+    alike = (terms, *others)
+    laws = {
+        shot: tuple(solve(one, [p.work for p in found], [p.seconds for p in found]) for one in alike)
+        for shot, found in series.items()
+    }
+    return Model(stage, alike, laws, {shot: tuple(found) for shot, found in series.items()}, tuple(cases))
+
+
+def proportional(stage: str) -> Law:
+    """Without a fit: time in proportion to the work."""
+    return Law((HYPOTHESES[stage][0][0],), (1.0,))
+
+
+def distance(stage: str, here: Work, there: Work) -> float:
+    """How far apart two sizes are, as the logarithm of the ratio of the stage's work; never negative."""
+    driver = DRIVERS[stage]
+    return abs(math.log(driver(there) / driver(here)))
+
+
+def resampled_laws(model: Model, shot: str, count: int) -> list[Law]:
+    """Laws fitted to the fastest of resampled seconds (bootstrap, Efron 1979), those that predict alike in turn."""
+    points = model.points[shot]
+    generator = np.random.Generator(np.random.PCG64(BOOTSTRAP_SEED))
+    draws = []
+    for point in points:
+        samples = np.asarray(point.samples_s)
+        draws.append(samples[generator.integers(0, len(samples), (count, len(samples)))].min(axis=1))
+    works = [p.work for p in points]
+    terms = model.alike
+    return [solve(terms[index % len(terms)], works, [float(d[index]) for d in draws]) for index in range(count)]

@@ -1,0 +1,1 @@
+"""The projection and how it is shown."""

@@ -1,0 +1,1 @@
+"""What was measured, on which machine, as a file; and two such files side by side."""

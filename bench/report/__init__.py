@@ -1,0 +1,1 @@
+"""Records as tables, for the terminal and as Markdown."""

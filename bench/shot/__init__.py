@@ -1,0 +1,1 @@
+"""What a shot file may say, and how it is read."""

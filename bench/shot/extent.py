@@ -1,0 +1,96 @@
+"""How large a shot is, before anything is built: cells, blocks, upper bounds of particles."""
+
+from __future__ import annotations
+
+from bench.shot.checking import Got, Problem
+from bench.shot.schema import GRID_BLOCK_MAX, PARTICLE_MAX, Domain, ShotFile, Size
+from bench.shot.shapes import Body, BreakingWave, Column, Cylinder, Flow, Sea, Sphere
+from bench.shot.shapes import Box as BoxBody
+
+WALL_CELLS = 4
+AXIS_CELLS_MAX = 16384
+HEIGHT_COUNT_MAX = 2**28
+PIXEL_COUNT_MAX = 2**28
+Bounds = tuple[list[float], list[float]]
+
+
+def cell_size_m(domain: Domain, size: Size) -> float:
+    return domain.size_m[0] / size.cells_x
+
+
+def domain_cells(domain: Domain, size: Size) -> tuple[int, int, int]:
+    """Cells of the domain: whole blocks of 4, as near to its size as they come."""
+    cell = cell_size_m(domain, size)
+    x, y, z = (max(4, 4 * int(length / (4.0 * cell) + 0.5)) for length in domain.size_m)
+    return x, y, z
+
+
+def body_bounds(body: Body, domain: Domain) -> Bounds:
+    """A box round the body, clipped to the domain (m)."""
+    low, high = [0.0, 0.0, 0.0], list(domain.size_m)
+    box: Bounds = ([-1.0e30] * 3, [1.0e30] * 3)
+    if isinstance(body, BoxBody):
+        box = (list(body.min_m), list(body.max_m))
+    elif isinstance(body, Sphere):
+        box = ([c - body.radius_m for c in body.centre_m], [c + body.radius_m for c in body.centre_m])
+    elif isinstance(body, Cylinder):
+        ends = list(zip(body.from_m, body.to_m))
+        box = ([min(e) - body.radius_m for e in ends], [max(e) + body.radius_m for e in ends])
+    elif isinstance(body, Column):
+        reach = max(outer for _, _, outer in body.profile_m) + body.sway_m + body.rough_m
+        box[0][:] = [body.centre_m[0] - reach, body.centre_m[1] - reach, body.profile_m[0][0]]
+        box[1][:] = [body.centre_m[0] + reach, body.centre_m[1] + reach, body.profile_m[-1][0]]
+    elif isinstance(body, Sea):
+        if body.min_m is not None:
+            box[0][:] = list(body.min_m)
+        if body.max_m is not None:
+            box[1][:] = list(body.max_m)
+        box[1][2] = min(box[1][2], body.level_m + body.chop_m)
+    elif isinstance(body, BreakingWave):
+        box[1][2] = body.level_m + body.height_m * (1.0 + body.vary_height) + body.chop_m
+    elif isinstance(body, Flow):
+        wide = [max(p[2], 0.0) for p in body.path_m]
+        box[0][:2] = [min(p[axis] - w for p, w in zip(body.path_m, wide)) for axis in (0, 1)]
+        box[1][:2] = [max(p[axis] + w for p, w in zip(body.path_m, wide)) for axis in (0, 1)]
+    return [max(a, b) for a, b in zip(low, box[0])], [min(a, b) for a, b in zip(high, box[1])]
+
+
+def check_extent(shot: ShotFile) -> None:
+    """Raise a Problem where a size would need more cells, heights, pixels or particles than any machine holds."""
+    length = shot.domain.size_m
+    for name, size in shot.size.items():
+        cell = cell_size_m(shot.domain, size)
+        counts = [int(side / cell + 0.5) for side in length]
+        if min(counts) < 4 or max(counts) > AXIS_CELLS_MAX:
+            expected = f"a number that gives 4 to {AXIS_CELLS_MAX} cells on every axis of the domain"
+            raise Problem(f"size.{name}.cells_x", expected, Got(f"{min(counts)} to {max(counts)} cells"))
+        x, y, z = domain_cells(shot.domain, size)
+        blocks = (x // 4 + 2) * (y // 4 + 2) * (z // 4 + 2)
+        if blocks > GRID_BLOCK_MAX:
+            raise Problem(f"size.{name}.cells_x", f"at most {GRID_BLOCK_MAX} blocks of 4^3 cells", Got(f"{blocks}"))
+        if size.width * size.height > PIXEL_COUNT_MAX:
+            expected = f"a picture of at most {PIXEL_COUNT_MAX} pixels"
+            raise Problem(f"size.{name}.width", expected, Got(f"{size.width} x {size.height}"))
+        _check_terrain(shot, name, cell)
+        for i, body in enumerate(shot.body):
+            low, high = body_bounds(body, shot.domain)
+            volume = 1.0
+            for a, b in zip(low, high):
+                volume *= max(0.0, b - a)
+            count = 8.0 * volume / (cell * cell * cell)
+            if count > 8.0 * PARTICLE_MAX:  # the box round a body; what is really filled is counted when it is built
+                expected = f"a body of fewer than {PARTICLE_MAX} particles at size {name}"
+                raise Problem(f"body[{i}]", expected, Got(f"about {count:.1e}"))
+
+
+def _check_terrain(shot: ShotFile, name: str, cell: float) -> None:
+    terrain = shot.terrain
+    if terrain is None:
+        return
+    spacing = cell * terrain.spacing_per_cell
+    heights = (terrain.size_m[0] / spacing + 2.0) * (terrain.size_m[1] / spacing + 2.0)
+    if heights > HEIGHT_COUNT_MAX:
+        expected = f"a number that gives at most {HEIGHT_COUNT_MAX} heights"
+        raise Problem("terrain.spacing_per_cell", expected, Got(f"about {heights:.1e} at size {name}"))
+    if min(terrain.size_m) < spacing:
+        raise Problem("terrain.size_m", f"at least the spacing of size {name} ({spacing:g} m)", list(terrain.size_m))

@@ -1,0 +1,1 @@
+"""What several test files use: fakes, small scenes, records made by hand."""
