@@ -12,8 +12,8 @@ import numpy as np
 
 from kernels.base import constants as k
 from kernels.image import img_resolve
-from tests import trace_scene as scene
-from tests.trace_parts import (
+from tests.support import trace_scene as scene
+from tests.support.trace_parts import (
     NODES,
     VOXEL,
     Arguments,

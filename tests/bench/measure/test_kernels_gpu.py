@@ -1,0 +1,111 @@
+"""Kernels alone and roofs on a GPU, in the emulator: equal bits, whole tables; a wrong twin is found and not timed."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.backend.same_bits import differences
+from bench.cli.commands import kernels as cmd_kernels
+from bench.measure import kernels as kernel_bench
+from bench.measure import kernels_gpu
+from bench.measure.kernels import document
+from bench.measure.kernels_gpu import measure_on_device, prove
+from bench.measure.roofs_gpu import DeviceRoofs, measure_device_roofs
+from kernels.base.kernel import Kernel, Traffic
+from kernels.base.registry import all_kernels
+from tests.emulator.gpu import NEEDS_COMPILER, emulated_gpu
+
+pytestmark = NEEDS_COMPILER
+
+SORT, KEY = (all_kernels()[name] for name in ("mpm_sort", "mpm_key"))
+
+
+@pytest.fixture
+def gpu(tmp_path: Path) -> Any:
+    device = emulated_gpu(tmp_path, launch_s=1.0)
+    device.l2_bytes = 2**16
+    return device
+
+
+def test_twins_are_proved_at_several_sizes(gpu: Any) -> None:
+    assert prove(SORT, gpu, (1, 30), 1) == []
+
+
+def test_a_kernel_is_timed_by_the_device_s_clock(gpu: Any) -> None:
+    found = measure_on_device(KEY, gpu, 1, size=40)
+    assert found.proof is None and len(found.samples_s) == kernel_bench.ROUNDS_MIN
+    assert set(found.samples_s) == {1.0}
+
+
+def test_another_result_is_no_time(gpu: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = kernels_gpu.on_device
+
+    def one_bit(kernel: Kernel, arguments: Any, backend: Any) -> Any:
+        written = real(kernel, arguments, backend)
+        written["key_out"].view(np.uint32)[3] ^= 1
+        return written
+
+    monkeypatch.setattr(kernels_gpu, "on_device", one_bit)
+    found = measure_on_device(KEY, gpu, 1, size=40)
+    assert found.samples_s == () and found.proof is not None and found.proof.startswith("key_out: 1 of")
+
+
+def test_roofs_come_from_the_probe(gpu: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    roofs = measure_device_roofs(gpu, memory_bytes=2**12, chain_count=2, round_s=1.0)
+    threads = 256 * 2 * gpu.multiprocessors
+    assert roofs.copy_bytes_per_s == pytest.approx(2 * 2**12) and roofs.read_bytes_per_s == pytest.approx(2**12)
+    assert roofs.fma_flop_per_s == pytest.approx(2 * 6 * 2 * threads)
+    assert roofs.shared_adds_per_s == pytest.approx(2 * threads)
+    found = measure_on_device(KEY, gpu, 1, size=40)
+    rows = [document(found, roofs)]
+    assert rows[0]["verified"] and rows[0]["binding_ratio"] > 0.0
+    cmd_kernels.show_device([found], rows, roofs)
+    out = capsys.readouterr().out
+    assert "mpm_key" in out and "equal bits" in out and "additions to shared memory" in out
+
+
+def test_a_rate_above_a_roof_of_the_device_is_a_problem() -> None:
+    roofs = DeviceRoofs(
+        device="x",
+        llc_bytes=1,
+        copy_bytes_per_s=1e12,
+        read_bytes_per_s=1e12,
+        cache_copy_bytes_per_s=1e12,
+        cache_read_bytes_per_s=1e12,
+        fma_flop_per_s=1e12,
+        shared_adds_per_s=1e9,
+        rates={},
+    )
+    measured = kernel_bench.Measurement(
+        "k", "thing", 1, 1, Traffic(1, 1, 1, 1, atomics=2 * 10**9), "memory", (1.0,) * 5, None
+    )
+    assert measured.too_good(roofs) == "claims 2.00 x the rate of shared additions"
+    assert measured.binding(roofs) == ("rate of shared additions", 2.0)
+    assert document(measured, roofs)["problem"] == "claims 2.00 x the rate of shared additions"
+
+
+def test_differences_know_what_may_change_places() -> None:
+    kernel = dataclasses.replace(KEY, unordered=("rows_out",), summed=("sums_out",), scratch=("scratch",))
+    want = {
+        "rows_out": np.array([[1, 2], [3, 4]]),
+        "sums_out": np.array([1, 2]),
+        "scratch": np.zeros(2),
+        "n": 3,
+        "plain_out": np.zeros(2, np.float32),
+    }
+    got = {**want, "rows_out": want["rows_out"][::-1].copy(), "sums_out": np.array([3, 0]), "scratch": np.ones(2)}
+    assert differences(kernel, want, got) == []
+    got["plain_out"] = np.array([0.0, -0.0], np.float32)
+    assert differences(kernel, want, got) == [
+        "plain_out: 1 of 2 differ, the first at (1,): np.float32(0.0) became np.float32(-0.0)"
+    ]
+    nan = np.array([0x7FFFFFFF, 0xFFC00000], np.uint32).view(np.float32)
+    assert differences(kernel, {"plain_out": nan}, {"plain_out": nan[::-1].copy()}, any_nan=True) == []
+    assert differences(kernel, {"plain_out": nan}, {"plain_out": nan[::-1].copy()})[0].startswith("plain_out: 2 of 2")
+    got["rows_out"] = want["rows_out"] + 1
+    assert differences(kernel, want, got)[0] == "rows_out: its rows differ"

@@ -1,0 +1,144 @@
+"""Measuring on a GPU: kernels apart from the frame, throttled rounds, and a device that runs out of memory."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bench.backend.energy import EnergyMeter
+from bench.backend.sm_clock import hertz, throttled
+from bench.base.errors import EXIT_CHECK_FAILED, EXIT_UNAVAILABLE, Unavailable
+from bench.cli.commands.run import exit_code_of
+from bench.measure.meter import ShotMeter
+from bench.measure.plugin import measure
+from bench.pipeline import makers
+from bench.record.compare import compare, pairs_of
+from bench.record.schema import read_record
+from tests.support.fake_backend import FakeBackend
+from tests.support.fake_shot import Workshop, case
+
+
+class FakeGpu(FakeBackend):
+    """A back-end that is observed apart and has a clock that a test sets."""
+
+    name = "cupy"
+    observed_apart = True
+    clock_max_hz = 2.0e9
+    device_name = "Fake GPU"
+
+    def __init__(self, clocks_hz: Any = None) -> None:
+        super().__init__(threads=None)
+        self.observed: list[bool] = []
+        self.released = 0
+        self._clocks_hz = iter(clocks_hz) if clocks_hz is not None else None
+
+    def launch(self, kernel: Any, *args: Any) -> None:
+        if kernel.name == "mpm_p2g":
+            self.observed.append(self.observer is not None)
+        super().launch(kernel, *args)
+
+    def energy_meter(self) -> Any:
+        readings = iter(range(0, 1000, 10))
+        meter = EnergyMeter("", SimpleNamespace())
+        meter.joules = lambda: float(next(readings))  # type: ignore[method-assign]
+        return meter
+
+    def sm_clock(self) -> Any:
+        return self
+
+    def reset(self) -> None: ...
+    def begin(self) -> None: ...
+    def end(self) -> None: ...
+
+    def hertz(self) -> float | None:
+        return next(self._clocks_hz) if self._clocks_hz is not None else None
+
+    def release(self) -> None:
+        self.released += 1
+
+
+def test_kernels_are_timed_in_a_frame_of_their_own(tmp_path: Path) -> None:
+    gpu = FakeGpu()
+    shot = ShotMeter(case(rounds=2), gpu, Workshop().makers(), tmp_path)
+    shot.verify()
+    gpu.observed.clear()
+    shot.round_count()
+    shot.restore()
+    shot.run_frame()
+    shot.keep()
+    assert gpu.observed == [False, True]
+    (done,) = shot.result.rounds
+    assert done.seconds["kernels"] == 5.0 and set(done.kernels_s) >= {"mpm_p2g", "img_trace"}
+    assert done.transfer_s > 0.0 and done.seconds["encode"] > done.transfer_s
+
+
+def test_throttled_rounds_are_marked_repeated_and_in_no_figure(tmp_path: Path) -> None:
+    # Two proofs, then rounds of two frames each: the timed one and the observed one
+    clocks = [2e9, 2e9, 2e9, 2e9, 1e9, 2e9, 1.9e9, 2e9, 1.9e9, 2e9, 1.9e9, 2e9]
+    record_path = measure([case(rounds=3)], [FakeGpu(clocks)], Workshop().makers(), tmp_path, {}).path
+    record = read_record(record_path)
+    assert {len(row.samples_s) for row in record.rows} == {3}
+    rows = {row["extra_info"]["stage"]: row for row in json.loads(record_path.read_text())["benchmarks"]}
+    assert rows["frame"]["extra_info"]["sm_clock_hz"] == [2e9, 1.9e9, 1.9e9]
+    assert len(rows["frame"]["extra_info"]["throttled_s"]) == 1
+    assert rows["frame"]["extra_info"]["joules"] == [10.0, 10.0, 10.0]
+    assert rows["frame"]["stats"]["rounds"] == 3 and rows["frame"]["extra_info"]["device"] == "Fake GPU"
+    assert rows["encode"]["extra_info"]["transfer_s"] > 0.0
+
+
+def test_a_device_that_is_always_slow_is_not_repeated_for_ever(tmp_path: Path) -> None:
+    clocks = (1e9 for _ in range(1000))
+    record = read_record(measure([case(rounds=3)], [FakeGpu(clocks)], Workshop().makers(), tmp_path, {}).path)
+    assert {len(row.samples_s) for row in record.rows} == {6}
+
+
+def test_out_of_memory_leaves_a_line_and_the_next_shot_runs(tmp_path: Path) -> None:
+    gpu = FakeGpu()
+    workshop = Workshop(fail_at=2, failure=Unavailable("GPU 0 (Fake GPU) is out of memory: an array needs 2 GiB"))
+    record = read_record(measure([case("large"), case("small")], [gpu], workshop.makers(), tmp_path, {}).path)
+    assert {row.shot for row in record.rows} == {"small"} and gpu.released == 1
+    assert {entry["shot"] for entry in record.rejected} == {"large"}
+    assert "out of memory" in record.rejected[0]["reason"] and exit_code_of(record) == EXIT_UNAVAILABLE
+
+
+def test_other_bits_are_no_lack_of_memory(tmp_path: Path) -> None:
+    workshop = Workshop(state_of=lambda frame, call: f"state {call}")
+    record = read_record(measure([case()], [FakeGpu()], workshop.makers(), tmp_path, {}).path)
+    assert exit_code_of(record) == EXIT_CHECK_FAILED
+
+
+def test_all_and_one_thread_are_each_held_against_the_gpu(tmp_path: Path) -> None:
+    many, one = FakeBackend(threads=4), FakeBackend(threads=1)
+    many.name = one.name = "numba"
+    path = measure([case()], [many, one, FakeGpu()], Workshop().makers(), tmp_path, {}).path
+    pairs = pairs_of(read_record(path))
+    assert [(a.name[5:], b.name[5:]) for a, b in pairs] == [("numba 4 threads", "cupy"), ("numba 1 thread", "cupy")]
+    for a, b in pairs:
+        lines = compare(a, b)
+        assert {line.stage for line in lines} >= {"kernels", "resident", "frame"}
+        assert all(line.ratio.ratio and line.a and line.b for line in lines), [line.why_not for line in lines]
+
+
+def test_what_does_not_fit_a_gpu_is_refused_with_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Shot:
+        name = "wave"
+
+    class Estimate:
+        memory_bytes = {"numba": 1, "cupy": 3 * 2**30}  # noqa: RUF012
+
+    gpu: Any = FakeGpu()
+    gpu.free_bytes = lambda: 2**30
+    monkeypatch.setattr(makers, "estimate", lambda shot, size: Estimate)
+    with pytest.raises(Unavailable, match=r"wave at size L needs 3\.00 GiB of the GPU's memory, 1\.00 GiB are free"):
+        makers.check_memory(Shot(), "L", gpu)  # type: ignore[arg-type]
+
+
+def test_the_clock_is_read_from_six_words() -> None:
+    assert hertz([1000, 5_000, 1, 1000 + 198_000, 5_000 + 100_000, 1]) == pytest.approx(1.98e9)  # type: ignore[arg-type]
+    assert hertz([1000, 5_000, 0, 199_000, 105_000, 1]) is None  # type: ignore[arg-type]
+    assert hertz([1000, 5_000, 1, 199_000, 6_000, 1]) is None  # type: ignore[arg-type]
+    assert throttled(1.4e9, 2e9) is True and throttled(1.6e9, 2e9) is False and throttled(None, 2e9) is None

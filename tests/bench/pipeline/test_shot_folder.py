@@ -1,0 +1,146 @@
+"""A render can be stopped at any moment and goes on where it was; what is finished is not made again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.base.errors import CheckFailed, UserError
+from bench.pipeline.makers import Makers
+from bench.pipeline.shoot import shoot
+from bench.pipeline.shot_folder import Film, parse_frames
+from tests.support.fake_backend import FakeBackend
+from tests.support.fake_shot import digest
+
+HEADER = {"shot": "wave", "size": "S", "samples": 16}
+
+
+class Machine:
+    """A simulation whose state is a number that doubles, and a renderer that draws that number."""
+
+    def __init__(self, log: list[str], fail_at: int | None = None) -> None:
+        self.log, self.fail_at = log, fail_at
+        self.value = np.ones(1, np.int64)
+
+    def advance_frame(self) -> None:
+        self.value = self.value * 2
+        self.log.append(f"simulate {self.value[0]}")
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        return {"value": self.value}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        self.value = state["value"]
+
+    def state_digest(self) -> str:
+        return digest(str(self.value[0]))
+
+    def surface(self, simulation: Machine) -> None:
+        self.value = simulation.value
+
+    def trace(self, frame: int, samples: int | None) -> None:
+        if frame == self.fail_at:
+            raise KeyboardInterrupt
+        self.log.append(f"trace {frame}")
+
+    def resolve(self) -> Any:
+        return SimpleNamespace(digest=digest(f"picture {self.value[0]}"), value=int(self.value[0]))
+
+
+def write_picture(picture: Any, scene: Any, frame: int, path: Path) -> None:
+    path.write_text(f"{frame} {picture.value}")
+
+
+def render(folder: Path, frames: str, fail_at: int | None = None, **options: Any) -> list[str]:
+    log: list[str] = []
+    makers = Makers(
+        build_scene=lambda shot, size: None,
+        simulation=lambda scene, backend: Machine(log),
+        renderer=lambda scene, backend: Machine(log, fail_at),
+        write_picture=lambda *rest: None,
+    )
+    film = Film(folder, HEADER)
+    shoot(None, "S", parse_frames(frames, 60), film, FakeBackend(), makers, {"png": write_picture}, **options)
+    return log
+
+
+@pytest.mark.parametrize(
+    ("text", "frames"),
+    [("3", [3]), ("1-3", [1, 2, 3]), ("2,1-3", [1, 2, 3]), ("1-10:4", [1, 5, 9]), ("all", list(range(1, 61)))],
+)
+def test_frames_are_read(text: str, frames: list[int]) -> None:
+    assert parse_frames(text, 60) == frames
+
+
+@pytest.mark.parametrize("text", ["", "0", "61", "5-3", "a", "1-", "-1", "1-99999999999", "1-5:0", "1;2", "²"])
+def test_wrong_frames_are_one_line(text: str) -> None:
+    with pytest.raises(UserError, match="--frames: expected"):
+        parse_frames(text, 60)
+
+
+def test_a_stopped_render_goes_on_from_the_kept_state(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        render(tmp_path, "1-8", fail_at=7)
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == [f"wave.{i:04d}.png" for i in range(1, 7)]
+    again = render(tmp_path, "1-8")
+    # Frame 4's state was kept: 5 and 6 are simulated again, only 7 and 8 are traced.
+    assert again == ["simulate 32", "simulate 64", "simulate 128", "trace 7", "simulate 256", "trace 8"]
+    assert (tmp_path / "wave.0008.png").read_text() == "8 256"
+    assert render(tmp_path, "1-8") == []
+
+
+def test_frames_that_were_changed_or_removed_are_made_again(tmp_path: Path) -> None:
+    render(tmp_path, "1-6")
+    (tmp_path / "wave.0002.png").write_text("scribble")
+    (tmp_path / "wave.0006.png").unlink()
+    log = render(tmp_path, "1-6")
+    assert [line for line in log if line.startswith("trace")] == ["trace 2", "trace 6"]
+    assert (tmp_path / "wave.0002.png").read_text() == "2 4"
+
+
+def test_damaged_states_are_passed_over(tmp_path: Path) -> None:
+    render(tmp_path, "1-8")
+    (tmp_path / "state" / "000008.npz").write_bytes(b"PK\x03\x04 cut off")
+    other = np.array(digest("not the state"))
+    np.savez(tmp_path / "state" / "000004.npz", state_sha256=other, value=np.array([7]))
+    log = render(tmp_path, "9")
+    assert log[0] == "simulate 2" and log[-1] == "trace 9"
+    assert (tmp_path / "wave.0009.png").read_text() == "9 512"
+
+
+def test_pickled_states_are_never_loaded(tmp_path: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> Any:
+            return (print, ("unpickled",))
+
+    render(tmp_path, "1-4")
+    np.savez(tmp_path / "state" / "000004.npz", value=np.array([Bomb()], dtype=object))
+    assert render(tmp_path, "5")[0] == "simulate 2"
+
+
+def test_a_folder_with_another_render_is_refused(tmp_path: Path) -> None:
+    render(tmp_path, "1")
+    with pytest.raises(UserError, match="it holds frames of another render"):
+        Film(tmp_path, {**HEADER, "samples": 64})
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"header": 1}', "{"])
+def test_a_broken_manifest_is_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(UserError, match="expected"):
+        Film(tmp_path, HEADER)
+
+
+def test_golden_hashes_are_checked_on_the_way(tmp_path: Path) -> None:
+    right = {"state": digest("4"), "picture": digest("picture 4")}
+    render(tmp_path, "1-2", golden=lambda frame: right if frame == 2 else None)
+    with pytest.raises(CheckFailed, match="frame 3: the state's SHA-256"):
+        render(tmp_path, "3", golden=lambda frame: right)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert set(manifest["frames"]) == {"1", "2"}
+    assert not list(tmp_path.glob(".shotmark-*"))

@@ -1,0 +1,66 @@
+"""A tiny shot through the GPU's back-end, text of the real kernels included: the same bits as the CPU's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.backend.numba_cpu import NumbaBackend
+from bench.pipeline.render import Renderer
+from bench.pipeline.scene.blocks_of_water import box_points, water_scene
+from bench.pipeline.scene.build import Scene, build_scene
+from bench.pipeline.simulate import Simulation
+from bench.shot.load import load_shot
+from kernels.mpm import mpm_control, mpm_g2p, mpm_grid, mpm_p2g, mpm_sort
+from tests.emulator.gpu import NEEDS_COMPILER, emulated_gpu
+from tests.support.tiny_shot import write_tiny_lava, write_tiny_shot
+
+pytestmark = [pytest.mark.slow, NEEDS_COMPILER]  # some thirty texts are compiled once
+
+SUBSTEP = [module.KERNEL for module in (mpm_sort, mpm_p2g, mpm_grid, mpm_g2p, mpm_control)]
+
+
+def drop() -> Scene:
+    """A few cells of falling water over two frames of several substeps."""
+    cell = 0.05
+    points = box_points((3, 3, 2), (6, 6, 5), cell)
+    velocity = np.zeros_like(points)
+    velocity[:, 2] = -1.0
+    return water_scene(points, (12, 12, 12), cell, velocity=velocity, sound_speed_m_per_s=8.0, frame_dt_s=0.012)
+
+
+def test_states_of_graphs_and_of_launches_equal_the_cpu_s(tmp_path: Path) -> None:
+    gpu = emulated_gpu(tmp_path)
+    simulations = [Simulation(drop(), device) for device in (NumbaBackend(1), gpu)]
+    digests: list[set[str]] = []
+    for _ in range(4):
+        work = [simulation.advance_frame() for simulation in simulations]
+        assert work[0] == work[1] and work[0].substeps > 2
+        digests.append({simulation.state_digest() for simulation in simulations})
+    assert [len(both) for both in digests] == [1, 1, 1, 1] and digests[2] != digests[3]
+    log, kernels = gpu._cupy.log, work[1].substeps * sum(len(kernel.passes) for kernel in SUBSTEP)
+    assert ("graph of", kernels) in log, "all substeps of a frame are one graph"
+    assert log.count("graph") >= 2
+    assert gpu.graph_problem is None
+
+
+@pytest.mark.parametrize("write", [write_tiny_shot, write_tiny_lava])
+def test_frames_of_a_shot_equal_the_cpu_s(tmp_path: Path, write: Callable[[Path], Path]) -> None:
+    """Emitter, effects, colliders, terrain, heat, level set, fog and tracer: state and picture by SHA-256."""
+    shot = load_shot(str(write(tmp_path)))
+    found = []
+    for device in (NumbaBackend(1), emulated_gpu(tmp_path)):
+        scene = build_scene(shot, "S")
+        simulation, renderer = Simulation(scene, device), Renderer(scene, device)
+        proofs = []
+        for frame in (1, 2):
+            work = simulation.advance_frame()
+            renderer.surface(simulation)
+            renderer.trace(frame)
+            proofs.append((work, simulation.state_digest(), renderer.resolve().digest, renderer.work()))
+        found.append(proofs)
+    assert found[0] == found[1]
+    assert found[0][0][1:3] != found[0][1][1:3]

@@ -1,0 +1,1 @@
+"""Tests of the kernels, room by room, and of their twins."""

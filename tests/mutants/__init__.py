@@ -1,0 +1,1 @@
+"""Changes of one thing each in a CUDA twin, which the tests have to see."""

@@ -1,0 +1,1 @@
+"""Plain versions of kernels and models, written for reading: what the fast ones are held to."""
