@@ -197,7 +197,7 @@ def test_a_file_size_limit_is_met_as_a_full_disk(tmp_path: Path) -> None:
     script = """
 import resource, signal, sys
 from pathlib import Path
-from bench.record.store import write_atomically
+from bench.base.files import write_atomically
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 path = Path(sys.argv[1])
 write_atomically(path, b"old")
@@ -243,7 +243,7 @@ def test_a_folder_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from bench.backend.protocol import FakeBackend
+from tests.support.fake_backend import FakeBackend
 from bench.measure.plugin import measure
 from tests.support.fake_shot import Workshop, case
 print("ready", flush=True)
