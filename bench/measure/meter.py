@@ -129,7 +129,7 @@ class ShotMeter:
         progress("repeat")
         self.restore()
         self.run_frame()
-        self.check()
+        self.prove()
         self.result.verified = GOLDEN if self.case.expected else REPEAT
 
     def _cold_pass(self, progress: Callable[[str], None]) -> Round:
@@ -156,7 +156,7 @@ class ShotMeter:
             progress("first frame")
             self.run_frame()
         self.result.compile_s = compiling.seconds
-        self.result.first = first = self._proof()
+        self.result.first = first = self._round()
         for stage in STAGES:
             cold_s.setdefault(stage, first.seconds[stage])
         return first
@@ -206,9 +206,9 @@ class ShotMeter:
         """Simulate, surface, trace, resolve, encode: one frame on the clock, with a stamp after each stage."""
         self._timed = self.prepared.run_frame(observed=not self.backend.observed_apart)
 
-    def check(self) -> Round:
+    def prove(self) -> Round:
         """Prove the frame just done, outside the clock; keeps it nowhere. Raises CheckFailed on other bits."""
-        done, first = self._proof(), self.result.first
+        done, first = self._round(), self.result.first
         assert first is not None
         require_hashes(_hashes(done), _hashes(first), "the first round's")
         if done.work != first.work:
@@ -217,12 +217,12 @@ class ShotMeter:
         return done
 
     def keep(self) -> None:
-        """Check the frame just done and count it as a timed round."""
-        done = self.check()
+        """Prove the frame just done and count it as a timed round."""
+        done = self.prove()
         if self.backend.observed_apart:
             self.restore()
             self._timed = self.prepared.run_frame(observed=True)
-            seen = self.check()
+            seen = self.prove()
             self._last_frame_s = done.seconds["frame"]
             seconds = {**done.seconds, "kernels": seen.seconds["kernels"]}
             done = replace(done, seconds=seconds, kernels_s=seen.kernels_s)
@@ -235,7 +235,7 @@ class ShotMeter:
         return slow > 0 and done - slow < planned and done < 2 * planned
 
     # --- proof -------------------------------------------------------------------------------
-    def _proof(self) -> Round:
+    def _round(self) -> Round:
         """What the frame just done took, and its hashes."""
         prepared, timed = self.prepared, self._timed
         assert timed is not None

@@ -126,7 +126,7 @@ class Plugin:
             nonlocal left
             if left > 0:
                 left -= 1
-                meter.check()
+                meter.prove()
                 return
             meter.keep()
             self.progress.step(meter.identity, f"round {len(meter.result.rounds)}")

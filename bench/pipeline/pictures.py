@@ -73,7 +73,7 @@ def writers_of(kinds: Sequence[str]) -> dict[str, Writer]:
     return {kind: known[kind] for kind in kinds if kind in known}
 
 
-def write_movie(folder: ShotFolder, frames: Sequence[int], frame_rate: float) -> Path:
+def write_movie(shot_folder: ShotFolder, frames: Sequence[int], frame_rate: float) -> Path:
     """H.264 movie of the PNG frames, written whole or not at all. Raises UserError without the encoder."""
     try:
         import imageio_ffmpeg
@@ -81,11 +81,11 @@ def write_movie(folder: ShotFolder, frames: Sequence[int], frame_rate: float) ->
         raise UserError(MOVIE_INSTALL) from None
     from PIL import Image
 
-    path = folder.folder / f"{folder.header['shot']}.{MOVIE}"
+    path = shot_folder.folder / f"{shot_folder.header['shot']}.{MOVIE}"
     with whole_file(path) as temporary:
         encoder = None
         for frame in frames:
-            with Image.open(folder.folder / folder.name(frame, "png")) as picture:
+            with Image.open(shot_folder.folder / shot_folder.name(frame, "png")) as picture:
                 pixels = np.asarray(picture.convert("RGB"))
             # H.264 with 4:2:0 colour wants even edges.
             pixels = np.ascontiguousarray(pixels[: pixels.shape[0] & ~1, : pixels.shape[1] & ~1])

@@ -105,7 +105,7 @@ class SeriesMeter(ShotMeter):
         self._states[key] = (scene, self.case.frame - 1, prepared.saved)
         progress("first frame")
         self.run_frame()
-        self.result.first = first = self._proof()
+        self.result.first = first = self._round()
         return first
 
 

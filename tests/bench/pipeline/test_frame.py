@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from bench.pipeline.simulate import Simulation
 from bench.shot.load import load_shot
 from tests.support.fake_backend import FakeBackend
 from tests.support.fake_shot import Workshop, digest
+from tests.support.source_tree import ROOT, sources
 
 FAKES = ("simulate 1", "surface", "trace", "resolve")
 
@@ -118,3 +120,15 @@ def test_what_does_not_fit_this_machine_is_refused_with_the_numbers(
     monkeypatch.setattr(backend, "free_bytes", lambda: 2**20)
     with pytest.raises(UserError, match=r"^wave at size S needs .* of memory, this machine has 1\.00 MiB; a smaller"):
         makers.require_memory(shot, "S", backend)
+
+
+def test_nobody_else_writes_the_order_out() -> None:
+    """What makes bricks makes a picture of them: only the frame calls both."""
+    calls = re.compile(r"\.surface\(|\.resolve\(\w+\)|\.fetch\(")
+    found = {
+        str(path.relative_to(ROOT))
+        for path in sources("bench", "tests")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if calls.search(line)
+    }
+    assert found == {"bench/pipeline/frame.py"}
