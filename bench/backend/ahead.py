@@ -4,8 +4,8 @@ Workers are processes that call each kernel once with its own small example; the
 disk, where the run finds it. Types are part of a kernel's contract, so an example has those of a real call. Nothing
 depends on this: what a worker does not finish is compiled on first use.
 
-Other modules may hold compiled functions as well. They are named in full, with a dot; each has ``cache_folder()``, as
-the kernels have, and ``compile_now()``.
+Other modules may hold compiled functions as well; the caller hands them over (``CompiledModule``). A worker knows one
+from a kernel by the dot in its name.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from bench.backend.limits import usable_cores
 from bench.base.progress import COMPILE, Progress
@@ -29,7 +30,18 @@ from kernels.base.registry import kernel_named
 WORKERS_MAX = 4  # the tracer alone takes a fourth of the time
 WORTHWHILE = 4  # kernels; fewer are compiled on first use
 EXAMPLE_SIZE = 8
-OTHERS = ("bench.project.model.loop",)  # by name: it stands later in the pipeline
+
+
+class CompiledModule(Protocol):
+    """A module with functions of its own that Numba compiles."""
+
+    __name__: str
+
+    def cache_folder(self) -> str:
+        """Where Numba keeps their machine code."""
+
+    def compile_now(self) -> None:
+        """Call each once."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +52,12 @@ class Ahead:
     wall_s: float
 
 
-def uncached(others: Sequence[str] = ()) -> list[str]:
+def uncached(modules: Sequence[CompiledModule] = ()) -> list[str]:
     """Names of the kernels, and of other modules, that Numba's disk cache does not hold."""
     from kernels.base import registry
 
     folders = [(name, registry.cache_folder(name)) for name in registry.kernel_names()]
-    folders += [(name, importlib.import_module(name).cache_folder()) for name in others]
+    folders += [(module.__name__, module.cache_folder()) for module in modules]
     return [name for name, folder in folders if not any(Path(folder).rglob("*.nbi"))]
 
 
@@ -64,9 +76,9 @@ def families(names: list[str]) -> list[list[str]]:
     )
 
 
-def compile_ahead(progress: Progress, others: Sequence[str] = OTHERS) -> Ahead:
+def compile_ahead(progress: Progress, modules: Sequence[CompiledModule] = ()) -> Ahead:
     """Fill Numba's cache with what is missing. Ctrl-C ends the workers."""
-    names = uncached(others)
+    names = uncached(modules)
     workers = min(WORKERS_MAX, usable_cores())
     if workers < 2 or len(names) < WORTHWHILE:
         return Ahead(0, 0.0)

@@ -12,12 +12,11 @@ import importlib.util
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from bench.backend.limits import usable_cores
 from bench.backend.numba_cpu import NumbaBackend
 from bench.backend.nvrtc_cache import CAPABILITY_LEAST
-from bench.backend.protocol import Backend
+from bench.backend.protocol import Backend, CupyObject
 from bench.base import units
 from bench.base.errors import Unavailable, UserError
 
@@ -58,7 +57,7 @@ class Surroundings:
     """What is looked at; tests put fakes here."""
 
     installed: Callable[[str], bool] = lambda name: importlib.util.find_spec(name) is not None
-    load: Callable[[], Any] = lambda: importlib.import_module("cupy")
+    load: Callable[[], CupyObject] = lambda: importlib.import_module("cupy")
     driver_library: Callable[[], bool] = lambda: driver_library_found()
     without_twin: Callable[[], tuple[str, ...]] = lambda: kernels_without_twin()
 
@@ -104,7 +103,9 @@ def cupy_state(around: Surroundings | None = None) -> BackendState:
         return cannot(f"CuPy cannot reach the driver: {_line(error)}", "a newer NVIDIA driver")
 
 
-def _device_state(cupy: Any, around: Surroundings, cannot: Callable[[str, str | None], BackendState]) -> BackendState:
+def _device_state(
+    cupy: CupyObject, around: Surroundings, cannot: Callable[[str, str | None], BackendState]
+) -> BackendState:
     runtime = cupy.cuda.runtime
     driver, built_for = int(runtime.driverGetVersion()), int(runtime.runtimeGetVersion())
     if driver == 0:
@@ -139,7 +140,7 @@ def _device_state(cupy: Any, around: Surroundings, cannot: Callable[[str, str | 
     return BackendState("cupy", True, text, gpus=gpus)
 
 
-def _gpu(cupy: Any, index: int) -> Gpu:
+def _gpu(cupy: CupyObject, index: int) -> Gpu:
     properties = cupy.cuda.runtime.getDeviceProperties(index)
     name = properties["name"]
     return Gpu(

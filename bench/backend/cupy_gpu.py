@@ -14,7 +14,6 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -22,7 +21,7 @@ from numpy.typing import DTypeLike
 from bench.backend.energy import EnergyMeter
 from bench.backend.limits import usable_cores
 from bench.backend.nvrtc_cache import Compiler
-from bench.backend.protocol import Observer, Recording
+from bench.backend.protocol import CupyObject, DeviceArray, Observer, Recording
 from bench.backend.sm_clock import SmClock
 from bench.base import units
 from bench.base.errors import Unavailable
@@ -37,17 +36,17 @@ RECORD_AT = 2  # the call of a key that is recorded; what happens once is not wo
 DIMENSIONS_MOST = 3
 
 
-class Stamp:
+class EventStamp:
     """A moment on the device. The difference of two is seconds, once the later one has happened."""
 
     __slots__ = ("_cuda", "_event")
 
-    def __init__(self, cuda: Any, stream: Any) -> None:
+    def __init__(self, cuda: CupyObject, stream: CupyObject) -> None:
         self._cuda = cuda
         self._event = cuda.Event()
         self._event.record(stream)
 
-    def __sub__(self, earlier: Stamp) -> float:
+    def __sub__(self, earlier: EventStamp, /) -> float:
         self._event.synchronize()
         return float(self._cuda.get_elapsed_time(earlier._event, self._event)) * 1e-3
 
@@ -56,12 +55,12 @@ class Stamp:
 class LoadedPass:
     """One pass of a kernel on this device."""
 
-    function: Any
+    function: CupyObject
     blocks: int
     threads: int
     shared_bytes: int
 
-    def launch(self, values: list[Any]) -> None:
+    def launch(self, values: list[np.generic | np.ndarray]) -> None:
         self.function((self.blocks,), (self.threads,), values, shared_mem=self.shared_bytes)
 
 
@@ -69,9 +68,11 @@ class CupyBackend:
     """One NVIDIA GPU."""
 
     name = "cupy"
+    is_gpu = True
+    threads: int | None = None
     observed_apart = True  # an observer forbids graphs: launches are timed in a frame of their own
 
-    def __init__(self, device: int = 0, cupy: Any = None, cache: Path | None = None) -> None:
+    def __init__(self, device: int = 0, cupy: CupyObject = None, cache: Path | None = None) -> None:
         """``device`` counts what the driver shows, as CUDA_VISIBLE_DEVICES leaves it. Raises Unavailable."""
         if cupy is None:
             cupy = importlib.import_module("cupy")
@@ -81,7 +82,6 @@ class CupyBackend:
             self._cuda.runtime.CUDARuntimeError,
             self._cuda.driver.CUDADriverError,
         )
-        self.threads: int | None = None
         self.observer: Observer | None = None
         self.device = device
         with self._told():
@@ -91,16 +91,17 @@ class CupyBackend:
             self.capability = _capability(handle.compute_capability)
             self.multiprocessors = int(attributes["MultiProcessorCount"])
             self.l2_bytes = int(attributes.get("L2CacheSize", 0))
-            self.clock_max_hz = float(attributes.get("ClockRate", 0)) * 1e3  # CUDA tells kHz
+            khz = attributes.get("ClockRate")
+            self.clock_max_hz: float | None = float(khz) * 1e3 if khz else None
             properties = self._cuda.runtime.getDeviceProperties(device)
-            self.device_name = _text(properties["name"])
+            self.device_name: str | None = _text(properties["name"])
             self.bus_id = str(self._cuda.runtime.deviceGetPCIBusId(device))
             self._stream = self._cuda.Stream(non_blocking=True)
             self._stream.use()
             self._pool = cupy.get_default_memory_pool()
         self.compiler = Compiler(self._cuda.nvrtc, self.capability, cache)
         self._steps: dict[str, tuple[LoadedPass, ...]] = {}
-        self._modules: dict[str, Any] = {}
+        self._modules: dict[str, CupyObject] = {}
         self.graph_problem: str | None = None  # why nothing is recorded, once recording has failed
 
     def device_count(self) -> int:
@@ -125,7 +126,7 @@ class CupyBackend:
         self.synchronize()
         self._pool.free_all_blocks()
 
-    def _allocate(self, shape: int | tuple[int, ...], dtype: DTypeLike, make: Any) -> Any:
+    def _allocate(self, shape: int | tuple[int, ...], dtype: DTypeLike, make: CupyObject) -> DeviceArray:
         try:
             return make(shape, dtype)
         except self._cuda.memory.OutOfMemoryError:
@@ -140,27 +141,27 @@ class CupyBackend:
                 f" {units.byte_size(needed)}, {free} are free; a smaller --size runs"
             ) from None
 
-    def array(self, values: np.ndarray) -> Any:
+    def array(self, values: np.ndarray) -> DeviceArray:
         with self._told():
             copy = self._allocate(values.shape, values.dtype, self._cupy.empty)
             if values.size:
                 copy.set(np.ascontiguousarray(values))
             return copy
 
-    def zeros(self, shape: int | tuple[int, ...], dtype: DTypeLike) -> Any:
+    def zeros(self, shape: int | tuple[int, ...], dtype: DTypeLike) -> DeviceArray:
         with self._told():
             return self._allocate(shape, dtype, self._cupy.zeros)
 
-    def host(self, array: Any) -> np.ndarray:
+    def host(self, array: DeviceArray) -> np.ndarray:
         with self._told():
             return np.asarray(array.get()) if array.size else np.empty(array.shape, array.dtype)
 
-    def fill(self, array: Any, values: np.ndarray) -> None:
+    def fill(self, array: DeviceArray, values: np.ndarray) -> None:
         if len(values):
             with self._told():
                 array[: len(values)].set(np.ascontiguousarray(values))
 
-    def copy(self, target: Any, source: Any) -> None:
+    def copy(self, target: DeviceArray, source: DeviceArray) -> None:
         """Overwrite a device array by another of its shape and type."""
         if target.shape != source.shape or target.dtype != source.dtype:
             raise ValueError(f"expected {target.dtype}{target.shape}, got {source.dtype}{source.shape}")
@@ -169,15 +170,19 @@ class CupyBackend:
                 target.data.copy_from_device_async(source.data, source.nbytes)
 
     # --- Launches -----------------------------------------------------------------------------------
-    def launch(self, kernel: Kernel, *args: Any) -> None:
+    def launch(self, kernel: Kernel, *args: object) -> None:
         steps = self._steps.get(kernel.name) or self._load(kernel)
         values = [argument(value) for value in args]
         with self._told():
-            before = self.clock() if self.observer else None
+            observer = self.observer
+            if observer is None:
+                for step in steps:
+                    step.launch(values)
+                return
+            before = self.clock()
             for step in steps:
                 step.launch(values)
-            if self.observer:
-                self.observer(kernel.name, before, self.clock())
+            observer(kernel.name, before, self.clock())
 
     def prepare(self, kernels: Iterable[Kernel]) -> int:
         """Compile on all cores what the cache does not hold, and load everything; returns how many were compiled."""
@@ -203,12 +208,12 @@ class CupyBackend:
         with self._told():
             return self._step(self._modules[name], one)
 
-    def run_pass(self, one: LoadedPass, *args: Any) -> None:
+    def run_pass(self, one: LoadedPass, *args: object) -> None:
         """Launch a loaded pass."""
         with self._told():
             one.launch([argument(value) for value in args])
 
-    def _module(self, code: bytes) -> Any:
+    def _module(self, code: bytes) -> CupyObject:
         with self._told():
             module = self._cuda.function.Module()
             module.load(code)
@@ -222,7 +227,7 @@ class CupyBackend:
         self._steps[kernel.name] = steps
         return steps
 
-    def _step(self, module: Any, one: Pass) -> LoadedPass:
+    def _step(self, module: CupyObject, one: Pass) -> LoadedPass:
         """A pass, with no more blocks than the device can hold at once: they stay and loop over the items."""
         function, driver = module.get_function(one.entry), self._cuda.driver
         if one.shared_bytes > SHARED_BYTES_FREE:
@@ -239,8 +244,8 @@ class CupyBackend:
         with self._told():
             self._stream.synchronize()
 
-    def clock(self) -> Stamp:
-        return Stamp(self._cuda, self._stream)
+    def clock(self) -> EventStamp:
+        return EventStamp(self._cuda, self._stream)
 
     def recording(self) -> Recording:
         return GraphRecording(self)
@@ -270,7 +275,7 @@ class GraphRecording:
 
     def __init__(self, backend: CupyBackend) -> None:
         self._backend = backend
-        self._graphs: dict[Hashable, Any] = {}
+        self._graphs: dict[Hashable, CupyObject] = {}
         self._calls: dict[Hashable, int] = {}
 
     def run(self, key: Hashable, launches: Callable[[], None]) -> None:
@@ -312,7 +317,7 @@ class GraphRecording:
         self._calls.clear()
 
 
-def argument(value: Any) -> Any:
+def argument(value: DeviceArray) -> np.generic | np.ndarray:
     """What CuPy hands to an entry: an array as the 24 bytes of ``Array``, a whole number as int64, others as float32.
 
     CuPy passes a NumPy array of one element by value whatever its type is. Raises TypeError.
@@ -329,13 +334,13 @@ def argument(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__}: expected an array, a whole number or a float32")
 
 
-def _capability(text: Any) -> tuple[int, int]:
+def _capability(text: str | int) -> tuple[int, int]:
     """CuPy tells "90" for 9.0 and "120" for 12.0."""
     number = int(text)
     return number // 10, number % 10
 
 
-def _text(value: Any) -> str:
+def _text(value: str | bytes) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 

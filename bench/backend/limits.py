@@ -65,6 +65,15 @@ def cgroup_memory_limit_bytes(root: Path = Path("/sys/fs/cgroup")) -> int | None
     return None
 
 
+def usable_memory_bytes() -> int:
+    """Bytes of memory that this process may use: the machine's, less where a container grants less."""
+    import psutil
+
+    limit = cgroup_memory_limit_bytes()
+    total = int(psutil.virtual_memory().total)
+    return total if limit is None else min(total, limit)
+
+
 def usable_cores() -> int:
     """Threads that are worth starting: cores by affinity, less where a container grants less."""
     quota = cgroup_quota_cores()

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from bench.backend.limits import usable_cores
-from bench.backend.protocol import Direct, Observer, Recording
+from bench.backend.energy import EnergyMeter
+from bench.backend.limits import usable_cores, usable_memory_bytes
+from bench.backend.protocol import Direct, Observer, Recording, RegionClock
 from bench.base.errors import UserError
 from kernels.base.kernel import Kernel
 
 
 class HostArrays:
-    """Of a back-end whose arrays are the host's and whose launches return when they are done."""
+    """Of a back-end with the host's arrays, whose launches return when done; a CPU unless it says so."""
+
+    is_gpu = False
+    device_name: str | None = None
+    clock_max_hz: float | None = None
+    graph_problem: str | None = None
 
     def array(self, values: np.ndarray) -> np.ndarray:
         return np.array(values, order="C", copy=True)
@@ -29,6 +35,19 @@ class HostArrays:
     def fill(self, array: np.ndarray, values: np.ndarray) -> None:
         array[: len(values)] = values
 
+    def free_bytes(self) -> int:
+        return usable_memory_bytes()
+
+    def release(self) -> None:
+        """An array's memory goes back when the array does."""
+
+    def prepare(self, kernels: Iterable[Kernel]) -> int:
+        """What ``ahead`` has not compiled is compiled on first use."""
+        return 0
+
+    def device_count(self) -> int:
+        return 0
+
     def synchronize(self) -> None:
         """A launch returns when it is done: nothing to wait for."""
 
@@ -37,6 +56,12 @@ class HostArrays:
 
     def recording(self) -> Recording:
         return Direct()
+
+    def sm_clock(self) -> RegionClock | None:
+        return None
+
+    def energy_meter(self) -> EnergyMeter | None:
+        return None
 
 
 class NumbaBackend(HostArrays):
@@ -52,11 +77,11 @@ class NumbaBackend(HostArrays):
         if threads is not None and not 1 <= threads <= limit:
             raise UserError(f"--threads: expected a whole number from 1 to {limit} on this machine, not {threads}")
         self._threads = threads or min(usable_cores(), limit)
-        self.threads: int | None = self._threads
+        self.threads: int | None = self._threads  # what a record says
         self.observer: Observer | None = None
         self._numba = numba
 
-    def launch(self, kernel: Kernel, *args: Any) -> None:
+    def launch(self, kernel: Kernel, *args: object) -> None:
         # Another back-end of this process may have set another number.
         if self._numba.get_num_threads() != self._threads:
             self._numba.set_num_threads(self._threads)

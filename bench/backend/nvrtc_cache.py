@@ -12,8 +12,8 @@ import hashlib
 import os
 import threading
 from pathlib import Path
-from typing import Any
 
+from bench.backend.protocol import CupyObject
 from bench.base.errors import CheckFailed, Unavailable
 from bench.base.files import write_atomically
 from kernels.base import source
@@ -45,7 +45,7 @@ def choose_target(capability: tuple[int, int], supported: tuple[int, ...] | None
 class Compiler:
     """Machine code for one device; safe to call from several threads at once."""
 
-    def __init__(self, nvrtc: Any, capability: tuple[int, int], folder: Path | None = None) -> None:
+    def __init__(self, nvrtc: CupyObject, capability: tuple[int, int], folder: Path | None = None) -> None:
         """``nvrtc`` is ``cupy.cuda.nvrtc`` or a fake of it."""
         self._nvrtc = nvrtc
         self.folder = folder or cache_folder()

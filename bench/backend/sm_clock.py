@@ -7,12 +7,15 @@ Two tiny launches, one at each end of the region, read a multiprocessor's cycles
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kernels.base import source
 from kernels.base.kernel import Pass
+
+if TYPE_CHECKING:
+    from bench.backend.cupy_gpu import CupyBackend
 
 TEXT = Path(__file__).with_name("sm_clock.cu")
 WORDS = 6  # cycles, nanoseconds, written; twice
@@ -24,8 +27,7 @@ LEAST_NS = 20_000  # the global timer ticks coarsely: a shorter region has no cl
 class SmClock:
     """Reads the clock of one device; ``begin`` and ``end`` are only queued."""
 
-    def __init__(self, backend: Any) -> None:
-        """``backend`` is a CupyBackend."""
+    def __init__(self, backend: CupyBackend) -> None:
         self._backend = backend
         text = source.paste(TEXT.read_text(encoding="utf-8"), f"bench/backend/{TEXT.name}")
         one = Pass("sm_clock", threads=32, blocks_per_sm=BLOCKS_PER_SM)
@@ -58,6 +60,6 @@ def hertz(reading: np.ndarray) -> float | None:
     return cycles / (nanoseconds * 1e-9)
 
 
-def throttled(found_hz: float | None, highest_hz: float) -> bool | None:
+def throttled(found_hz: float | None, highest_hz: float | None) -> bool | None:
     """Whether a clock is far below the device's highest; None where either is not known."""
-    return None if found_hz is None or highest_hz <= 0.0 else found_hz < THROTTLED * highest_hz
+    return None if found_hz is None or highest_hz is None else found_hz < THROTTLED * highest_hz

@@ -5,7 +5,6 @@ The command line turns each of these into one line on standard error; none of th
 
 from __future__ import annotations
 
-EXIT_DONE = 0
 EXIT_CHECK_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_UNAVAILABLE = 3

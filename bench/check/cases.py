@@ -6,16 +6,14 @@ from collections.abc import Sequence
 
 from bench.base.errors import UserError
 from bench.check.golden import definition_sha256, expected, is_shipped, load_golden
-from bench.measure.meter import Case
+from bench.measure.meter import ShotCase
 from bench.shot.load import Shot
 
-FRAME_DEFAULT = 3  # frames simulated; the last is rendered and timed
 
-
-def make_cases(shots: Sequence[Shot], size: str, frame: int, rounds: int | None) -> list[Case]:
+def make_cases(shots: Sequence[Shot], size: str, frame: int, rounds: int | None) -> list[ShotCase]:
     """One case a shot; raises UserError for an unknown size, too many frames or two shots of one name."""
     golden = load_golden()
-    cases: list[Case] = []
+    cases: list[ShotCase] = []
     for shot in shots:
         shot.size(size)
         if frame > shot.frames:
@@ -25,5 +23,5 @@ def make_cases(shots: Sequence[Shot], size: str, frame: int, rounds: int | None)
                 f"{shot.path}: shot.name: expected another name than {shot.name!r}, which is asked for twice"
             )
         proof = expected(golden, shot.name, size, frame) if is_shipped(shot) else None
-        cases.append(Case(shot, shot.name, size, frame, rounds, proof, definition_sha256(shot)))
+        cases.append(ShotCase(shot, shot.name, size, frame, rounds, proof, definition_sha256(shot)))
     return cases

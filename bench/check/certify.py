@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.backend.energy import EnergyMeter
+from bench.backend.ahead import CompiledModule
 from bench.backend.prepare import prepare
 from bench.backend.protocol import Backend
 from bench.base import units
@@ -22,6 +22,7 @@ from bench.base.progress import Silent
 from bench.check import sanitizer as sanitize
 from bench.measure.meter import ROUNDS_MIN
 from bench.measure.plugin import measure_into
+from bench.pipeline.frame import FRAME_DEFAULT
 from bench.record.certificate import FAILED, LEFT_OUT, NOTED, PASSED, Certificate, Finding
 from bench.record.statistics import median
 from kernels.base.kernel import Kernel
@@ -30,14 +31,13 @@ from kernels.base.registry import all_kernels
 TWIN_LONG_S = 4.0  # forecast of one kernel at one size
 LEAST_S = 0.5  # of the budget, for a part to begin
 HOT = ("mpm_p2g", "mpm_g2p", "mpm_sort", "mpm_grid", "img_trace", "surf_field", "surf_distance")  # what takes the time
-FRAME = 3  # of a shot, as ``run`` measures it
 WATER_PARTICLE_BYTES = 320  # of a block of water, everything included, and more than that
 SCENE_MARGIN = 1.5  # over the time that a larger scene's building is forecast to take
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How large everything may be; tests make it tiny."""
+    """How large everything may be, and what is compiled with it; tests make it tiny."""
 
     twin_sizes: tuple[int, ...] = (17, 300, 2000)
     kernel_size: int | None = None  # None: larger than cache
@@ -46,11 +46,12 @@ class Limits:
     sizes: tuple[str, ...] = ("S", "M", "L", "XL")
     cpu_sizes: tuple[str, ...] = ("S", "M")  # where the CPU is measured beside a GPU
     rounds: int = 5
-    frame: int = FRAME
+    frame: int = FRAME_DEFAULT
     water_cells: tuple[int, int] = (40, 128)  # edge of the block of water on a CPU, on a GPU: 8 particles a cell
     water_rounds: int = 5
     energy_s: float = 4.0
     roofs: dict[str, Any] = dataclasses.field(default_factory=dict)  # arguments of measure_device_roofs
+    modules: tuple[CompiledModule, ...] = ()  # compiled ahead beside the kernels
 
 
 class Certifier:
@@ -65,7 +66,7 @@ class Certifier:
         self.results = results
         self.limits = limits or Limits()
         self.roofs: Any = None
-        self.on_gpu = backend.threads is None
+        self.on_gpu = backend.is_gpu
         self._spent_s: dict[tuple[str, str], float] = {}  # shot, size -> what its measurement took
         self._scene_s: dict[tuple[str, str], float] = {}
         self._kernel_rows: list[dict[str, Any]] = []
@@ -136,7 +137,7 @@ class Certifier:
     # --- Parts --------------------------------------------------------------------------------------
     def compile(self) -> Finding:
         """Machine code for everything: the device's, and the CPU's that it is held against."""
-        made = prepare([self.cpu, self.backend] if self.on_gpu else [self.backend], Silent())
+        made = prepare([self.cpu, self.backend] if self.on_gpu else [self.backend], Silent(), self.limits.modules)
         text = f"{made.kernel_count} texts compiled" if made.kernel_count else "everything was on disk"
         data: dict[str, Any] = {"compiled_count": made.kernel_count, "wall_s": made.wall_s}
         if self.on_gpu:
@@ -194,7 +195,7 @@ class Certifier:
     def shots(self, size: str) -> Finding:
         """Shots at one size: golden or repeated bits, then all three times; the CPU beside a GPU where it is small."""
         from bench.check.cases import make_cases
-        from bench.pipeline.makers import MAKERS, check_memory
+        from bench.pipeline.makers import MAKERS, require_memory
 
         done, lines, unfit, wrong = 0, [], 0, []
         shots = self._shots()
@@ -203,7 +204,7 @@ class Certifier:
             if self.on_gpu and size in self.limits.cpu_sizes:
                 backends.insert(0, self.cpu)
             try:
-                check_memory(shot, size, self.backend)
+                require_memory(shot, size, self.backend)
             except ShotmarkError as error:
                 lines.append(str(error))
                 unfit += 1
@@ -264,7 +265,7 @@ class Certifier:
         small, large = estimate(shot, first), estimate(shot, size)
         particles = large.particle_count / max(1, small.particle_count)
         scene_s = SCENE_MARGIN * particles * self._scene_s[shot.name, first]
-        if backend.threads is None:
+        if backend.is_gpu:
             return scene_s
         steps = particles * large.substeps_per_frame / small.substeps_per_frame
         return scene_s + max(steps, large.sample_count / small.sample_count) * self._spent_s[shot.name, first]
@@ -345,7 +346,7 @@ class Certifier:
             "substeps": work.substeps,
             "samples_s": samples_s,
             "particle_substeps_per_s": rate,
-            "graphs": getattr(self.backend, "graph_problem", None) or "used" if self.on_gpu else None,
+            "graphs": self.backend.graph_problem or "used" if self.on_gpu else None,
         }
         return Finding(NOTED, f"{units.rate(rate, 'particle-substeps')}, {units.count(work.particle_count)}", data)
 
@@ -359,23 +360,22 @@ class Certifier:
 
     def energy(self) -> Finding:
         """Joules of a frame, by the board's own counter: informative."""
+        from bench.measure.timed_frame import frames_energy
+        from bench.pipeline.makers import MAKERS
+
         if not self.on_gpu:
             return Finding(LEFT_OUT, "only a GPU's counter is read")
         meter = self.backend.energy_meter()
         if meter.joules() is None:
             return Finding(LEFT_OUT, "the driver shows no energy counter")
-        data = [self._frame_energy(shot, meter) for shot in self._shots() if not self._late]
+        size, least_s = self.limits.sizes[0], self.limits.energy_s
+        data = [
+            frames_energy(meter, MAKERS, self.backend, shot, size, least_s) for shot in self._shots() if not self._late
+        ]
         if not data:
             return Finding(LEFT_OUT, "no time left")
         known = [f"{row['shot']} {row['joules_per_frame']:.3g} J" for row in data if row["joules_per_frame"]]
         return Finding(NOTED, f"a frame at {self.limits.sizes[0]}: {', '.join(known) or 'unknown'} (informative)", data)
-
-    def _frame_energy(self, shot: Any, meter: EnergyMeter) -> dict[str, Any]:
-        from bench.pipeline.makers import MAKERS
-
-        scene = MAKERS.build_scene(shot, self.limits.sizes[0])
-        simulation, renderer = MAKERS.simulation(scene, self.backend), MAKERS.renderer(scene, self.backend)
-        return {"shot": shot.name, **meter.of_frames(simulation, renderer, self.limits.energy_s, shot.frames)}
 
     def _shots(self) -> list[Any]:
         from bench.shot.load import load_shot, shot_names

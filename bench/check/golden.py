@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from bench.base.errors import UserError
 from bench.base.files import SHA256, load_json, write_atomically
+from bench.shot.load import Shot, load_shot, shot_names
 
 GOLDEN = Path(__file__).with_name("golden.json")
 GOLDEN_BYTES_MAX = 2**20
@@ -50,18 +51,23 @@ def golden_frames(golden: Golden, shot: str, size: str) -> list[int]:
 
 def write_golden(golden: Golden, path: Path = GOLDEN) -> None:
     """Replace the golden file."""
-    ordered: dict[str, Any] = {shot: golden[shot] for shot in sorted(golden)}
+    ordered: Golden = {shot: golden[shot] for shot in sorted(golden)}
     write_atomically(path, json.dumps(ordered, indent=1, sort_keys=True).encode() + b"\n")
 
 
-def is_shipped(shot: Any) -> bool:
-    """Whether a loaded shot says the same as the shipped one of its name."""
-    from bench.shot.load import load_shot, shot_names
+def golden_of(shot: Shot, size: str, samples: int | None = None) -> Callable[[int], dict[str, str] | None]:
+    """The golden hashes by frame of a shot that ships, at the size's samples per pixel; of any other None."""
+    as_shipped = is_shipped(shot) and samples in (None, shot.size(size).samples)
+    golden = load_golden() if as_shipped else {}
+    return lambda frame: expected(golden, shot.name, size, frame)
 
+
+def is_shipped(shot: Shot) -> bool:
+    """Whether a loaded shot says the same as the shipped one of its name."""
     return shot.name in shot_names() and load_shot(shot.name).file == shot.file
 
 
-def definition_sha256(shot: Any) -> str:
+def definition_sha256(shot: Shot) -> str:
     """SHA-256 of everything a shot's file says: two runs under one name are comparable only where it is equal.
 
     Of canonical JSON under the file's own keys, absent ones with their defaults: no class or module has a say in it.

@@ -12,7 +12,7 @@ import numpy as np
 
 from bench.backend.numba_cpu import NumbaBackend
 from bench.backend.protocol import Backend
-from bench.check import tracer as check_trace
+from bench.check import tracer
 from bench.pipeline.scene.blocks_of_water import box_points, water_scene
 from bench.pipeline.scene.build import Scene
 from bench.pipeline.simulate import Simulation
@@ -115,20 +115,18 @@ def same_bits(backend: Backend) -> Check:
 
 def white_furnace(backend: Backend) -> Check:
     """Fog that absorbs nothing under an even sky cannot be seen."""
-    return Check(
-        "white furnace", "distance from radiance 1, in 3 standard errors", check_trace.white_furnace(backend), 1.0
-    )
+    return Check("white furnace", "distance from radiance 1, in 3 standard errors", tracer.white_furnace(backend), 1.0)
 
 
 def equilibrium_furnace(backend: Backend) -> Check:
     """Fog that glows as brightly as the sky cannot be seen."""
-    figure = check_trace.equilibrium_furnace(backend)
+    figure = tracer.equilibrium_furnace(backend)
     return Check("equilibrium furnace", "distance from radiance 1, in 3 standard errors", figure, 1.0)
 
 
 def beer_lambert(backend: Backend) -> Check:
     """Transmittance of even fog."""
-    figure = check_trace.beer_lambert(backend)
+    figure = tracer.beer_lambert(backend)
     return Check("Beer-Lambert", "distance from exp(-1.5), in 3 standard errors", figure, 1.0)
 
 

@@ -26,8 +26,8 @@ from bench.base.errors import BudgetSpent, CheckFailed, ShotmarkError, Unavailab
 from bench.base.files import dump
 from bench.base.progress import Progress, Silent
 from bench.measure.engine import ORDER, Replay, run_pytest
-from bench.measure.meter import Case, ShotMeter, work_digest
-from bench.pipeline.makers import Makers
+from bench.measure.meter import ShotCase, ShotMeter, work_digest
+from bench.pipeline.frame import Makers
 from bench.record import machine
 from bench.record.schema import SCHEMA, STAGES
 from bench.record.statistics import median
@@ -126,7 +126,7 @@ class Plugin:
             nonlocal left
             if left > 0:
                 left -= 1
-                meter.check()
+                meter.prove()
                 return
             meter.keep()
             self.progress.step(meter.identity, f"round {len(meter.result.rounds)}")
@@ -175,10 +175,8 @@ class Plugin:
         if first:
             self.progress.end(meter.identity, meter.result.rejected)
             meter.release()
-            give_back = getattr(meter.backend, "release", None)
-            if give_back is not None:
-                with contextlib.suppress(Unavailable):  # a device that has gone holds nothing
-                    give_back()
+            with contextlib.suppress(Unavailable):  # a device that has gone holds nothing
+                meter.backend.release()
             self.save()
 
     def keep_earlier(self, rows: Sequence[dict[str, Any]], rejected: Sequence[dict[str, Any]]) -> None:
@@ -204,7 +202,7 @@ class Plugin:
             "cold_s": result.cold_s.get(stage),
             "compile_s": result.compile_s if stage == "frame" else None,
             "kernels_s": result.kernels_s() if stage == "kernels" else None,
-            "device": getattr(meter.backend, "device_name", None),
+            "device": meter.backend.device_name,
             "cache": "warm",  # as the frame before left it
             "transfer_s": median([done.transfer_s for done in result.good_rounds]) if stage == "encode" else None,
             "sm_clock_hz": [done.sm_clock_hz for done in result.good_rounds] if stage == "frame" else None,
@@ -300,7 +298,7 @@ class Plugin:
         self.save()
 
 
-def _identity(case: Case, backend: Backend, backends: Sequence[Backend]) -> str:
+def _identity(case: ShotCase, backend: Backend, backends: Sequence[Backend]) -> str:
     """Name of a shot on a back-end; with the threads where the run has the same one with others."""
     alike = [other for other in backends if other.name == backend.name]
     threads = f"-{backend.threads}t" if alike[0] is not backend else ""
@@ -333,7 +331,7 @@ def _one_line(error: BaseException) -> str:
 
 
 def measure(
-    cases: Sequence[Case],
+    cases: Sequence[ShotCase],
     backends: Sequence[Backend],
     makers: Makers,
     results: Path,
@@ -361,7 +359,7 @@ def new_slot(results: Path) -> Slot:
 
 def measure_into(
     slot: Slot,
-    cases: Sequence[Case],
+    cases: Sequence[ShotCase],
     backends: Sequence[Backend],
     makers: Makers,
     results: Path,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from bench.backend.numba_cpu import NumbaBackend
+from bench.pipeline.frame import make_picture
 from bench.pipeline.render import Renderer
 from bench.pipeline.scene.blocks_of_water import box_points, water_scene
 from bench.pipeline.scene.build import Scene, build_scene
@@ -114,9 +115,8 @@ def particles(threads: int | None) -> tuple[Growth, Memory]:
         small_s,
         large_s,
     )
-    held = sum(array.nbytes for array in _arrays(large))
     stated = Simulation.memory_bytes(large.scene, large.backend.threads or 1)
-    return growth, Memory(large.scene.initial_count, stated, held, grown if grown > 0 else None)
+    return growth, Memory(large.scene.initial_count, stated, large.held_bytes, grown if grown > 0 else None)
 
 
 def in_turn(calls: Sequence[Callable[[], Any]], rounds: int = ROUNDS) -> list[list[float]]:
@@ -130,12 +130,6 @@ def in_turn(calls: Sequence[Callable[[], Any]], rounds: int = ROUNDS) -> list[li
     return seconds
 
 
-def _arrays(simulation: Simulation) -> list[Any]:
-    """Every array of a simulation once."""
-    held = [*simulation._arrays.values(), *simulation._other.values()]
-    return list({id(array): array for array in held}.values())
-
-
 def pictures(threads: int | None) -> tuple[Growth, Growth]:
     """Time of tracing a shot's first frame: four times the pixels, and four times the samples."""
     backend = NumbaBackend(threads)
@@ -147,9 +141,8 @@ def pictures(threads: int | None) -> tuple[Growth, Growth]:
     calls = []
     for picture, count in ((small, samples), (large, samples), (small, 4 * samples)):
         renderer = Renderer(dataclasses.replace(scene, picture=picture), backend)
-        renderer.surface(simulation)
-        renderer.trace(1, 1)  # compiles
-        calls.append(lambda renderer=renderer, count=count: renderer.trace(1, count))
+        bricks = make_picture(simulation, renderer, 1, 1).bricks  # compiles
+        calls.append(lambda renderer=renderer, bricks=bricks, count=count: renderer.trace(bricks, 1, count))
     base_s, pixels_s, samples_s = (tuple(found) for found in in_turn(calls))
     items = small.width * small.height * samples
     return (

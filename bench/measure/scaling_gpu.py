@@ -10,29 +10,29 @@ from typing import Any
 from bench.backend.protocol import Backend
 from bench.base import units
 from bench.base.files import dump
-from bench.measure.meter import Case
-from bench.pipeline.gpu_pool import Scaling, Worker, measure_scaling, workers_of
+from bench.measure.meter import ShotCase
+from bench.pipeline.gpu_pool import DeviceScaling, Worker, measure_scaling, workers_of
 from bench.record.store import Slot
 
-MakeWorkers = Callable[[str, str, Any], Sequence[Worker]]
+MakeWorkers = Callable[[str, str, Backend], Sequence[Worker]]
 
 
 def measure_all_devices(
-    cases: Sequence[Case], backends: Sequence[Backend], slot: Slot, make_workers: MakeWorkers = workers_of
-) -> dict[str, list[Scaling]]:
+    cases: Sequence[ShotCase], backends: Sequence[Backend], slot: Slot, make_workers: MakeWorkers = workers_of
+) -> dict[str, list[DeviceScaling]]:
     """Scaling by shot, also written into the record as ``shotmark.scaling`` after each; empty without a GPU.
 
     Raises CheckFailed when two devices make different pictures.
     """
     from bench.pipeline.makers import MAKERS
 
-    gpus = [backend for backend in backends if backend.threads is None]
-    found: dict[str, list[Scaling]] = {}
+    gpus = [backend for backend in backends if backend.is_gpu]
+    found: dict[str, list[DeviceScaling]] = {}
     for case in cases if gpus else ():
         simulation = MAKERS.simulation(MAKERS.build_scene(case.shot, case.size), gpus[0])
         for _ in range(case.frame):
             simulation.advance_frame()
-        state = MAKERS.snapshot(simulation)
+        state = simulation.snapshot()
         del simulation
         workers = make_workers(case.shot.path, case.size, gpus[0])
         try:
@@ -47,12 +47,12 @@ def measure_all_devices(
     return found
 
 
-def scaling_document(found: Mapping[str, Sequence[Scaling]]) -> dict[str, Any]:
+def scaling_document(found: Mapping[str, Sequence[DeviceScaling]]) -> dict[str, Any]:
     """For ``--json`` and the record."""
     return {shot: [dataclasses.asdict(row) for row in rows] for shot, rows in found.items()}
 
 
-def scaling_lines(found: Mapping[str, Sequence[Scaling]]) -> list[str]:
+def scaling_lines(found: Mapping[str, Sequence[DeviceScaling]]) -> list[str]:
     """A line a shot and number of devices, both absolute rates beside the ratio."""
     lines = []
     for shot, rows in found.items():

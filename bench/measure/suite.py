@@ -24,12 +24,12 @@ def verify(meter: ShotMeter, shotmark: Any) -> None:
 def frame(meter: ShotMeter, shotmark: Any, benchmark: Any) -> None:
     """Time the whole frame."""
     require_proof(meter)
-    rounds = meter.round_count()
+    planned = meter.round_count()
     warm_up = 1 if meter.last_frame_s < WARM_UP_ROUND_S_MAX else 0
-    rounds = shotmark.plan_rounds(meter, rounds)
+    rounds = shotmark.plan_rounds(meter, planned)
     keep = shotmark.keeper_of(meter, warm_up)
     benchmark.pedantic(meter.run_frame, setup=meter.restore, teardown=keep, rounds=rounds, warmup_rounds=warm_up)
-    while meter.wants_another:
+    while meter.wants_another(planned):
         meter.restore()
         meter.run_frame()
         keep()

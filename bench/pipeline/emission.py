@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from bench.backend.protocol import Backend
-from bench.pipeline.scene.build import Emitter, Scene
+from bench.backend.protocol import Backend, DeviceArray
+from bench.pipeline.scene.build import EmitterDisc, Scene
 from kernels.base import constants as k
 
 
@@ -17,14 +16,14 @@ from kernels.base import constants as k
 class Source:
     """An emitter's count of what it has let out."""
 
-    emitter: Emitter
-    start_s: float
-    flux_per_s: float
-    vector: Any
-    emitted: int = 0
+    emitter: EmitterDisc
+    start_s: float  # when it begins, not before the shot does
+    flux_per_s: float  # particles
+    vector: DeviceArray  # float32[EMITTER_WORDS]
+    emitted: int = 0  # particles so far
 
     @classmethod
-    def of(cls, emitter: Emitter, scene: Scene, backend: Backend) -> Source:
+    def of(cls, emitter: EmitterDisc, scene: Scene, backend: Backend) -> Source:
         """The source that an emitter of a scene is, with its vector on the device."""
         volume = float(scene.material[k.MATERIAL_PARTICLE_VOLUME])
         flux = math.pi * emitter.radius_m * emitter.radius_m * emitter.speed_m_per_s / volume

@@ -11,15 +11,15 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from multiprocessing.connection import Connection
+from typing import Protocol
 
-import numpy as np
-
+from bench.backend.protocol import Backend
 from bench.base.errors import CheckFailed, ShotmarkError, Unavailable
+from bench.pipeline.frame import HostState, Picture, make_picture
 
-State = Mapping[str, np.ndarray]
 START_S = 300.0  # until a worker has built its scene and compiled
 
 
@@ -28,7 +28,7 @@ class Rendered:
     """One frame that a worker made."""
 
     frame: int
-    picture: Any  # bench.pipeline.render.Picture
+    picture: Picture
     device: str
     seconds: float  # from the state on the host to the picture on the host
 
@@ -38,19 +38,19 @@ class Worker(Protocol):
 
     name: str
 
-    def render(self, frame: int, state: State, samples: int | None) -> Rendered:
+    def render(self, frame: int, state: HostState, samples: int | None) -> Rendered:
         """Make one frame; waits for it."""
 
     def close(self) -> None:
         """Let go of the device."""
 
 
-class Spread:
+class WorkerPool:
     """Hands frames to workers, one at a time each, and the pictures to ``done`` on the caller's thread."""
 
     def __init__(self, workers: Sequence[Worker], done: Callable[[Rendered], None], samples: int | None = None) -> None:
         self._done, self._samples = done, samples
-        self._waiting: queue.Queue[tuple[int, State] | None] = queue.Queue(maxsize=len(workers))
+        self._waiting: queue.Queue[tuple[int, HostState] | None] = queue.Queue(maxsize=len(workers))
         self._finished: queue.SimpleQueue[Rendered | BaseException] = queue.SimpleQueue()
         self._open = 0
         self._stopped = threading.Event()
@@ -59,7 +59,7 @@ class Spread:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, frame: int, state: State) -> None:
+    def submit(self, frame: int, state: HostState) -> None:
         """Hand over one frame; waits while every worker has one and another lies ready for it."""
         self._open += 1
         while True:
@@ -120,7 +120,7 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Scaling:
+class DeviceScaling:
     """The same frames on so many devices."""
 
     devices: int
@@ -133,7 +133,7 @@ class Scaling:
         return self.frames / self.seconds
 
 
-def measure_scaling(workers: Sequence[Worker], frame: int, state: State, rounds: int = 2) -> list[Scaling]:
+def measure_scaling(workers: Sequence[Worker], frame: int, state: HostState, rounds: int = 2) -> list[DeviceScaling]:
     """One frame over and over, on one device, then on all: equal work, and pictures that have to be equal.
 
     Raises CheckFailed when a device makes other bits.
@@ -145,11 +145,11 @@ def measure_scaling(workers: Sequence[Worker], frame: int, state: State, rounds:
     rows = []
     for number in dict.fromkeys((1, len(workers))):
         start = time.perf_counter()
-        spread = Spread(workers[:number], lambda made: digests.add(made.picture.digest))
+        pool = WorkerPool(workers[:number], lambda made: digests.add(made.picture.digest))
         for _ in range(count):
-            spread.submit(frame, state)
-        spread.finish()
-        rows.append(Scaling(number, count, time.perf_counter() - start, dict(spread.frames)))
+            pool.submit(frame, state)
+        pool.finish()
+        rows.append(DeviceScaling(number, count, time.perf_counter() - start, dict(pool.frames)))
     if len(digests) > 1:
         raise CheckFailed(f"devices of one machine make different pictures of frame {frame}")
     return rows
@@ -178,13 +178,14 @@ class ProcessWorker:
         """Until it has built its scene and compiled. Raises Unavailable."""
         self._answer(START_S)
 
-    def render(self, frame: int, state: State, samples: int | None) -> Rendered:
+    def render(self, frame: int, state: HostState, samples: int | None) -> Rendered:
         start = time.perf_counter()
         try:
             self._here.send((frame, dict(state), samples))
         except OSError:
             raise self._gone() from None
         picture = self._answer(None)
+        assert isinstance(picture, Picture)
         return Rendered(frame, picture, self.name, time.perf_counter() - start)
 
     def close(self) -> None:
@@ -193,7 +194,7 @@ class ProcessWorker:
         if self._process.is_alive():
             self._process.kill()
 
-    def _answer(self, timeout_s: float | None) -> Any:
+    def _answer(self, timeout_s: float | None) -> object:
         try:
             if timeout_s is not None and not self._here.poll(timeout_s):
                 raise Unavailable(f"{self.name}: not ready after {timeout_s:.0f} s")
@@ -209,10 +210,8 @@ class ProcessWorker:
         return Unavailable(f"{self.name}: its process ended (exit code {self._process.exitcode})")
 
 
-def workers_of(shot_path: str, size: str, backend: Any) -> list[ProcessWorker]:
+def workers_of(shot_path: str, size: str, backend: Backend) -> list[ProcessWorker]:
     """A worker for every GPU that the driver shows; none where the back-end is no GPU."""
-    if backend.threads is not None:
-        return []
     return started([ProcessWorker(shot_path, size, backend.name, number) for number in range(backend.device_count())])
 
 
@@ -228,7 +227,7 @@ def started(workers: list[ProcessWorker]) -> list[ProcessWorker]:
     return workers
 
 
-def _serve_process(pipe: Any, shot_path: str, size: str, backend: str, visible: str) -> None:
+def _serve_process(pipe: Connection, shot_path: str, size: str, backend: str, visible: str) -> None:
     """The worker's process: builds the scene once, then renders what it is sent until the pipe closes."""
     os.environ["CUDA_VISIBLE_DEVICES"] = visible
     try:
@@ -243,10 +242,8 @@ def _serve_process(pipe: Any, shot_path: str, size: str, backend: str, visible: 
         pipe.send(("ready", None))
         while True:
             frame, state, samples = pipe.recv()
-            MAKERS.restore(simulation, state)
-            renderer.surface(simulation)
-            renderer.trace(frame, samples)
-            pipe.send(("picture", renderer.resolve()))
+            simulation.restore(state)
+            pipe.send(("picture", make_picture(simulation, renderer, frame, samples).picture))
     except (EOFError, KeyboardInterrupt):
         return
     except Exception as error:

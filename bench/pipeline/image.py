@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 
@@ -30,7 +30,7 @@ def tone_map(rgb: np.ndarray, exposure: float = 1.0) -> np.ndarray:
     """uint8[h, w, 3] for a screen: exposure, filmic curve, sRGB.
 
     The curve is Hill's fit of the ACES reference and output transforms, applied in its own wider primaries: bright
-    colours turn white as they do on film. Not finite becomes black.
+    colours turn white as they do in a photograph. Not finite becomes black.
     """
     x = np.nan_to_num(np.asarray(rgb, np.float64) * exposure, nan=0.0, posinf=HALF_MAX, neginf=0.0)
     into = np.array([[0.59719, 0.35458, 0.04823], [0.07600, 0.90834, 0.01566], [0.02840, 0.13383, 0.83777]])
@@ -54,7 +54,11 @@ def write_png(path: Path, rgb: np.ndarray, exposure: float = 1.0, text: Mapping[
 
 
 def write_exr(
-    path: Path, rgb: np.ndarray, variance: np.ndarray, attributes: Mapping[str, Any], frame_rate: float = 24.0
+    path: Path,
+    rgb: np.ndarray,
+    variance: np.ndarray,
+    attributes: Mapping[str, str | int | float],
+    frame_rate: float = 24.0,
 ) -> None:
     """Write half RGB and float variance.R/G/B with ``attributes`` (text, whole numbers, floats).
 
@@ -64,7 +68,7 @@ def write_exr(
         import OpenEXR
     except ImportError:
         raise Unavailable(EXR_INSTALL) from None
-    header: dict[str, Any] = {
+    header: dict[str, object] = {
         "compression": OpenEXR.ZIP_COMPRESSION,
         "type": OpenEXR.scanlineimage,
         "chromaticities": REC709,
@@ -78,7 +82,9 @@ def write_exr(
     _whole(path, lambda temporary: _write_exr_file(OpenEXR, header, channels, temporary))
 
 
-def _write_exr_file(library: Any, header: dict[str, Any], channels: dict[str, np.ndarray], path: Path) -> None:
+def _write_exr_file(
+    library: ModuleType, header: dict[str, object], channels: dict[str, np.ndarray], path: Path
+) -> None:
     raw = sum(values.nbytes for values in channels.values())  # first: the library puts its own objects in their place
     try:
         library.File(header, channels).write(str(path))
@@ -86,19 +92,6 @@ def _write_exr_file(library: Any, header: dict[str, Any], channels: dict[str, np
         full = path.parent.is_dir() and shutil.disk_usage(path.parent).free < raw
         code = errno.ENOSPC if full else errno.EIO
         raise OSError(code, os.strerror(code), str(path)) from error
-
-
-def read_exr(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
-    """(rgb float32[h, w, 3], attributes) of an EXR file. Raises Unavailable or OSError."""
-    try:
-        import OpenEXR
-    except ImportError:
-        raise Unavailable(EXR_INSTALL) from None
-    try:
-        with OpenEXR.File(str(path)) as file:
-            return np.asarray(file.channels()["RGB"].pixels, np.float32), dict(file.header())
-    except (RuntimeError, KeyError) as error:
-        raise OSError(f"{path}: no RGB EXR file ({error})") from error
 
 
 def _whole(path: Path, write: Callable[[Path], object]) -> None:

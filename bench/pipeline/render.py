@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
-
 import numpy as np
 
-from bench.backend.protocol import Backend
+from bench.backend.protocol import Backend, DeviceArray
+from bench.pipeline.frame import Bricks, Fluid, Picture, PixelSums, Rendering, Resolved
 from bench.pipeline.scene.build import Scene
-from bench.pipeline.simulate import Simulation
 from bench.pipeline.surface import Surface
 from kernels.base import constants as k
 from kernels.image import img_resolve, img_trace
@@ -28,23 +23,6 @@ WORK_NAMES = {
     "surface_hits": k.WORK_SURFACE_HITS,
     "surface_lookups": k.WORK_SURFACE_LOOKUPS,
 }
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One resolved frame on the host."""
-
-    rgb: np.ndarray  # float32[height, width, 3], linear Rec.709
-    variance: np.ndarray  # of the mean
-    samples: int
-
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 of size, samples, rgb and variance; made when asked for, so that resolving is timed without it."""
-        digest = hashlib.sha256(np.array([*self.rgb.shape, self.samples], "<i8").tobytes())
-        digest.update(self.rgb.tobytes())
-        digest.update(self.variance.tobytes())
-        return digest.hexdigest()
 
 
 def trace_parameters(scene: Scene, picture: np.ndarray) -> np.ndarray:
@@ -77,7 +55,6 @@ class Renderer:
 
     def __init__(self, scene: Scene, backend: Backend) -> None:
         self.scene, self.backend = scene, backend
-        self.samples = 0
         self._surface = Surface(scene, backend)
         self._trace = trace_parameters(scene, self._surface.picture)
         self._grid = backend.array(self._surface.grid)
@@ -85,31 +62,29 @@ class Renderer:
         self._terrain, self._geometry = backend.array(scene.terrain), backend.array(scene.terrain_geometry)
         self._colliders = backend.array(scene.colliders)
         shape = (scene.picture.height, scene.picture.width)
-        self._film = backend.zeros((*shape, k.FILM_WORDS), F32)
-        self._work = backend.zeros((k.TRACE_TASKS, k.WORK_WORDS), np.int64)
         self._rgb, self._variance = backend.zeros((*shape, 3), F32), backend.zeros((*shape, 3), F32)
 
-    def surface(self, simulation: Simulation) -> None:
-        """Turn the simulation's particles into bricks."""
-        self._surface.build(simulation)
+    def surface(self, fluid: Fluid) -> Bricks:
+        """Turn particles into bricks."""
+        return self._surface.build(fluid)
 
-    def trace(self, frame: int, samples: int | None = None) -> None:
-        """Trace the picture of a frame (the first is 1) into a fresh film."""
-        scene, surface, backend = self.scene, self._surface, self.backend
+    def trace(self, bricks: Bricks, frame: int, samples: int | None = None) -> PixelSums:
+        """Trace the picture of a frame (the first is 1) into fresh pixel sums."""
+        scene, backend = self.scene, self.backend
         picture = scene.picture
-        self.samples = picture.samples if samples is None else samples
+        count = picture.samples if samples is None else samples
         trace, look = self._trace.copy(), scene.look.copy()
-        trace[k.TRACE_HAS_SURFACE], trace[k.TRACE_HAS_FOG] = surface.surface_count > 0, surface.fog_count > 0
-        trace[k.TRACE_SURFACE_LOW : k.TRACE_SURFACE_LOW + 6] = surface.surface_box
-        trace[k.TRACE_FOG_LOW : k.TRACE_FOG_LOW + 6] = surface.fog_box
+        trace[k.TRACE_HAS_SURFACE], trace[k.TRACE_HAS_FOG] = bricks.surface_count > 0, bricks.fog_count > 0
+        trace[k.TRACE_SURFACE_LOW : k.TRACE_SURFACE_LOW + 6] = bricks.surface_box
+        trace[k.TRACE_FOG_LOW : k.TRACE_FOG_LOW + 6] = bricks.fog_box
         trace[k.TRACE_TOP] = max(trace[k.TRACE_TOP], trace[k.TRACE_SURFACE_HIGH + 2], trace[k.TRACE_FOG_HIGH + 2])
         look[k.LOOK_TIME] += F32(frame * scene.frame_dt_s)
-        self._film = backend.zeros((picture.height, picture.width, k.FILM_WORDS), F32)
-        self._work = backend.zeros((k.TRACE_TASKS, k.WORK_WORDS), np.int64)
+        sums = backend.zeros((picture.height, picture.width, k.FILM_WORDS), F32)
+        work = backend.zeros((k.TRACE_TASKS, k.WORK_WORDS), np.int64)
         backend.launch(
             img_trace.KERNEL,
             0,
-            self.samples,
+            count,
             (picture.seed * FRAME_STRIDE + frame) & 0x7FFFFFFF,
             picture.max_depth,
             ROULETTE_DEPTH,
@@ -119,39 +94,35 @@ class Renderer:
             self._glow_lut,
             backend.array(trace),
             self._grid,
-            surface.surface_table,
-            surface.surface_value,
-            surface.fog_table,
-            surface.fog_value,
-            surface.fog_majorant,
+            bricks.surface_table,
+            bricks.surface_value,
+            bricks.fog_table,
+            bricks.fog_value,
+            bricks.fog_majorant,
             self._terrain,
             self._geometry,
             self._colliders,
-            self._film,
-            self._work,
+            sums,
+            work,
         )
+        return PixelSums(count, sums, work)
 
-    def resolve(self) -> Picture:
-        """The traced film as mean and variance, on the host."""
-        self.develop()
-        return self.fetch()
+    def resolve(self, sums: PixelSums) -> Resolved:
+        """Pixel sums as mean and variance, where they are."""
+        self.backend.launch(img_resolve.KERNEL, sums.samples, sums.sums, self._rgb, self._variance)
+        return Resolved(sums.samples, self._rgb, self._variance)
 
-    def develop(self) -> None:
-        """The traced film as mean and variance, where it is."""
-        self.backend.launch(img_resolve.KERNEL, self.samples, self._film, self._rgb, self._variance)
+    def fetch(self, resolved: Resolved) -> Picture:
+        """What was resolved, on the host: all of a frame that has to cross."""
+        return Picture(self._own(resolved.rgb), self._own(resolved.variance), resolved.samples)
 
-    def fetch(self) -> Picture:
-        """What was developed last, on the host: all of a frame that has to cross."""
-        rgb, variance = (self._own(array) for array in (self._rgb, self._variance))
-        return Picture(rgb, variance, self.samples)
-
-    def _own(self, array: Any) -> np.ndarray:
+    def _own(self, array: DeviceArray) -> np.ndarray:
         """Host values that the next picture does not overwrite; what came from a device is a copy already."""
         values = self.backend.host(array)
         return values.copy() if values is array else values
 
-    def work(self) -> dict[str, int]:
-        """What the last trace did: whole numbers, the same on every machine."""
-        total: Any = self.backend.host(self._work).sum(axis=0)
-        counts = {name: int(total[slot]) for name, slot in WORK_NAMES.items()}
-        return {**counts, "surface_bricks": self._surface.surface_count, "fog_bricks": self._surface.fog_count}
+    def work(self, rendering: Rendering) -> dict[str, int]:
+        """What was done for a picture: whole numbers, the same on every machine."""
+        total = self.backend.host(rendering.pixel_sums.work).sum(axis=0)
+        bricks = {"surface_bricks": rendering.bricks.surface_count, "fog_bricks": rendering.bricks.fog_count}
+        return {**{name: int(total[slot]) for name, slot in WORK_NAMES.items()}, **bricks}

@@ -1,36 +1,89 @@
-"""Make the frames of a shot, in order, into a film folder; what is finished is not made again."""
+"""Make the frames of a shot, in order, into a shot folder; what is finished is not made again."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any
 
+from bench import __version__
 from bench.backend.protocol import Backend
-from bench.base.errors import CheckFailed
-from bench.pipeline.gpu_pool import Spread, Worker
-from bench.pipeline.makers import Makers
-from bench.pipeline.shot_folder import Film
+from bench.base.errors import UserError
+from bench.pipeline.frame import Makers, Picture, SimulationLike, make_picture, require_hashes
+from bench.pipeline.gpu_pool import Worker, WorkerPool, workers_of
+from bench.pipeline.pictures import MOVIE, Writer, write_movie, writers_of
+from bench.pipeline.scene.build import Scene
+from bench.pipeline.shot_folder import ShotFolder
+from bench.shot.load import Shot
 
 STATE_INTERVAL_FRAMES = 4
 STATE_INTERVAL_S = 60.0  # a state is kept at least this often
 
-Writer = Callable[[Any, Any, int, Path], None]  # picture, scene, frame, path
+Golden = Callable[[int], Mapping[str, str] | None]  # frame -> SHA-256 that its state and picture have to have
 Tell = Callable[[int, str], None]  # frames done, what happens now
 
 
+@dataclass(frozen=True)
+class RenderJob:
+    """What is rendered: frames of one shot at one size."""
+
+    shot: Shot
+    size: str
+    frames: Sequence[int]  # in order
+    samples: int | None = None  # per pixel; None: the size's
+
+    def header(self, definition_sha256: str) -> dict[str, str | int]:
+        """What the frames are of: a folder holds frames of one such thing. Raises UserError."""
+        from kernels.base.registry import source_digest
+
+        shot = self.shot
+        if not shot.name:
+            raise UserError(f"{shot.path}: shot.name: expected a name")
+        return {
+            "shot": shot.name,
+            "definition": definition_sha256,
+            "size": self.size,
+            "samples": self.samples or shot.size(self.size).samples,
+            "version": __version__,
+            "kernels": source_digest(),
+        }
+
+
+def render(
+    job: RenderJob,
+    folder: ShotFolder,
+    kinds: Sequence[str],
+    backend: Backend,
+    makers: Makers,
+    golden: Golden,
+    tell: Tell,
+    all_devices: bool = False,
+) -> int:
+    """Make the job's pictures in these formats, the movie last; returns how many frames were made.
+
+    With ``all_devices`` every GPU of the machine renders. Raises CheckFailed when a frame's bits are not the golden
+    ones.
+    """
+    workers = workers_of(job.shot.path, job.size, backend) if all_devices else []
+    try:
+        made = shoot(job, folder, backend, makers, writers_of(kinds), golden, tell, workers)
+    finally:
+        for worker in workers:
+            worker.close()
+    if MOVIE in kinds:
+        tell(len(job.frames), "movie")
+        write_movie(folder, job.frames, job.shot.file.shot.frame_rate)
+    return made
+
+
 def shoot(
-    shot: Any,
-    size: str,
-    frames: Sequence[int],
-    film: Film,
+    job: RenderJob,
+    folder: ShotFolder,
     backend: Backend,
     makers: Makers,
     writers: Mapping[str, Writer],
-    samples: int | None = None,
-    golden: Callable[[int], Mapping[str, str] | None] = lambda frame: None,
+    golden: Golden = lambda frame: None,
     tell: Tell = lambda done, text: None,
     workers: Sequence[Worker] = (),
 ) -> int:
@@ -39,69 +92,62 @@ def shoot(
     The simulation goes on from the newest kept state whose digest is right. With ``workers`` every frame is rendered
     by one of them while the next is simulated. Raises CheckFailed when a frame's bits are not the golden ones.
     """
-    needed = [frame for frame in frames if not film.finished(frame, writers)]
-    done = len(frames) - len(needed)
+    needed = [frame for frame in job.frames if not folder.finished(frame, writers)]
+    done = len(job.frames) - len(needed)
     if not needed:
         return 0
     tell(done, "scene")
-    scene = makers.build_scene(shot, size)
-    simulation, first = _start(scene, film, backend, makers, needed[0])
-    renderer: Any = None if workers else makers.renderer(scene, backend)
+    scene = makers.build_scene(job.shot, job.size)
+    simulation, first = _start(scene, folder, backend, makers, needed[0])
+    renderer = None if workers else makers.renderer(scene, backend)
     wanted = set(needed)
     states: dict[int, str] = {}  # digests of frames that are being rendered
 
-    def finish(frame: int, picture: Any) -> None:
+    def finish(frame: int, picture: Picture) -> None:
         nonlocal done
-        _prove(frame, golden(frame), states[frame], picture.digest)
+        found = {"state": states[frame], "picture": picture.digest}
+        require_hashes(found, golden(frame), where=f"frame {frame}: ")
         bound = {suffix: partial(writer, picture, scene, frame) for suffix, writer in writers.items()}
-        film.add(frame, states.pop(frame), picture.digest, bound)
+        folder.add(frame, states.pop(frame), picture.digest, bound)
         done += 1
         tell(done, f"frame {frame} done")
 
-    spread = Spread(workers, lambda made: finish(made.frame, made.picture), samples) if workers else None
+    pool = WorkerPool(workers, lambda made: finish(made.frame, made.picture), job.samples) if workers else None
     kept_at = time.monotonic()
     try:
         for frame in range(first, needed[-1] + 1):
             tell(done, f"simulate frame {frame}")
             simulation.advance_frame()
-            if spread is not None:
-                spread.collect()  # what is finished is written while others are made
+            if pool is not None:
+                pool.collect()  # what is finished is written while others are made
             if frame in wanted:
                 states[frame] = simulation.state_digest()
-                if spread is not None:
-                    spread.submit(frame, makers.snapshot(simulation))
-                else:
+                if renderer is not None:
                     tell(done, f"trace frame {frame}")
-                    renderer.surface(simulation)
-                    renderer.trace(frame, samples)
-                    finish(frame, renderer.resolve())
+                    finish(frame, make_picture(simulation, renderer, frame, job.samples).picture)
+                elif pool is not None:
+                    pool.submit(frame, simulation.snapshot())
             if frame % STATE_INTERVAL_FRAMES == 0 or time.monotonic() - kept_at > STATE_INTERVAL_S:
-                film.save_state(frame, makers.snapshot(simulation), simulation.state_digest())
+                folder.save_state(frame, simulation.snapshot(), simulation.state_digest())
                 kept_at = time.monotonic()
-        if spread is not None:
-            spread.finish()
+        if pool is not None:
+            pool.finish()
     finally:
-        if spread is not None:
-            spread.stop()
+        if pool is not None:
+            pool.stop()
     return len(needed)
 
 
-def _start(scene: Any, film: Film, backend: Backend, makers: Makers, before: int) -> tuple[Any, int]:
+def _start(
+    scene: Scene, folder: ShotFolder, backend: Backend, makers: Makers, before: int
+) -> tuple[SimulationLike, int]:
     """A simulation at the newest kept state below a frame, or at the beginning; and the next frame's number."""
-    for frame, state, sha256 in film.load_states(before):
+    for frame, state, sha256 in folder.load_states(before):
         simulation = makers.simulation(scene, backend)
         try:
-            makers.restore(simulation, state)
+            simulation.restore(state)
         except (KeyError, ValueError, TypeError):
             continue  # a state of another version
         if simulation.state_digest() == sha256:
             return simulation, frame + 1
     return makers.simulation(scene, backend), 1
-
-
-def _prove(frame: int, expected: Mapping[str, str] | None, state_sha256: str, picture_sha256: str) -> None:
-    for what, found in (("state", state_sha256), ("picture", picture_sha256)):
-        if expected and expected.get(what) not in (None, found):
-            raise CheckFailed(
-                f"frame {frame}: the {what}'s SHA-256 {found[:12]} is not the golden {expected[what][:12]}"
-            )

@@ -16,7 +16,7 @@ import secrets
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -26,6 +26,14 @@ from bench.base.files import SHA256, TEMPORARY_PREFIX, load_json, make_folder, w
 MANIFEST_BYTES_MAX = 64 * 2**20
 STATES_KEPT = 2
 DIGEST = "state_sha256"  # name of the digest beside the arrays of a state
+
+
+class FrameEntry(TypedDict):
+    """A finished frame in the manifest."""
+
+    state_sha256: str
+    picture_sha256: str
+    files: dict[str, str]  # name -> SHA-256
 
 
 def parse_frames(text: str, last: int) -> list[int]:
@@ -58,14 +66,14 @@ def file_sha256(path: Path) -> str | None:
     return digest.hexdigest()
 
 
-class Film:
-    """One output folder."""
+class ShotFolder:
+    """One output folder of ``render``."""
 
-    def __init__(self, folder: Path, header: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, header: Mapping[str, str | int]) -> None:
         """Open or begin a folder. Raises UserError when it holds frames of something else."""
         self.folder = folder
         self.header = dict(header)
-        self.frames: dict[str, dict[str, Any]] = {}
+        self.frames: dict[str, FrameEntry] = {}
         make_folder(folder)
         make_folder(folder / "state")
         self._manifest = folder / "manifest.json"
@@ -87,7 +95,7 @@ class Film:
                 )
         for number, entry in frames.items():
             if number.isdigit() and isinstance(entry, dict) and isinstance(entry.get("files"), dict):
-                self.frames[number] = entry
+                self.frames[number] = _entry_of(entry)
 
     def _sweep(self) -> None:
         """Remove what a killed render had begun to write."""
@@ -105,7 +113,7 @@ class Film:
         for suffix in suffixes:
             name = self.name(frame, suffix)
             digest = entry["files"].get(name)
-            if not isinstance(digest, str) or not SHA256.fullmatch(digest) or file_sha256(self.folder / name) != digest:
+            if digest is None or not SHA256.fullmatch(digest) or file_sha256(self.folder / name) != digest:
                 return False
         return True
 
@@ -117,15 +125,13 @@ class Film:
         self, frame: int, state_sha256: str, picture_sha256: str, write: Mapping[str, Callable[[Path], None]]
     ) -> None:
         """Write a frame's files by suffix, each whole or not at all, then note the frame as finished."""
-        files = dict(self.frames.get(str(frame), {}).get("files", {}))
-        if self.frames.get(str(frame), {}).get("picture_sha256") != picture_sha256:
-            files = {}
+        known = self.frames.get(str(frame))
+        files = dict(known["files"]) if known is not None and known["picture_sha256"] == picture_sha256 else {}
         for suffix, writer in write.items():
             path = self.folder / self.name(frame, suffix)
             with whole_file(path) as temporary:
                 writer(temporary)
-            digest = file_sha256(path)
-            files[path.name] = digest
+            files[path.name] = file_sha256(path) or ""
         self.frames[str(frame)] = {"state_sha256": state_sha256, "picture_sha256": picture_sha256, "files": files}
         document = {"header": self.header, "frames": self.frames}
         write_atomically(self._manifest, json.dumps(document, indent=1).encode() + b"\n")
@@ -159,6 +165,17 @@ class Film:
             except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
                 continue
             yield frame, state, sha256
+
+
+def _entry_of(found: Mapping[str, object]) -> FrameEntry:
+    """A frame of a manifest that may have been edited: what is no text proves nothing."""
+    files = found["files"]
+    assert isinstance(files, dict)
+    return {
+        "state_sha256": str(found.get("state_sha256")),
+        "picture_sha256": str(found.get("picture_sha256")),
+        "files": {str(name): digest for name, digest in files.items() if isinstance(digest, str)},
+    }
 
 
 @contextlib.contextmanager

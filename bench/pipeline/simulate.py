@@ -7,33 +7,22 @@ State lives on the back-end in double buffers: a gather reads one through the so
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 
-from bench.backend.protocol import Backend
+from bench.backend.protocol import Backend, DeviceArray
 from bench.base.errors import CheckFailed
 from bench.pipeline.emission import Source
+from bench.pipeline.frame import Fluid, FrameWork, HostState
 from bench.pipeline.scene.build import Scene
-from bench.pipeline.scene.sizing import (
-    BLOCK_RESERVE,
-    block_capacity,
-    block_count,
-    heat_steps,
-    memory_bytes,
-    substep_count,
-)
+from bench.pipeline.scene.sizing import BLOCK_RESERVE, heat_steps, memory_bytes, substep_count
+from bench.pipeline.state import EFFECTS, State
 from kernels.base import constants as k
 from kernels.base.kernel import Kernel
 from kernels.effects import fx_birth, fx_birth_count, fx_compact, fx_move, fx_scan
-from kernels.effects.fx_air import CHUNK
 from kernels.heat import mpm_heat_conduct, mpm_heat_g2p, mpm_heat_grid, mpm_heat_p2g, mpm_rheology
 from kernels.heat.mpm_heat_p2g import ARENA_INT64
 from kernels.mpm import mpm_control, mpm_emit, mpm_g2p, mpm_grid, mpm_key, mpm_p2g, mpm_sort
-from kernels.mpm.mpm_common import PEAK_SPEED_X, PEAK_SPEED_Z, PEAK_WORDS
-from kernels.mpm.mpm_sort import device_scratch_words, scratch_words
+from kernels.mpm.mpm_common import PEAK_SPEED_X, PEAK_SPEED_Z
 
 F32 = np.float32
 BLOCK_GROW_AT = 0.75  # share of the room for blocks that is in use when it grows
@@ -45,21 +34,6 @@ ERRORS = {
     k.ERROR_PARTICLE_CAPACITY: "more particles than there is room for",
     k.ERROR_OUTSIDE: "a particle outside the walls",
 }
-DOUBLE = ("position", "velocity", "temperature", "viscosity")
-EFFECTS = ("effect_position", "effect_velocity", "effect_kind", "effect_temperature")
-
-
-@dataclass(frozen=True)
-class FrameWork:
-    """What one frame did."""
-
-    frame: int  # the first is 1
-    substeps: int
-    dt_s: float
-    particle_count: int
-    active_blocks: int
-    effect_count: int
-    particle_substeps: int
 
 
 class Simulation:
@@ -70,131 +44,89 @@ class Simulation:
         self.backend = backend
         self.frame = 0
         self.particle_count = scene.initial_count
-        self._names: dict[str, tuple[str, ...]] = {}
-        capacity = max(1, scene.particle_capacity)
-        heat = capacity if scene.has_heat else 1
-        blocks = [n // k.BLOCK_EDGE for n in scene.cells]
-        counts = np.zeros(k.COUNT_WORDS, np.int32)
-        counts[k.COUNT_PARTICLES] = scene.initial_count
-        array, zeros = backend.array, backend.zeros
-        # Arrays and scalars by the names that kernels give them, without _in, _inout and _out
-        self._arrays: dict[str, Any] = {
-            "counts": array(counts),
-            "step": zeros(k.STEP_WORDS, np.float32),
-            "material": array(scene.material),
-            "force": array(scene.force),
-            "walls": array(scene.walls),
-            "collider": array(scene.colliders),
-            "terrain": array(scene.terrain),
-            "terrain_geometry": array(scene.terrain_geometry),
-            "effect_params": array(scene.effects.effect_params),
-            "slot": zeros(blocks[0] * blocks[1] * blocks[2], np.int32),
-            "order": zeros(capacity, np.int32),
-            "key": zeros(capacity, np.int32),
-        }
-        self._scalars: dict[str, Any] = {
-            "cells_x": scene.cells[0],
-            "cells_y": scene.cells[1],
-            "cells_z": scene.cells[2],
-            "blocks_x": blocks[0],
-            "blocks_y": blocks[1],
-            "blocks_z": blocks[2],
-            "cell_size_m": F32(scene.cell_size_m),
-            "frame_dt_s": F32(scene.frame_dt_s),
-            "effect_capacity": scene.effects.effect_capacity,
-            "seed": scene.seed,
-        }
-        self._other: dict[str, Any] = {}
-        # Launches of substeps depend on nothing but which side of the double buffers is read, and on their heat steps
-        self._recording = backend.recording()
-        self._side = 0
-        for name, width, values, length in (
-            ("position", 4, scene.position, capacity),
-            ("velocity", 12, scene.velocity, capacity),
-            ("temperature", 0, scene.temperature if scene.has_heat else None, heat),
-            ("viscosity", 0, None, heat),
-        ):
-            shape = (length, width) if width else (length,)
-            self._arrays[name] = self._filled(shape, values)
-            self._other[name] = zeros(shape, np.float32)
-        effects = scene.effects.effect_capacity
-        for store in (self._arrays, self._other):
-            store["effect_position"] = zeros((effects, 4), np.float32)
-            store["effect_velocity"] = zeros((effects, 4), np.float32)
-            store["effect_kind"] = zeros(effects, np.int32)
-            store["effect_temperature"] = zeros(effects, np.float32)
-        for name, chunks in (("alive", _chunks(effects)), ("births", _chunks(capacity))):
-            self._arrays[name] = zeros(chunks, np.int32)
-        self._arrays["alive_offset"] = zeros(_chunks(effects) + 1, np.int32)
-        self._arrays["birth_offset"] = zeros(_chunks(capacity) + 1, np.int32)
-        self._make_room(block_capacity(scene, block_count(scene)))
+        self._state = State(scene, backend)
+        self._other = self._state.other  # of the double buffers, the side that a substep writes
         self._sources = [Source.of(emitter, scene, backend) for emitter in scene.emitters]
         self._has_effects = bool(
             np.any(scene.effects.effect_params[k.EFFECT_PARAM_SPRAY_RATE : k.EFFECT_PARAM_EMBER_RATE + 1] > 0)
         )
+        self._names: dict[str, tuple[str, ...]] = {}  # of the arguments of each kernel that was launched
+        # Launches of substeps depend on nothing but which side of the double buffers is read, and on their heat steps
+        self._recording = backend.recording()
+        self._side = 0
 
     # --- What others read ---------------------------------------------------------------------------
 
     @property
-    def position(self) -> Any:
-        return self._arrays["position"]
+    def fluid(self) -> Fluid:
+        """What a picture of the present state is made from."""
+        arrays = self._state.arrays
+        return Fluid(
+            arrays["counts"],
+            arrays["position"],
+            arrays["temperature"],
+            arrays["effect_position"],
+            arrays["effect_kind"],
+            arrays["effect_temperature"],
+        )
 
     @property
-    def velocity(self) -> Any:
-        return self._arrays["velocity"]
+    def position(self) -> DeviceArray:
+        return self._state.arrays["position"]
 
     @property
-    def temperature(self) -> Any:
-        return self._arrays["temperature"]
+    def velocity(self) -> DeviceArray:
+        return self._state.arrays["velocity"]
 
     @property
-    def counts(self) -> Any:
-        return self._arrays["counts"]
+    def temperature(self) -> DeviceArray:
+        return self._state.arrays["temperature"]
 
     @property
-    def slot(self) -> Any:
-        return self._arrays["slot"]
+    def counts(self) -> DeviceArray:
+        return self._state.arrays["counts"]
 
     @property
-    def node(self) -> Any:
-        return self._arrays["node"]
+    def node(self) -> DeviceArray:
+        """Nodes of the active blocks after the last substep: velocity and mass."""
+        return self._state.arrays["node"]
 
     @property
-    def block_id(self) -> Any:
-        return self._arrays["block_id"]
-
-    @property
-    def effect_position(self) -> Any:
-        return self._arrays["effect_position"]
-
-    @property
-    def effect_velocity(self) -> Any:
-        return self._arrays["effect_velocity"]
-
-    @property
-    def effect_kind(self) -> Any:
-        return self._arrays["effect_kind"]
-
-    @property
-    def effect_temperature(self) -> Any:
-        return self._arrays["effect_temperature"]
+    def held_bytes(self) -> int:
+        """Bytes of all arrays."""
+        return self._state.held_bytes
 
     @staticmethod
     def memory_bytes(scene: Scene, threads: int = 1) -> int:
         """Bytes that the arrays of a simulation of ``scene`` take at its start."""
         return memory_bytes(scene, threads)
 
+    # --- The state between two frames ---------------------------------------------------------------
+
     def state_digest(self) -> str:
         """SHA-256 of everything that the next frame and the picture follow from."""
-        host = self.backend.host
-        counts = host(self.counts)
-        particles, effects = int(counts[k.COUNT_PARTICLES]), int(counts[k.COUNT_EFFECTS])
-        digest = hashlib.sha256(np.array([self.frame, particles, effects], "<i8").tobytes())
-        for name in DOUBLE if self.scene.has_heat else DOUBLE[:2]:
-            digest.update(np.ascontiguousarray(host(self._arrays[name][:particles])).tobytes())
-        for name in EFFECTS:
-            digest.update(np.ascontiguousarray(host(self._arrays[name][:effects])).tobytes())
-        return digest.hexdigest()
+        return self._state.digest(self.frame)
+
+    def snapshot(self) -> HostState:
+        """Host copies of the state: its size follows the fluid, not the capacity."""
+        return {
+            "progress": np.array([self.frame, self.particle_count], np.int64),
+            "emitted": np.array([source.emitted for source in self._sources], np.int64),
+            **self._state.copy(self.particle_count),
+        }
+
+    def restore(self, state: HostState) -> None:
+        """Put a state back. Raises KeyError or ValueError when it is another scene's."""
+        frame, particle_count = (int(value) for value in state["progress"])
+        blocks = int(state["counts"][k.COUNT_BLOCKS])
+        if len(state["emitted"]) != len(self._sources):
+            raise ValueError("the state of another scene: emitters")
+        if blocks > self._state.block_capacity:
+            self._make_room(blocks)
+        self._state.put_back(state, particle_count)
+        for source, number in zip(self._sources, state["emitted"]):
+            source.emitted = int(number)
+        self.frame, self.particle_count = frame, particle_count
 
     # --- Advance ------------------------------------------------------------------------------------
 
@@ -218,7 +150,7 @@ class Simulation:
         if self._has_effects:
             self._move_effects(time_s)
         counts = host(self.counts)
-        self._check(int(counts[k.COUNT_ERROR]))
+        self._raise_for(int(counts[k.COUNT_ERROR]))
         return FrameWork(
             frame=self.frame,
             substeps=substeps,
@@ -231,17 +163,17 @@ class Simulation:
 
     def _begin_frame(self, dt_s: float, time_s: float) -> None:
         """Set the substep and the clock; the fixed-point scale follows from both state and substep."""
-        step = np.array(self.backend.host(self._arrays["step"]))
+        step = np.array(self.backend.host(self._state.arrays["step"]))
         changed = step[k.STEP_DT] != F32(dt_s)
         step[k.STEP_DT], step[k.STEP_TIME] = dt_s, time_s
-        self.backend.fill(self._arrays["step"], step)
+        self.backend.fill(self._state.arrays["step"], step)
         if self.frame == 0:
             self._emit(time_s)
-            self._run(mpm_key.KERNEL, first_particle=0, key_out=self._arrays["key"])
+            self._run(mpm_key.KERNEL, first_particle=0, key_out=self._state.arrays["key"])
         if changed:
             self._run(mpm_control.KERNEL, completed_steps=0)
         used = int(self.backend.host(self.counts)[k.COUNT_BLOCKS])
-        if used > BLOCK_GROW_AT * self._block_capacity:
+        if used > BLOCK_GROW_AT * self._state.block_capacity:
             self._make_room(int(used * BLOCK_RESERVE))
 
     def _peak_speed(self) -> float:
@@ -249,7 +181,7 @@ class Simulation:
         if self.frame == 0:
             return 0.0
         used = int(self.backend.host(self.counts)[k.COUNT_BLOCKS])
-        peak = self.backend.host(self._arrays["peak"][:used])
+        peak = self.backend.host(self._state.arrays["peak"][:used])
         return float(peak[:, PEAK_SPEED_X : PEAK_SPEED_Z + 1].max(initial=0.0))
 
     def _emits(self, end_s: float) -> bool:
@@ -296,12 +228,12 @@ class Simulation:
 
     def _turn(self) -> None:
         """What was written is read from here on."""
-        self._swap(DOUBLE if self.scene.has_heat else DOUBLE[:2])
+        self._state.swap(self._state.double_names)
         self._side = 1 - self._side
 
     def _step_heat(self, heat_dt_s: float) -> None:
         """Conduct and radiate for ``heat_dt_s``, in the arenas and nodes that the momentum fills afterwards."""
-        wide, node = self._arrays["arena"].view(np.int64).reshape(-1, ARENA_INT64), self.node
+        wide, node = self._state.arrays["arena"].view(np.int64).reshape(-1, ARENA_INT64), self.node
         self._run(mpm_heat_p2g.KERNEL, arena_out=wide)
         self._run(mpm_heat_grid.KERNEL, arena_in=wide, heat_node_out=node)
         dt = F32(heat_dt_s)
@@ -312,10 +244,10 @@ class Simulation:
         """Move spray, foam and embers over the frame that begins at ``time_s``; let new ones be born."""
         self._run(fx_move.KERNEL, time_s=F32(time_s))
         self._run(fx_birth_count.KERNEL, frame=self.frame)
-        self._run(fx_scan.KERNEL, alive_in=self._arrays["alive"])
+        self._run(fx_scan.KERNEL, alive_in=self._state.arrays["alive"])
         self._run(fx_compact.KERNEL)
         self._run(fx_birth.KERNEL, frame=self.frame)
-        self._swap(EFFECTS)
+        self._state.swap(EFFECTS)
 
     def _emit(self, time_s: float) -> None:
         """Append what has left the emitters by ``time_s``."""
@@ -324,7 +256,7 @@ class Simulation:
             if number <= 0:
                 continue
             if self.particle_count + number > self.scene.particle_capacity:
-                self._check(k.ERROR_PARTICLE_CAPACITY)
+                self._raise_for(k.ERROR_PARTICLE_CAPACITY)
             age_s = time_s - source.start_s - (source.emitted + 0.5) / source.flux_per_s
             self._run(
                 mpm_emit.KERNEL,
@@ -338,53 +270,23 @@ class Simulation:
             source.emitted += number
             self.particle_count += number
 
-    def _check(self, errors: int) -> None:
+    def _raise_for(self, errors: int) -> None:
+        """Raise CheckFailed where kernels have set an error bit."""
         if errors:
             said = "; ".join(text for bit, text in ERRORS.items() if errors & bit) or f"error bits {errors}"
             raise CheckFailed(f"{self.scene.shot_name} {self.scene.size}: simulation, frame {self.frame}: {said}")
 
     # --- Arrays -------------------------------------------------------------------------------------
 
-    def _run(self, kernel: Kernel, **given: Any) -> None:
+    def _run(self, kernel: Kernel, **given: object) -> None:
         """Launch a kernel with arrays and scalars by name: a double buffer has one side to read, one to write."""
         names = self._names.get(kernel.name)
         if names is None:
             names = self._names[kernel.name] = kernel.argument_names
-        self.backend.launch(kernel, *[given[name] if name in given else self._argument(name) for name in names])
-
-    def _argument(self, name: str) -> Any:
-        if name in self._scalars:
-            return self._scalars[name]
-        base, _, role = name.rpartition("_")
-        return (self._other if role == "out" and base in self._other else self._arrays)[base]
-
-    def _swap(self, names: tuple[str, ...]) -> None:
-        for name in names:
-            self._arrays[name], self._other[name] = self._other[name], self._arrays[name]
-
-    def _filled(self, shape: tuple[int, ...], values: np.ndarray | None) -> Any:
-        """A device array of ``shape`` that begins with ``values``."""
-        if values is None or self.scene.initial_count == 0:
-            return self.backend.zeros(shape, np.float32)
-        if values.shape == shape:
-            return self.backend.array(values)
-        whole = np.zeros(shape, np.float32)
-        whole[: len(values)] = values
-        return self.backend.array(whole)
+        argument = self._state.argument
+        self.backend.launch(kernel, *[given[name] if name in given else argument(name) for name in names])
 
     def _make_room(self, blocks: int) -> None:
-        """Allocate what an active block needs, for ``blocks`` of them; nothing in it outlives a substep."""
-        zeros, threads = self.backend.zeros, self.backend.threads
+        """Room for ``blocks`` active blocks."""
         self._recording.forget()
-        self._block_capacity = blocks
-        self._arrays["block_id"] = zeros(blocks, np.int32)
-        self._arrays["cell_start"] = zeros(blocks * k.BLOCK_NODES + 1, np.int32)
-        self._arrays["arena"] = zeros(blocks * k.ARENA_WORDS, np.int32)
-        self._arrays["node"] = zeros((blocks, k.BLOCK_NODES, 4), np.float32)
-        self._arrays["peak"] = zeros((blocks + 1, PEAK_WORDS), np.float32)
-        scratch = scratch_words(max(1, self.scene.particle_capacity), blocks, threads) if threads else 0
-        self._arrays["scratch"] = zeros(scratch or device_scratch_words(), np.int32)
-
-
-def _chunks(number: int) -> int:
-    return (number + CHUNK - 1) // CHUNK
+        self._state.make_room(blocks)

@@ -28,10 +28,10 @@ from typing import Any
 
 from bench.base.errors import UserError
 from bench.base.files import SHA256, load_json
+from bench.pipeline.frame import STAGES as STAGES
 from bench.record.store import all_record_paths
 
 SCHEMA = 1
-STAGES = ("simulate", "surface", "trace", "resolve", "encode")
 TOTALS = ("kernels", "resident", "frame")
 ROW_COUNT_MAX = 10_000
 SAMPLE_COUNT_MAX = 100_000

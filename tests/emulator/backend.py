@@ -17,6 +17,7 @@ class EmulatorBackend(HostArrays):
     """Implements ``bench.backend.protocol.Backend``; arrays stand between guard zones."""
 
     name = "emulator"
+    is_gpu = True
     threads: int | None = None
     observed_apart = False
 

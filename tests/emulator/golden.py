@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from bench.check.golden import expected, load_golden
+from bench.pipeline.frame import make_frame
 from bench.pipeline.render import Renderer
 from bench.pipeline.scene.build import build_scene
 from bench.pipeline.simulate import Simulation
@@ -27,15 +28,16 @@ def main() -> int:
             start = time.perf_counter()
             scene, gpu = build_scene(load_shot(name), "S"), emulated_gpu(Path(cache))
             simulation, renderer = Simulation(scene, gpu), Renderer(scene, gpu)
-            work = simulation.advance_frame()
-            renderer.surface(simulation)
-            renderer.trace(1)
-            found = {"state": simulation.state_digest(), "picture": renderer.resolve().digest}
+            made = make_frame(simulation, renderer, 1)
+            found = {"state": simulation.state_digest(), "picture": made.picture.digest}
         wrong = [what for what in found if found[what] != wanted[what]]
         failed |= bool(wrong)
         verdict = f"other {' and '.join(wrong)}" if wrong else "golden state and picture"
         seconds = time.perf_counter() - start
-        print(f"{name} S frame 1: {verdict}, {work.particle_substeps:,} particle-substeps, {seconds:.0f} s", flush=True)
+        print(
+            f"{name} S frame 1: {verdict}, {made.simulated.particle_substeps:,} particle-substeps, {seconds:.0f} s",
+            flush=True,
+        )
     return int(failed)
 
 

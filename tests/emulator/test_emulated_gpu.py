@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bench.backend.numba_cpu import NumbaBackend
+from bench.pipeline.frame import make_frame
 from bench.pipeline.render import Renderer
 from bench.pipeline.scene.blocks_of_water import box_points, water_scene
 from bench.pipeline.scene.build import Scene, build_scene
@@ -57,10 +58,9 @@ def test_frames_of_a_shot_equal_the_cpu_s(tmp_path: Path, write: Callable[[Path]
         simulation, renderer = Simulation(scene, device), Renderer(scene, device)
         proofs = []
         for frame in (1, 2):
-            work = simulation.advance_frame()
-            renderer.surface(simulation)
-            renderer.trace(frame)
-            proofs.append((work, simulation.state_digest(), renderer.resolve().digest, renderer.work()))
+            made = make_frame(simulation, renderer, frame)
+            work = renderer.work(made.rendering)
+            proofs.append((made.simulated, simulation.state_digest(), made.picture.digest, work))
         found.append(proofs)
     assert found[0] == found[1]
     assert found[0][0][1:3] != found[0][1][1:3]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bench.backend.numba_cpu import NumbaBackend
+from bench.pipeline.frame import make_frame
 from bench.pipeline.render import Renderer
 from bench.pipeline.scene.build import Scene, build_scene
 from bench.pipeline.simulate import Simulation
@@ -41,11 +42,10 @@ def tiny_scene(name: str, folder: Path) -> Scene:
 def proof_of(scene: Scene, backend: Any, frames: int = 1) -> tuple[Any, ...]:
     """Work and SHA-256 of state and picture after some frames."""
     simulation, renderer = Simulation(scene, backend), Renderer(scene, backend)
-    for _ in range(frames):
-        work = simulation.advance_frame()
-    renderer.surface(simulation)
-    renderer.trace(frames)
-    return work, simulation.state_digest(), renderer.resolve().digest, renderer.work()
+    for _ in range(frames - 1):
+        simulation.advance_frame()
+    made = make_frame(simulation, renderer, frames)
+    return made.simulated, simulation.state_digest(), made.picture.digest, renderer.work(made.rendering)
 
 
 @pytest.fixture(scope="module")

@@ -11,13 +11,17 @@ from kernels.base.kernel import Kernel
 
 
 class FakeBackend(HostArrays):
-    """Runs nothing: notes launches in ``log`` and reads time from a list or counts it up in whole seconds."""
+    """Runs nothing, as a CPU or, without threads, as a GPU: notes launches in ``log``.
+
+    It reads time from a list or counts it up in whole seconds.
+    """
 
     name = "fake"
     observed_apart = False
 
     def __init__(self, threads: int | None = 1, clock_values: Iterable[float] | None = None) -> None:
         self.threads = threads
+        self.is_gpu = threads is None
         self.observer: Observer | None = None
         self.log: list[str] = []
         self._clock = iter(clock_values) if clock_values is not None else iter(range(10**9))

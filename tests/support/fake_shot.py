@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.measure.meter import Case
-from bench.pipeline.makers import Makers
+from bench.measure.meter import ShotCase
+from bench.pipeline.frame import Makers
 from kernels.base.kernel import Kernel
 
 
@@ -66,6 +66,10 @@ class FakeSimulation:
             frame=self.frame, substeps=5, particle_count=100, particle_substeps=500, active_blocks=7, effect_count=0
         )
 
+    @property
+    def fluid(self) -> FakeSimulation:
+        return self
+
     def snapshot(self) -> int:
         self.workshop.log.append("snapshot")
         return self.frame
@@ -83,25 +87,26 @@ class FakeRenderer:
     def __init__(self, workshop: Workshop, backend: Any) -> None:
         self.workshop, self.backend = workshop, backend
 
-    def surface(self, simulation: FakeSimulation) -> None:
+    def surface(self, fluid: FakeSimulation) -> None:
         self.workshop.log.append("surface")
         self.backend.launch(kernel("surf_level"))
 
-    def trace(self, frame: int, samples: int | None = None) -> None:
+    def trace(self, bricks: Any, frame: int, samples: int | None = None) -> int:
         self.workshop.log.append("trace")
-        self.frame = frame
         self.backend.launch(kernel("img_trace"))
+        return frame
 
-    def develop(self) -> None:
+    def resolve(self, sums: int) -> int:
         self.workshop.log.append("resolve")
         self.backend.launch(kernel("img_resolve"))
+        return sums
 
-    def fetch(self) -> Any:
-        return SimpleNamespace(rgb=np.zeros((4, 8, 3), np.float32), digest=digest(f"picture {self.frame}"), samples=16)
+    def fetch(self, resolved: int) -> Any:
+        return SimpleNamespace(rgb=np.zeros((4, 8, 3), np.float32), digest=digest(f"picture {resolved}"), samples=16)
 
-    def work(self) -> dict[str, int]:
+    def work(self, rendering: Any) -> dict[str, int]:
         return {"surface_bricks": 3}
 
 
-def case(name: str = "fake", frame: int = 2, rounds: int | None = 6, expected: Any = None) -> Case:
-    return Case(shot=None, shot_name=name, size="S", frame=frame, rounds=rounds, expected=expected)
+def case(name: str = "fake", frame: int = 2, rounds: int | None = 6, expected: Any = None) -> ShotCase:
+    return ShotCase(shot=None, shot_name=name, size="S", frame=frame, rounds=rounds, expected=expected)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.pipeline.scene.build import EffectsParams, Emitter, Scene
+from bench.pipeline.scene.build import EffectsParams, EmitterDisc, Scene
 from kernels.base import constants as k
 
 F32 = np.float32
@@ -45,7 +45,7 @@ def make_scene(
     walls: tuple[int, ...] = (SLIP,) * 6,
     colliders: np.ndarray | None = None,
     force: np.ndarray | None = None,
-    emitters: tuple[Emitter, ...] = (),
+    emitters: tuple[EmitterDisc, ...] = (),
     extra_capacity: int = 0,
     effect_params: np.ndarray | None = None,
     effect_capacity: int = 1,

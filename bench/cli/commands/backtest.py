@@ -62,9 +62,10 @@ def command(
     from bench.backend.ahead import compile_ahead
     from bench.base.progress import choose_progress
     from bench.pipeline.makers import MAKERS
+    from bench.project.model import loop
 
     with choose_progress(len(shots)) as progress:
-        compile_ahead(progress)
+        compile_ahead(progress, [loop])
         kind, threads = ("workers", 1) if measure == "worker" else (measure, None)
         path = measure_series(kind, shots, results, MAKERS, progress, threads=threads, workers=workers)
     console().print(f"record   {plain(path)}", soft_wrap=True)

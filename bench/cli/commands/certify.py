@@ -49,8 +49,9 @@ def command(
     make_folder(results)
     # The kernels are imported once it is known that they will be used.
     from bench.backend.numba_cpu import NumbaBackend
-    from bench.check.certify import Certifier
+    from bench.check.certify import Certifier, Limits
     from bench.measure.plugin import new_slot
+    from bench.project.model import loop
 
     cpu = NumbaBackend(threads) if chosen.name != "numba" else chosen
     asked = {"command": "certify", "backend": chosen.name, "threads": threads, "device": device, "budget_s": budget_s}
@@ -61,7 +62,7 @@ def command(
         left = units.seconds(max(0.0, certificate.left_s))
         err.print(f"{name} ... ({left} left)", soft_wrap=True)
 
-    Certifier(chosen, cpu, certificate, results).run(tell)
+    Certifier(chosen, cpu, certificate, results, Limits(modules=(loop,))).run(tell)
     if as_json:
         document = {"record": str(certificate.slot.path), **certificate.document()}
         click.echo(json.dumps(document, indent=1, allow_nan=False))

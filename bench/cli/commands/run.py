@@ -18,9 +18,10 @@ from bench.base.console import console, plain
 from bench.base.errors import EXIT_CHECK_FAILED, EXIT_UNAVAILABLE
 from bench.base.files import default_results, make_folder
 from bench.base.progress import choose_progress
-from bench.check.cases import FRAME_DEFAULT, make_cases
+from bench.check.cases import make_cases
 from bench.measure.plugin import measure
 from bench.measure.scaling_gpu import measure_all_devices, scaling_document, scaling_lines
+from bench.pipeline.frame import FRAME_DEFAULT
 from bench.record.compare import compare, pairs_of
 from bench.record.schema import Record, Row, read_record
 from bench.record.statistics import first_was_slow, summarize
@@ -65,10 +66,11 @@ def command(
     cases = make_cases([load_shot(name) for name in shots or shot_names()], size, frames or FRAME_DEFAULT, rounds)
     make_folder(results)
     # The kernels are imported once it is known that they will be used.
-    from bench.pipeline.makers import MAKERS, check_memory
+    from bench.pipeline.makers import MAKERS, require_memory
+    from bench.project.model import loop
 
     for one in backends:
-        needs = [(case.shot_name, check_memory(case.shot, case.size, one)) for case in cases]
+        needs = [(case.shot_name, require_memory(case.shot, case.size, one)) for case in cases]
         text = ", ".join(f"{plain(name)} {units.byte_size(needed)}" for name, needed in needs)
         console(stderr=True).print(f"memory needed at size {size} on {one.name}: {text}", soft_wrap=True)
     asked: dict[str, Any] = {
@@ -81,7 +83,7 @@ def command(
         "rounds": rounds,
     }
     with choose_progress(len(cases) * len(backends)) as progress:
-        ahead = prepare(backends, progress)
+        ahead = prepare(backends, progress, [loop])
         asked["compiled_ahead"] = {"kernel_count": ahead.kernel_count, "wall_s": ahead.wall_s}
         slot = measure(cases, backends, MAKERS, results, asked, progress)
         scaling = measure_all_devices(cases, backends, slot) if device == ALL else {}

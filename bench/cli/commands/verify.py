@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from bench.backend.choose import BACKEND_NAMES, make_backends
 from bench.backend.prepare import prepare
-from bench.backend.protocol import Backend
 from bench.base import units
 from bench.base.console import console, plain
-from bench.base.errors import EXIT_CHECK_FAILED, CheckFailed, UserError
+from bench.base.errors import EXIT_CHECK_FAILED
 from bench.base.progress import Lines
-from bench.check.cases import FRAME_DEFAULT
-from bench.check.golden import Golden, golden_frames, is_shipped, load_golden, write_golden
-from bench.shot.load import Shot, load_shot, shot_names
+from bench.check.golden import load_golden, write_golden
+from bench.check.proof import Proof, prove, renewed
+from bench.shot.load import load_shot, shot_names
 
-GOLDEN_SIZE = "S"
-
-
-@dataclass(frozen=True)
-class Proof:
-    """One golden frame of one shot."""
-
-    shot: str
-    frame: int
-    backend: str
-    state_sha256: str | None
-    picture_sha256: str | None
-    passed: bool
-    why: str | None  # why it failed
+if TYPE_CHECKING:
+    from bench.check.physics import Check
 
 
 @click.command("verify")
@@ -56,17 +42,18 @@ def command(
 
     Then physics and tracer checks, each with its figure and limit. The exit code is 1 when one fails.
     """
-    from bench.check.physics import CHECKS
-
     backends = make_backends(backend, threads, device)
     loaded = [load_shot(name) for name in shots or shot_names()]
     golden = load_golden()
     err = console(stderr=True)
-    prepare(backends, Lines())
+    # The kernels are imported once it is known that they will be used.
+    from bench.check.physics import CHECKS
+    from bench.project.model import loop
+
+    prepare(backends, Lines(), [loop])
     if update_golden:
         for shot in loaded:
-            require_shipped(shot)
-            golden = update(golden, shot, backends[0])
+            golden = renewed(golden, shot, backends[0])
         write_golden(golden)
     proofs = []
     for shot in loaded:
@@ -79,7 +66,11 @@ def command(
         checks += [(one.name, check(one)) for one in backends]
     passed = all(proof.passed for proof in proofs) and all(check.passed for _, check in checks)
     if as_json:
-        document = {"passed": passed, "golden": [vars(p) for p in proofs], "checks": [_check(b, c) for b, c in checks]}
+        document = {
+            "passed": passed,
+            "golden": [vars(p) for p in proofs],
+            "checks": [_document(b, c) for b, c in checks],
+        }
         click.echo(json.dumps(document, indent=1))
     else:
         _show(proofs, checks)
@@ -87,58 +78,7 @@ def command(
         context.exit(EXIT_CHECK_FAILED)
 
 
-def frames_of(shot: Shot, device: Backend, numbers: list[int]) -> dict[int, tuple[str, str]]:
-    """(state, picture) SHA-256 of the numbered frames at the golden size."""
-    from bench.pipeline.makers import MAKERS
-
-    scene = MAKERS.build_scene(shot, GOLDEN_SIZE)
-    simulation, renderer = MAKERS.simulation(scene, device), MAKERS.renderer(scene, device)
-    found = {}
-    for frame in range(1, max(numbers) + 1):
-        simulation.advance_frame()
-        if frame in numbers:
-            renderer.surface(simulation)
-            renderer.trace(frame)
-            found[frame] = (simulation.state_digest(), renderer.resolve().digest)
-    return found
-
-
-def require_shipped(shot: Shot) -> None:
-    """Raise UserError for a shot that has no golden hashes because it does not ship."""
-    if not is_shipped(shot):
-        known = ", ".join(shot_names())
-        raise UserError(f"{shot.path}: expected a shot that ships ({known}): others have no golden hashes")
-
-
-def prove(shot: Shot, device: Backend, golden: Golden) -> list[Proof]:
-    """Every golden frame of a shot, found against expected."""
-    require_shipped(shot)
-    numbers = golden_frames(golden, shot.name, GOLDEN_SIZE)
-    if not numbers:
-        return [Proof(shot.name, 0, device.name, None, None, False, "golden.json has no hashes of it")]
-    try:
-        found = frames_of(shot, device, numbers)
-    except CheckFailed as error:
-        return [Proof(shot.name, numbers[-1], device.name, None, None, False, str(error))]
-    proofs = []
-    for number in numbers:
-        expected = golden[shot.name][GOLDEN_SIZE]["frames"][str(number)]
-        state, picture = found[number]
-        wrong = [what for what, sha in (("state", state), ("picture", picture)) if expected[what] != sha]
-        why = f"not the golden {' and '.join(wrong)}" if wrong else None
-        proofs.append(Proof(shot.name, number, device.name, state, picture, not wrong, why))
-    return proofs
-
-
-def update(golden: Golden, shot: Shot, device: Backend) -> Golden:
-    """Golden hashes with this shot's frames as they come out now."""
-    numbers = sorted({1, FRAME_DEFAULT, *golden_frames(golden, shot.name, GOLDEN_SIZE)})
-    found = frames_of(shot, device, numbers)
-    frames = {str(n): {"state": state, "picture": picture} for n, (state, picture) in found.items()}
-    return {**golden, shot.name: {**golden.get(shot.name, {}), GOLDEN_SIZE: {"frames": frames}}}
-
-
-def _check(backend: str, check: Any) -> dict[str, Any]:
+def _document(backend: str, check: Check) -> dict[str, object]:
     figure = check.figure if check.figure == check.figure and abs(check.figure) != float("inf") else None
     return {
         "name": check.name,
@@ -150,7 +90,7 @@ def _check(backend: str, check: Any) -> dict[str, Any]:
     }
 
 
-def _show(proofs: list[Proof], checks: list[tuple[str, Any]]) -> None:
+def _show(proofs: list[Proof], checks: list[tuple[str, Check]]) -> None:
     from rich.table import Table
 
     out = console()

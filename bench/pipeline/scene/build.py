@@ -30,6 +30,7 @@ from bench.shot.schema import (
     CapsuleCollider,
     CylinderCollider,
     Effects,
+    Emitter,
     Lava,
     ShotFile,
     SphereCollider,
@@ -44,7 +45,7 @@ Three = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class Emitter:
+class EmitterDisc:
     """A disc that pours liquid of one temperature; grid-local."""
 
     centre: Three
@@ -97,7 +98,7 @@ class Scene:
     colliders: Array  # float32[m, COLLIDER_WORDS], m >= 1
     terrain: Array  # float32[tx, ty] m
     terrain_geometry: Array  # float32[4] origin x, y, spacing, off or 1 + boundary
-    emitters: tuple[Emitter, ...]
+    emitters: tuple[EmitterDisc, ...]
     effects: EffectsParams
     frame_rate: float
     frame_count: int
@@ -287,12 +288,9 @@ def _colliders(colliders: Sequence[object], offset: float) -> Array:
     return out
 
 
-def _emitter(e: object, offset: float) -> Emitter:
-    from bench.shot.schema import Emitter as Stated
-
-    assert isinstance(e, Stated)
+def _emitter(e: Emitter, offset: float) -> EmitterDisc:
     d = normalised(e.direction)
-    return Emitter(
+    return EmitterDisc(
         centre=(e.centre_m[0] + offset, e.centre_m[1] + offset, e.centre_m[2] + offset),
         radius_m=e.radius_m,
         direction=(d[0], d[1], d[2]),

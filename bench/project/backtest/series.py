@@ -24,9 +24,9 @@ from bench.backend.protocol import Backend
 from bench.base.errors import CheckFailed, UserError
 from bench.base.progress import Progress
 from bench.check.golden import definition_sha256
-from bench.measure.meter import Case, ShotMeter
+from bench.measure.meter import Round, ShotCase, ShotMeter
 from bench.measure.plugin import Plugin, new_slot, run_pytest
-from bench.pipeline.makers import Makers
+from bench.pipeline.frame import FRAME_DEFAULT, Makers
 from bench.shot.load import Shot
 from bench.shot.schema import Size
 
@@ -41,7 +41,6 @@ LADDER = (
 )
 PILOT = (0.7, 160, 66, 8)
 PAIR = ((1.0, 224, 94, 16), (1.4, 320, 134, 8))
-MEASURED_FRAME = 3  # the frame that shotmark run measures too
 FRAME_STEP = 2
 STEPS: dict[str, tuple[Sequence[tuple[float, int, int, int]], int | None]] = {  # and rounds, None as time allows
     "sizes": (LADDER, None),
@@ -73,7 +72,7 @@ def resized(shot: Shot, steps: Sequence[tuple[float, int, int, int]]) -> Shot:
     return dataclasses.replace(shot, file=dataclasses.replace(shot.file, size=sizes))
 
 
-class SizeCase(Case):
+class SizeCase(ShotCase):
     """A case that goes by its frame too, so that one record holds many frames of a shot."""
 
     def identity(self, backend: Backend) -> str:
@@ -83,39 +82,41 @@ class SizeCase(Case):
 class SeriesMeter(ShotMeter):
     """Goes on from the state that the meter before it left, where that is an earlier frame of the same shot."""
 
-    def __init__(self, case: Case, backend: Backend, makers: Makers, pictures: Path, states: dict[Any, Any]) -> None:
+    def __init__(
+        self, case: ShotCase, backend: Backend, makers: Makers, pictures: Path, states: dict[Any, Any]
+    ) -> None:
         super().__init__(case, backend, makers, pictures)
         self._states = states
 
-    def _cold_pass(self, progress: Any) -> None:
+    def _cold_pass(self, progress: Any) -> Round:
         key = (self.case.shot_name, self.case.size)
         begun = self._states.get(key)
-        self._scene = self.makers.build_scene(self.case.shot, self.case.size) if begun is None else begun[0]
-        self._simulation = self.makers.simulation(self._scene, self.backend)
-        self._renderer = self.makers.renderer(self._scene, self.backend)
+        scene = self.makers.build_scene(self.case.shot, self.case.size) if begun is None else begun[0]
+        simulation, renderer = self.makers.simulation(scene, self.backend), self.makers.renderer(scene, self.backend)
         reached = 0
         if begun is not None:
-            self.makers.restore(self._simulation, begun[2])
+            simulation.restore(begun[2])
             reached = begun[1]
         for frame in range(reached + 1, self.case.frame):
             progress(f"simulate {frame}/{self.case.frame}")
-            self._simulation.advance_frame()
-        self._saved = self.makers.snapshot(self._simulation)
+            simulation.advance_frame()
+        prepared = self._prepare(scene, simulation, renderer)
         self._states.clear()
-        self._states[key] = (self._scene, self.case.frame - 1, self._saved)
+        self._states[key] = (scene, self.case.frame - 1, prepared.saved)
         progress("first frame")
         self.run_frame()
-        self.result.first = self._proof()
+        self.result.first = first = self._round()
+        return first
 
 
-def cases_of(kind: str, shots: Sequence[Shot]) -> list[Case]:
+def cases_of(kind: str, shots: Sequence[Shot]) -> list[ShotCase]:
     """What a series measures, in order."""
-    cases: list[Case] = []
+    cases: list[ShotCase] = []
     steps, rounds = STEPS[kind]
     for shot in shots:
         made = resized(shot, steps)
         digest = definition_sha256(made)
-        frames = range(1, shot.frames + 1, FRAME_STEP) if kind == "frames" else [MEASURED_FRAME]
+        frames = range(1, shot.frames + 1, FRAME_STEP) if kind == "frames" else [FRAME_DEFAULT]
         for size in made.sizes:
             for frame in frames:
                 cases.append(SizeCase(made, made.name, size, min(frame, shot.frames), rounds, definition_sha256=digest))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 
 from bench.backend import ahead
 from bench.base.progress import Silent
+from bench.project.model import loop
 from kernels.base import registry
 
 
@@ -36,13 +36,13 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(
-    monkeypatch: pytest.MonkeyPatch, *answers: int, others: tuple[str, ...] = ()
+    monkeypatch: pytest.MonkeyPatch, *answers: int, modules: tuple[Any, ...] = ()
 ) -> tuple[ahead.Ahead, list[Worker]]:
     workers = [Worker(number) for number in answers]
     waiting = iter(workers)
     start: Any = lambda: next(waiting)  # noqa: E731
     monkeypatch.setattr(ahead, "_start_worker", start)
-    return ahead.compile_ahead(Silent(), others), workers
+    return ahead.compile_ahead(Silent(), modules), workers
 
 
 def test_every_kernel_is_compiled_once_and_a_family_stays_together(
@@ -57,12 +57,10 @@ def test_every_kernel_is_compiled_once_and_a_family_stays_together(
 
 
 def test_what_other_modules_compile_is_done_as_well(fresh: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    found, workers = run(monkeypatch, 1000, 1000, others=ahead.OTHERS)
+    found, workers = run(monkeypatch, 1000, 1000, modules=(loop,))
     names = [worker.stdin.getvalue().split() for worker in workers]
-    assert found.kernel_count == len(registry.all_kernels()) + len(ahead.OTHERS)
-    assert set(ahead.OTHERS) <= {*names[0], *names[1]}
-    for name in ahead.OTHERS:
-        assert Path(importlib.import_module(name).cache_folder())
+    assert found.kernel_count == len(registry.all_kernels()) + 1
+    assert loop.__name__ in {*names[0], *names[1]}
 
 
 def test_a_worker_that_dies_leaves_the_rest_to_the_run(fresh: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from bench.backend.numba_cpu import NumbaBackend
+from bench.pipeline.frame import make_frame
 from bench.pipeline.render import Renderer
 from bench.pipeline.scene.build import build_scene
 from bench.pipeline.simulate import Simulation
@@ -39,10 +40,7 @@ def test_an_example_has_the_types_of_a_real_call() -> None:
         scene = build_scene(load_shot(name), "S")
         simulation, renderer = Simulation(scene, backend), Renderer(scene, backend)
         simulation.advance_frame()
-        simulation.advance_frame()
-        renderer.surface(simulation)
-        renderer.trace(2, 1)
-        renderer.resolve()
+        make_frame(simulation, renderer, 2, samples=1)
     called = {name: kernel for name, kernel in all_kernels().items() if name in backend.types}
     assert len(called) >= 25
     for name, kernel in called.items():

@@ -134,7 +134,7 @@ def test_what_does_not_fit_a_gpu_is_refused_with_the_numbers(monkeypatch: pytest
     gpu.free_bytes = lambda: 2**30
     monkeypatch.setattr(makers, "estimate", lambda shot, size: Estimate)
     with pytest.raises(Unavailable, match=r"wave at size L needs 3\.00 GiB of the GPU's memory, 1\.00 GiB are free"):
-        makers.check_memory(Shot(), "L", gpu)  # type: ignore[arg-type]
+        makers.require_memory(Shot(), "L", gpu)  # type: ignore[arg-type]
 
 
 def test_the_clock_is_read_from_six_words() -> None:

@@ -17,7 +17,16 @@ from bench.base.files import dump
 from bench.measure.plugin import new_slot
 from bench.measure.scaling_gpu import measure_all_devices, scaling_lines
 from bench.pipeline import makers as pipeline
-from bench.pipeline.gpu_pool import ProcessWorker, Rendered, Scaling, Spread, measure_scaling, started, visible_device
+from bench.pipeline.frame import make_picture
+from bench.pipeline.gpu_pool import (
+    DeviceScaling,
+    ProcessWorker,
+    Rendered,
+    WorkerPool,
+    measure_scaling,
+    started,
+    visible_device,
+)
 from bench.shot.load import load_shot
 from tests.bench.pipeline.test_shot_folder import Machine, render
 from tests.support.fake_backend import FakeBackend
@@ -58,18 +67,18 @@ def test_every_frame_is_made_once_and_a_slow_device_makes_fewer() -> None:
         done.append(made.frame)
         threads.add(threading.current_thread())
 
-    spread = Spread(devices, take)
+    pool = WorkerPool(devices, take)
     for frame in range(1, 21):
-        spread.submit(frame, STATE)
-    spread.finish()
+        pool.submit(frame, STATE)
+    pool.finish()
     assert sorted(done) == list(range(1, 21)) == sorted(devices[0].made + devices[1].made)
     assert len(devices[1].made) < len(devices[0].made)
-    assert spread.frames == {"fake 0": len(devices[0].made), "fake 1": len(devices[1].made)}
+    assert pool.frames == {"fake 0": len(devices[0].made), "fake 1": len(devices[1].made)}
     assert threads == {threading.main_thread()}, "files are written by one thread"
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
-def test_a_film_is_the_same_on_any_number_of_devices(tmp_path: Path, count: int) -> None:
+def test_a_shot_is_the_same_on_any_number_of_devices(tmp_path: Path, count: int) -> None:
     render(tmp_path / "one", "1-8")
     log = render(tmp_path / "many", "1-8", workers=[FakeDevice(n) for n in range(count)])
     assert log == [f"simulate {2**n}" for n in range(1, 9)], "one device simulates, every frame once"
@@ -94,12 +103,12 @@ def test_what_others_finished_is_taken_before_a_failure_is_told() -> None:
     done: list[int] = []
     broken = FakeDevice(0, fail_at=1)
     good = FakeDevice(1)
-    spread = Spread([], lambda made: done.append(made.frame))
-    spread._open, spread.frames = 3, {good.name: 0}
+    pool = WorkerPool([], lambda made: done.append(made.frame))
+    pool._open, pool.frames = 3, {good.name: 0}
     for found in (Unavailable(broken.name), good.render(2, STATE, None), good.render(3, STATE, None)):
-        spread._finished.put(found)
+        pool._finished.put(found)
     with pytest.raises(Unavailable, match="fake 0"):
-        spread.finish()
+        pool.finish()
     assert done == [2, 3]
 
 
@@ -147,7 +156,6 @@ def test_scaling_is_kept_in_the_record(tmp_path: Path, monkeypatch: pytest.Monke
     makers = SimpleNamespace(
         build_scene=lambda shot, size: None,
         simulation=lambda scene, backend: Machine([]),
-        snapshot=lambda simulation: simulation.snapshot(),
     )
     monkeypatch.setattr(pipeline, "MAKERS", makers)
     slot = new_slot(tmp_path)
@@ -163,7 +171,7 @@ def test_scaling_is_kept_in_the_record(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_line_has_both_absolute_times() -> None:
-    rows = [Scaling(1, 8, 4.0, {}), Scaling(4, 8, 1.25, {})]
+    rows = [DeviceScaling(1, 8, 4.0, {}), DeviceScaling(4, 8, 1.25, {})]
     assert scaling_lines({"wave": rows}) == [
         "wave: render on 1 GPU: 500 ms a frame, 1.00 x one, 100 % of proportional; states cross the host",
         "wave: render on 4 GPUs: 156 ms a frame, 3.20 x one, 80 % of proportional; states cross the host",
@@ -187,12 +195,11 @@ def test_worker_processes_make_the_same_picture(tmp_path: Path) -> None:
     simulation = makers.simulation(scene, NumbaBackend(1))
     simulation.advance_frame()
     renderer = makers.renderer(scene, NumbaBackend(1))
-    renderer.surface(simulation)
-    renderer.trace(1)
+    expected = make_picture(simulation, renderer, 1).picture
     (worker,) = started([ProcessWorker(str(path), "S", "numba", 0)])
     try:
-        made = worker.render(1, makers.snapshot(simulation), None)
-        assert made.picture.digest == renderer.resolve().digest and made.device == "numba 0"
+        made = worker.render(1, simulation.snapshot(), None)
+        assert made.picture.digest == expected.digest and made.device == "numba 0"
         with pytest.raises(CheckFailed, match="KeyError"):
             worker.render(1, {"nonsense": np.zeros(1)}, None)
         with pytest.raises(Unavailable, match="its process ended"):

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from bench.base.errors import CheckFailed, UserError
-from bench.pipeline.makers import Makers
-from bench.pipeline.shoot import shoot
-from bench.pipeline.shot_folder import Film, parse_frames
+from bench.pipeline.frame import Makers
+from bench.pipeline.shoot import RenderJob, shoot
+from bench.pipeline.shot_folder import ShotFolder, parse_frames
 from tests.support.fake_backend import FakeBackend
 from tests.support.fake_shot import digest
 
@@ -40,16 +40,24 @@ class Machine:
     def state_digest(self) -> str:
         return digest(str(self.value[0]))
 
-    def surface(self, simulation: Machine) -> None:
-        self.value = simulation.value
+    @property
+    def fluid(self) -> int:
+        return int(self.value[0])
 
-    def trace(self, frame: int, samples: int | None) -> None:
+    def surface(self, fluid: int) -> int:
+        return fluid
+
+    def trace(self, bricks: int, frame: int, samples: int | None) -> int:
         if frame == self.fail_at:
             raise KeyboardInterrupt
         self.log.append(f"trace {frame}")
+        return bricks
 
-    def resolve(self) -> Any:
-        return SimpleNamespace(digest=digest(f"picture {self.value[0]}"), value=int(self.value[0]))
+    def resolve(self, sums: int) -> int:
+        return sums
+
+    def fetch(self, resolved: int) -> Any:
+        return SimpleNamespace(digest=digest(f"picture {resolved}"), value=resolved)
 
 
 def write_picture(picture: Any, scene: Any, frame: int, path: Path) -> None:
@@ -64,8 +72,9 @@ def render(folder: Path, frames: str, fail_at: int | None = None, **options: Any
         renderer=lambda scene, backend: Machine(log, fail_at),
         write_picture=lambda *rest: None,
     )
-    film = Film(folder, HEADER)
-    shoot(None, "S", parse_frames(frames, 60), film, FakeBackend(), makers, {"png": write_picture}, **options)
+    shot: Any = None
+    job = RenderJob(shot, "S", parse_frames(frames, 60))
+    shoot(job, ShotFolder(folder, HEADER), FakeBackend(), makers, {"png": write_picture}, **options)
     return log
 
 
@@ -126,14 +135,14 @@ def test_pickled_states_are_never_loaded(tmp_path: Path) -> None:
 def test_a_folder_with_another_render_is_refused(tmp_path: Path) -> None:
     render(tmp_path, "1")
     with pytest.raises(UserError, match="it holds frames of another render"):
-        Film(tmp_path, {**HEADER, "samples": 64})
+        ShotFolder(tmp_path, {**HEADER, "samples": 64})
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"header": 1}', "{"])
 def test_a_broken_manifest_is_one_line(tmp_path: Path, text: str) -> None:
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(UserError, match="expected"):
-        Film(tmp_path, HEADER)
+        ShotFolder(tmp_path, HEADER)
 
 
 def test_golden_hashes_are_checked_on_the_way(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench.backend.numba_cpu import NumbaBackend
-from bench.pipeline.scene.build import Emitter
+from bench.pipeline.scene.build import EmitterDisc
 from bench.pipeline.simulate import Simulation
 from kernels.base import constants as k
 from kernels.heat.mpm_heat_example import lava_material
@@ -250,7 +250,7 @@ def pouring_lava() -> Simulation:
     params[k.EFFECT_PARAM_TURBULENCE] = 1
     material = lava_material(cell**3 / 8)
     material[k.MATERIAL_BULK_MODULUS] = 2600 * 30.0**2 / 7
-    emitter = Emitter((0.8 + 0.4, 0.8 + 0.4, 1.0 + 0.4), 0.2, (0.0, 0.0, -1.0), 2.0, 1450.0, 0.0, 0.1)
+    emitter = EmitterDisc((0.8 + 0.4, 0.8 + 0.4, 1.0 + 0.4), 0.2, (0.0, 0.0, -1.0), 2.0, 1450.0, 0.0, 0.1)
     scene = make_scene(
         points,
         (16, 16, 16),

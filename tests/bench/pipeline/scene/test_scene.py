@@ -131,7 +131,7 @@ def test_estimate_of_the_next_size(name: str) -> None:
 class Ledger:
     """A back-end that only adds up what is asked of it."""
 
-    name, threads, observer = "ledger", 2, None
+    name, threads, is_gpu, observer = "ledger", 2, False, None
 
     def __init__(self) -> None:
         self.total_bytes = 0

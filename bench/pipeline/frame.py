@@ -1,0 +1,224 @@
+"""The one frame: simulate, surface, trace, resolve, encode, in that order, for everybody who makes one.
+
+Nothing here computes or knows a device. What a simulation and a renderer are is said as protocols: the real ones are
+``simulate.Simulation`` and ``render.Renderer`` (``makers`` puts them together), the tests have fakes of their own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from bench.base.errors import CheckFailed
+
+if TYPE_CHECKING:  # a command that only wants to know the stages' names loads none of these
+    from bench.backend.protocol import Backend, DeviceArray
+    from bench.pipeline.scene.build import Scene
+    from bench.shot.load import Shot
+
+STAGES = ("simulate", "surface", "trace", "resolve", "encode")
+SIMULATE, SURFACE, TRACE, RESOLVE, ENCODE = STAGES
+FRAME_DEFAULT = 3  # the frame that is measured, proved and projected unless another is asked for; the first is 1
+
+HostState = Mapping[str, np.ndarray]  # a simulation's state between two frames, by name
+Lap = Callable[[str], None]  # told the name of each stage when it has been done, or queued
+
+
+@dataclass(frozen=True)
+class FrameWork:
+    """What the simulation of one frame did."""
+
+    frame: int  # the first is 1
+    substeps: int
+    dt_s: float
+    particle_count: int
+    active_blocks: int
+    effect_count: int
+    particle_substeps: int
+
+
+@dataclass(frozen=True)
+class Fluid:
+    """What a picture is made from: arrays of a simulation on its back-end, until it advances."""
+
+    counts: DeviceArray  # int32[COUNT_WORDS]
+    position: DeviceArray  # float32[>=n, 4] x, y, z, J
+    temperature: DeviceArray  # float32[>=n] K; [1] without heat
+    effect_position: DeviceArray  # float32[>=n, 4] x, y, z, radius
+    effect_kind: DeviceArray  # int32[>=n]
+    effect_temperature: DeviceArray  # float32[>=n] K
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One resolved frame on the host."""
+
+    rgb: np.ndarray  # float32[height, width, 3], linear Rec.709
+    variance: np.ndarray  # of the mean
+    samples: int  # per pixel
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of size, samples, rgb and variance; made when asked for, so that resolving is timed without it."""
+        digest = hashlib.sha256(np.array([*self.rgb.shape, self.samples], "<i8").tobytes())
+        digest.update(self.rgb.tobytes())
+        digest.update(self.variance.tobytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Bricks:
+    """Level set and fog of one state, on the back-end; their arrays are the renderer's, until its next surface."""
+
+    surface_count: int
+    surface_table: DeviceArray  # int32[bricks of the grid], number of each or none
+    surface_value: DeviceArray  # float32[>=surface_count, BRICK_NODES, SURFACE_CHANNELS]
+    surface_box: np.ndarray  # float32[6], m: low and high corner; all 0 without a brick
+    fog_count: int
+    fog_table: DeviceArray
+    fog_value: DeviceArray  # float32[>=fog_count, BRICK_NODES, FOG_CHANNELS]
+    fog_majorant: DeviceArray  # float32[>=fog_count]
+    fog_box: np.ndarray
+
+
+@dataclass(frozen=True)
+class PixelSums:
+    """What was traced: sums over samples, on the back-end."""
+
+    samples: int  # per pixel
+    sums: DeviceArray  # float32[height, width, FILM_WORDS]
+    work: DeviceArray  # int64[TRACE_TASKS, WORK_WORDS], counters of the tracer
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Mean and variance of pixel sums, on the back-end; the arrays are the renderer's, until its next resolve."""
+
+    samples: int  # per pixel
+    rgb: DeviceArray  # float32[height, width, 3]
+    variance: DeviceArray  # float32[height, width, 3]
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """A picture, and what it was made of."""
+
+    picture: Picture
+    bricks: Bricks
+    pixel_sums: PixelSums
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame: what its simulation did, and its picture."""
+
+    simulated: FrameWork
+    rendering: Rendering
+
+    @property
+    def picture(self) -> Picture:
+        return self.rendering.picture
+
+
+class SimulationLike(Protocol):
+    """A scene that moves on by frames."""
+
+    @property
+    def frame(self) -> int:
+        """The frame that the state is of; 0 before the first."""
+
+    @property
+    def fluid(self) -> Fluid:
+        """What a picture of the present state is made from."""
+
+    def advance_frame(self) -> FrameWork:
+        """Simulate one frame."""
+
+    def snapshot(self) -> HostState:
+        """Host copies of the state between two frames."""
+
+    def restore(self, state: HostState) -> None:
+        """Put a state back. Raises KeyError or ValueError when it is another scene's."""
+
+    def state_digest(self) -> str:
+        """SHA-256 of everything that the next frame and the picture follow from."""
+
+
+class RendererLike(Protocol):
+    """Makes pictures of a scene; each step hands its result to the next."""
+
+    def surface(self, fluid: Fluid) -> Bricks:
+        """Turn particles into bricks."""
+
+    def trace(self, bricks: Bricks, frame: int, samples: int | None = None) -> PixelSums:
+        """Trace the picture of a frame; ``samples`` per pixel are the scene's unless said."""
+
+    def resolve(self, sums: PixelSums) -> Resolved:
+        """Mean and variance of what was traced, where it is."""
+
+    def fetch(self, resolved: Resolved) -> Picture:
+        """The picture on the host: all of a frame that has to cross."""
+
+    def work(self, rendering: Rendering) -> dict[str, int]:
+        """What was done for a picture: whole numbers, the same on every machine."""
+
+
+@dataclass(frozen=True)
+class Makers:
+    """What puts a shot, a simulation and a renderer together; ``makers.MAKERS`` are the real ones, tests have fakes."""
+
+    build_scene: Callable[[Shot, str], Scene]  # shot, size
+    simulation: Callable[[Scene, Backend], SimulationLike]
+    renderer: Callable[[Scene, Backend], RendererLike]
+    write_picture: Callable[[Picture, Scene, int, Path], None]  # picture, scene, frame, path stem: encode and write
+
+
+def make_frame(
+    simulation: SimulationLike,
+    renderer: RendererLike,
+    frame: int,
+    samples: int | None = None,
+    encode: Callable[[Picture], None] | None = None,
+    lap: Lap = lambda stage: None,
+) -> Frame:
+    """Simulate the next frame, which is ``frame``, and make its picture; ``encode`` writes that where it is given."""
+    work = simulation.advance_frame()
+    lap(SIMULATE)
+    rendering = make_picture(simulation, renderer, frame, samples, lap)
+    if encode is not None:
+        encode(rendering.picture)
+        lap(ENCODE)
+    return Frame(work, rendering)
+
+
+def make_picture(
+    simulation: SimulationLike,
+    renderer: RendererLike,
+    frame: int,
+    samples: int | None = None,
+    lap: Lap = lambda stage: None,
+) -> Rendering:
+    """Make the picture of the simulation's present state; crossing to the host follows the last lap."""
+    bricks = renderer.surface(simulation.fluid)
+    lap(SURFACE)
+    sums = renderer.trace(bricks, frame, samples)
+    lap(TRACE)
+    resolved = renderer.resolve(sums)
+    lap(RESOLVE)
+    return Rendering(renderer.fetch(resolved), bricks, sums)
+
+
+def require_hashes(
+    found: Mapping[str, str], expected: Mapping[str, str] | None, whose: str = "the golden", where: str = ""
+) -> None:
+    """Raise CheckFailed where a SHA-256 of ``found`` is not the expected one; what is not expected may be anything."""
+    for what, sha256 in found.items():
+        wanted = (expected or {}).get(what)
+        if wanted and wanted != sha256:
+            raise CheckFailed(f"{where}the {what}'s SHA-256 {sha256[:12]} is not {whose} {wanted[:12]}")

@@ -1,0 +1,187 @@
+"""What a simulation holds on its back-end: arrays and scalars by the names that kernels give them, and their values.
+
+Names stand without _in, _inout and _out. Double buffers have two sides: one is read, the other is written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+import numpy as np
+
+from bench.backend.protocol import Backend, DeviceArray
+from bench.pipeline.frame import HostState
+from bench.pipeline.scene.build import Scene
+from bench.pipeline.scene.sizing import block_capacity, block_count
+from kernels.base import constants as k
+from kernels.effects.fx_air import CHUNK
+from kernels.mpm.mpm_common import PEAK_WORDS
+from kernels.mpm.mpm_sort import device_scratch_words, scratch_words
+
+F32 = np.float32
+DOUBLE = ("position", "velocity", "temperature", "viscosity")
+EFFECTS = ("effect_position", "effect_velocity", "effect_kind", "effect_temperature")
+# Rows of the living, that the next frame follows from
+KEPT = ("position", "velocity", "key")
+KEPT_WITH_HEAT = (*KEPT, "temperature", "viscosity")
+
+
+class State:
+    """Arrays of one scene on one back-end."""
+
+    def __init__(self, scene: Scene, backend: Backend) -> None:
+        self.scene = scene
+        self.backend = backend
+        self.block_capacity = block_capacity(scene, block_count(scene))
+        array, zeros = backend.array, backend.zeros
+        capacity = max(1, scene.particle_capacity)
+        effects = scene.effects.effect_capacity
+        blocks = [n // k.BLOCK_EDGE for n in scene.cells]
+        counts = np.zeros(k.COUNT_WORDS, np.int32)
+        counts[k.COUNT_PARTICLES] = scene.initial_count
+        self.arrays: dict[str, DeviceArray] = {
+            "counts": array(counts),
+            "step": zeros(k.STEP_WORDS, np.float32),
+            "material": array(scene.material),
+            "force": array(scene.force),
+            "walls": array(scene.walls),
+            "collider": array(scene.colliders),
+            "terrain": array(scene.terrain),
+            "terrain_geometry": array(scene.terrain_geometry),
+            "effect_params": array(scene.effects.effect_params),
+            "slot": zeros(blocks[0] * blocks[1] * blocks[2], np.int32),
+            "order": zeros(capacity, np.int32),
+            "key": zeros(capacity, np.int32),
+            "alive": zeros(_chunks(effects), np.int32),
+            "alive_offset": zeros(_chunks(effects) + 1, np.int32),
+            "births": zeros(_chunks(capacity), np.int32),
+            "birth_offset": zeros(_chunks(capacity) + 1, np.int32),
+        }
+        self.other: dict[str, DeviceArray] = {}  # of the double buffers, the side that is written
+        self.scalars: dict[str, int | np.float32] = {
+            "cells_x": scene.cells[0],
+            "cells_y": scene.cells[1],
+            "cells_z": scene.cells[2],
+            "blocks_x": blocks[0],
+            "blocks_y": blocks[1],
+            "blocks_z": blocks[2],
+            "cell_size_m": F32(scene.cell_size_m),
+            "frame_dt_s": F32(scene.frame_dt_s),
+            "effect_capacity": effects,
+            "seed": scene.seed,
+        }
+        heat = capacity if scene.has_heat else 1
+        for name, shape, values in (
+            ("position", (capacity, 4), scene.position),
+            ("velocity", (capacity, 12), scene.velocity),
+            ("temperature", (heat,), scene.temperature if scene.has_heat else None),
+            ("viscosity", (heat,), None),
+        ):
+            self.arrays[name] = self._filled(shape, values)
+            self.other[name] = zeros(shape, np.float32)
+        for side in (self.arrays, self.other):
+            side["effect_position"] = zeros((effects, 4), np.float32)
+            side["effect_velocity"] = zeros((effects, 4), np.float32)
+            side["effect_kind"] = zeros(effects, np.int32)
+            side["effect_temperature"] = zeros(effects, np.float32)
+        self.make_room(self.block_capacity)
+
+    # --- What kernels are handed ----------------------------------------------------------------------
+
+    @property
+    def double_names(self) -> tuple[str, ...]:
+        """Particles' double buffers that are in use."""
+        return DOUBLE if self.scene.has_heat else DOUBLE[:2]
+
+    def argument(self, name: str) -> DeviceArray | int | np.float32:
+        """What stands for a kernel's argument: of a double buffer the side to read, or the one to write."""
+        if name in self.scalars:
+            return self.scalars[name]
+        base, _, role = name.rpartition("_")
+        return (self.other if role == "out" and base in self.other else self.arrays)[base]
+
+    def swap(self, names: Iterable[str]) -> None:
+        """What was written is read from here on."""
+        for name in names:
+            self.arrays[name], self.other[name] = self.other[name], self.arrays[name]
+
+    def make_room(self, blocks: int) -> None:
+        """Allocate what an active block needs, for ``blocks`` of them; nothing in it outlives a substep."""
+        backend, zeros = self.backend, self.backend.zeros
+        self.block_capacity = blocks
+        self.arrays["block_id"] = zeros(blocks, np.int32)
+        self.arrays["cell_start"] = zeros(blocks * k.BLOCK_NODES + 1, np.int32)
+        self.arrays["arena"] = zeros(blocks * k.ARENA_WORDS, np.int32)
+        self.arrays["node"] = zeros((blocks, k.BLOCK_NODES, 4), np.float32)
+        self.arrays["peak"] = zeros((blocks + 1, PEAK_WORDS), np.float32)
+        if backend.is_gpu:
+            scratch = device_scratch_words()
+        else:
+            scratch = scratch_words(max(1, self.scene.particle_capacity), blocks, backend.threads or 1)
+        self.arrays["scratch"] = zeros(scratch, np.int32)
+
+    def _filled(self, shape: tuple[int, ...], values: np.ndarray | None) -> DeviceArray:
+        """A device array of ``shape`` that begins with ``values``."""
+        if values is None or self.scene.initial_count == 0:
+            return self.backend.zeros(shape, np.float32)
+        if values.shape == shape:
+            return self.backend.array(values)
+        whole = np.zeros(shape, np.float32)
+        whole[: len(values)] = values
+        return self.backend.array(whole)
+
+    # --- What is read back ----------------------------------------------------------------------------
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of all arrays."""
+        held = {id(array): int(array.nbytes) for array in (*self.arrays.values(), *self.other.values())}
+        return sum(held.values())
+
+    def counts(self) -> np.ndarray:
+        """int32[COUNT_WORDS] on the host."""
+        return self.backend.host(self.arrays["counts"])
+
+    def digest(self, frame: int) -> str:
+        """SHA-256 of everything that the frame after ``frame`` and the picture follow from."""
+        host, counts = self.backend.host, self.counts()
+        particles, effects = int(counts[k.COUNT_PARTICLES]), int(counts[k.COUNT_EFFECTS])
+        digest = hashlib.sha256(np.array([frame, particles, effects], "<i8").tobytes())
+        for names, length in ((self.double_names, particles), (EFFECTS, effects)):
+            for name in names:
+                digest.update(np.ascontiguousarray(host(self.arrays[name][:length])).tobytes())
+        return digest.hexdigest()
+
+    def copy(self, particle_count: int) -> dict[str, np.ndarray]:
+        """Host copies of the living particles and effects, and of what the next substep is chosen by."""
+        host = self.backend.host
+        lengths = self._kept_lengths(self.counts(), particle_count)
+        return {name: np.array(host(self.arrays[name][:length])) for name, length in lengths.items()}
+
+    def put_back(self, copy: HostState, particle_count: int) -> None:
+        """Overwrite by a copy, for which there is room. Raises KeyError or ValueError when it is another scene's."""
+        lengths = self._kept_lengths(copy["counts"], particle_count)
+        for name, length in lengths.items():
+            values, array = copy[name], self.arrays[name]
+            fits = values.dtype == array.dtype and values.shape == (length, *array.shape[1:]) and length <= len(array)
+            if not fits:
+                raise ValueError(f"the state of another scene: {name}")
+        for name in lengths:
+            self.backend.fill(self.arrays[name], copy[name])
+
+    def _kept_lengths(self, counts: np.ndarray, particle_count: int) -> dict[str, int]:
+        """Rows of each array that a copy is made of."""
+        return {
+            **dict.fromkeys(KEPT_WITH_HEAT if self.scene.has_heat else KEPT, particle_count),
+            **dict.fromkeys(EFFECTS, int(counts[k.COUNT_EFFECTS])),
+            "peak": int(
+                counts[k.COUNT_BLOCKS]
+            ),  # of the last substep, from which the next one's length and scale follow
+            "counts": k.COUNT_WORDS,
+            "step": k.STEP_WORDS,
+        }
+
+
+def _chunks(number: int) -> int:
+    return (number + CHUNK - 1) // CHUNK
