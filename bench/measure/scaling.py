@@ -14,7 +14,7 @@ from bench.backend.numba_cpu import NumbaBackend
 from bench.pipeline.render import Renderer
 from bench.pipeline.scene.blocks_of_water import box_points, water_scene
 from bench.pipeline.scene.build import Scene, build_scene
-from bench.pipeline.scene.sizing import COURANT
+from bench.pipeline.scene.needs import COURANT, simulation_bytes
 from bench.pipeline.simulate import Simulation
 from bench.record.statistics import median
 from bench.shot.load import load_shot
@@ -53,7 +53,7 @@ class Memory:
     """Memory of a simulation of water."""
 
     particles: int
-    stated_bytes: int  # by Simulation.memory_bytes
+    stated_bytes: int  # by ``simulation_bytes``
     arrays_bytes: int  # sum of its arrays
     resident_bytes: int | None  # what the process grew by while it was made and run
 
@@ -115,7 +115,7 @@ def particles(threads: int | None) -> tuple[Growth, Memory]:
         large_s,
     )
     held = sum(array.nbytes for array in _arrays(large))
-    stated = Simulation.memory_bytes(large.scene, large.backend.threads or 1)
+    stated = simulation_bytes(large.scene, large.backend.threads)
     return growth, Memory(large.scene.initial_count, stated, held, grown if grown > 0 else None)
 
 

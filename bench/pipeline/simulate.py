@@ -17,12 +17,12 @@ from bench.backend.protocol import Backend
 from bench.base.errors import CheckFailed
 from bench.pipeline.emission import Source
 from bench.pipeline.scene.build import Scene
-from bench.pipeline.scene.sizing import (
+from bench.pipeline.scene.needs import (
     BLOCK_RESERVE,
     block_capacity,
     block_count,
     heat_steps,
-    memory_bytes,
+    sort_scratch_words,
     substep_count,
 )
 from kernels.base import constants as k
@@ -33,7 +33,6 @@ from kernels.heat import mpm_heat_conduct, mpm_heat_g2p, mpm_heat_grid, mpm_heat
 from kernels.heat.mpm_heat_p2g import ARENA_INT64
 from kernels.mpm import mpm_control, mpm_emit, mpm_g2p, mpm_grid, mpm_key, mpm_p2g, mpm_sort
 from kernels.mpm.mpm_common import PEAK_SPEED_X, PEAK_SPEED_Z, PEAK_WORDS
-from kernels.mpm.mpm_sort import device_scratch_words, scratch_words
 
 F32 = np.float32
 BLOCK_GROW_AT = 0.75  # share of the room for blocks that is in use when it grows
@@ -178,11 +177,6 @@ class Simulation:
     @property
     def effect_temperature(self) -> Any:
         return self._arrays["effect_temperature"]
-
-    @staticmethod
-    def memory_bytes(scene: Scene, threads: int = 1) -> int:
-        """Bytes that the arrays of a simulation of ``scene`` take at its start."""
-        return memory_bytes(scene, threads)
 
     def state_digest(self) -> str:
         """SHA-256 of everything that the next frame and the picture follow from."""
@@ -382,8 +376,8 @@ class Simulation:
         self._arrays["arena"] = zeros(blocks * k.ARENA_WORDS, np.int32)
         self._arrays["node"] = zeros((blocks, k.BLOCK_NODES, 4), np.float32)
         self._arrays["peak"] = zeros((blocks + 1, PEAK_WORDS), np.float32)
-        scratch = scratch_words(max(1, self.scene.particle_capacity), blocks, threads) if threads else 0
-        self._arrays["scratch"] = zeros(scratch or device_scratch_words(), np.int32)
+        scratch = sort_scratch_words(max(1, self.scene.particle_capacity), blocks, threads)
+        self._arrays["scratch"] = zeros(scratch, np.int32)
 
 
 def _chunks(number: int) -> int:

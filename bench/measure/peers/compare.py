@@ -23,7 +23,7 @@ from bench.backend.numba_cpu import NumbaBackend
 from bench.base.errors import CheckFailed, Unavailable
 from bench.measure.peers.protocol import Peer
 from bench.pipeline.scene.blocks_of_water import water_scene
-from bench.pipeline.scene.sizing import COURANT
+from bench.pipeline.scene.needs import COURANT
 from bench.pipeline.simulate import Simulation
 from bench.record.statistics import median
 from kernels.base import constants as k

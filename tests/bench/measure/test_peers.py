@@ -44,7 +44,7 @@ def test_our_cube_is_theirs() -> None:
     assert np.allclose(low, 0.15, atol=1e-3) and np.allclose(high, 0.55, atol=1e-3)
     bulk = float(scene.material[k.MATERIAL_BULK_MODULUS])
     assert math.sqrt(7 * bulk / float(scene.material[k.MATERIAL_DENSITY])) == pytest.approx(math.sqrt(400.0))
-    from bench.pipeline.scene.sizing import substep_count
+    from bench.pipeline.scene.needs import substep_count
 
     assert substep_count(scene, scene.speed_limit_m_per_s) == peers.SUBSTEPS
 
