@@ -61,11 +61,8 @@ def command(shots: tuple[str, ...], results: Path | None, as_json: bool) -> None
 
 
 def memory_text(need: Estimate) -> str:
-    """Memory on each back-end; one figure where all need the same."""
-    sizes = {name: units.byte_size(size) for name, size in need.memory_bytes.items()}
-    if len(set(sizes.values())) == 1:
-        return next(iter(sizes.values()))
-    return ", ".join(f"{name} {size}" for name, size in sizes.items())
+    """Memory of a shot: the same on each back-end."""
+    return units.byte_size(next(iter(need.memory_bytes.values())))
 
 
 def frame_s(shot: Shot, need: Estimate, records: list[Record]) -> float | None:

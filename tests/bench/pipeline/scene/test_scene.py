@@ -182,7 +182,6 @@ def test_bytes_of_a_simulation_are_what_it_allocates(
 def test_bytes_of_a_picture_are_what_it_allocates(scenes: dict[str, Scene], name: str) -> None:
     """Before there are bricks: they are made room for picture by picture."""
     from bench.pipeline.render import Renderer
-    from bench.pipeline.surface import Surface
 
     scene, ledger = scenes[name], Ledger()
     Renderer(scene, ledger)  # type: ignore[arg-type]
@@ -192,10 +191,9 @@ def test_bytes_of_a_picture_are_what_it_allocates(scenes: dict[str, Scene], name
     stated = needs.picture_bytes(room, needs.PictureRoom(math.prod(scene.cells), brick_cells, 0.0, pixels))
     stated += 2 * scene.terrain.nbytes  # one is the simulation's
     assert stated == pytest.approx(ledger.total_bytes, rel=0.03)
-    # A brick of the surface: its values twice, and where it is
-    surface, before = Surface(scene, ledger), ledger.total_bytes  # type: ignore[arg-type]
-    surface._room("surface", 100)
-    assert ledger.total_bytes - before == 100 * (needs.BRICK_BYTES + 4)
+    # A brick more: the values of 9^3 nodes, twice
+    more = needs.picture_bytes(room, needs.PictureRoom(math.prod(scene.cells), brick_cells, 1.0, pixels))
+    assert more + 2 * scene.terrain.nbytes - stated == 2 * 729 * 2 * 4
 
 
 @pytest.mark.parametrize("name", ALL)
