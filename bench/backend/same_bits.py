@@ -47,14 +47,26 @@ def _unequal(
         assert isinstance(found, np.ndarray), name
         if name in kernel.summed:
             expected, found = expected.sum(axis=0), found.sum(axis=0)
-        if any_nan and expected.dtype == np.float32:
-            expected, found = (np.where(np.isnan(array), np.float32(np.nan), array) for array in (expected, found))
+        if any_nan:
+            expected, found = _one_nan(expected), _one_nan(found)
         if _equal_bits(expected, found):
             continue
         may_change_places = name in kernel.unordered and expected.shape == found.shape
         if may_change_places and _equal_bits(in_order(expected), in_order(found)):
             continue
         yield name, expected, found
+
+
+def unequal_elements(a: np.ndarray, b: np.ndarray, any_nan: bool = False) -> np.ndarray:
+    """bool, of the arrays' shape: which elements differ in a bit."""
+    if any_nan:
+        a, b = _one_nan(a), _one_nan(b)
+    return np.asarray(_bits(a) != _bits(b))
+
+
+def _one_nan(array: np.ndarray) -> np.ndarray:
+    """The array with the same bits in every NaN."""
+    return np.where(np.isnan(array), np.float32(np.nan), array) if array.dtype == np.float32 else array
 
 
 def _bits(array: np.ndarray) -> np.ndarray:
@@ -78,7 +90,7 @@ def _in_words(unordered: bool, expected: np.ndarray, found: np.ndarray) -> str:
         return f"expected {expected.dtype}{expected.shape}, found {found.dtype}{found.shape}"
     if unordered:
         return "its rows differ"
-    at = np.flatnonzero(_bits(expected) != _bits(found))
+    at = np.flatnonzero(unequal_elements(expected, found))
     place = tuple(int(n) for n in np.unravel_index(int(at[0]), expected.shape))
     return f"{len(at)} of {expected.size} differ, the first at {place}: {expected[place]!r} became {found[place]!r}"
 

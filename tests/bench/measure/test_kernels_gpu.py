@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from bench.backend.same_bits import differences
 from bench.measure import kernels as kernel_bench
 from bench.measure import kernels_gpu
 from bench.measure.kernels import KernelTable, document
@@ -87,25 +85,3 @@ def test_a_rate_above_a_roof_of_the_device_is_a_problem() -> None:
     assert measured.too_good(roofs) == "claims 2.00 x the rate of shared additions"
     assert measured.binding(roofs) == ("rate of shared additions", 2.0)
     assert document(measured, roofs)["problem"] == "claims 2.00 x the rate of shared additions"
-
-
-def test_differences_know_what_may_change_places() -> None:
-    kernel = dataclasses.replace(KEY, unordered=("rows_out",), summed=("sums_out",), scratch=("scratch",))
-    want = {
-        "rows_out": np.array([[1, 2], [3, 4]]),
-        "sums_out": np.array([1, 2]),
-        "scratch": np.zeros(2),
-        "n": 3,
-        "plain_out": np.zeros(2, np.float32),
-    }
-    got = {**want, "rows_out": want["rows_out"][::-1].copy(), "sums_out": np.array([3, 0]), "scratch": np.ones(2)}
-    assert differences(kernel, want, got) == []
-    got["plain_out"] = np.array([0.0, -0.0], np.float32)
-    assert differences(kernel, want, got) == [
-        "plain_out: 1 of 2 differ, the first at (1,): np.float32(0.0) became np.float32(-0.0)"
-    ]
-    nan = np.array([0x7FFFFFFF, 0xFFC00000], np.uint32).view(np.float32)
-    assert differences(kernel, {"plain_out": nan}, {"plain_out": nan[::-1].copy()}, any_nan=True) == []
-    assert differences(kernel, {"plain_out": nan}, {"plain_out": nan[::-1].copy()})[0].startswith("plain_out: 2 of 2")
-    got["rows_out"] = want["rows_out"] + 1
-    assert differences(kernel, want, got)[0] == "rows_out: its rows differ"
