@@ -94,7 +94,7 @@ class CupyBackend:
             khz = attributes.get("ClockRate")
             self.clock_max_hz: float | None = float(khz) * 1e3 if khz else None
             properties = self._cuda.runtime.getDeviceProperties(device)
-            self.device_name: str | None = _text(properties["name"])
+            self.device_name = _text(properties["name"])
             self.bus_id = str(self._cuda.runtime.deviceGetPCIBusId(device))
             self._stream = self._cuda.Stream(non_blocking=True)
             self._stream.use()

@@ -13,10 +13,11 @@ import numpy as np
 from bench.backend.numba_cpu import NumbaBackend
 from bench.backend.protocol import Backend
 from bench.check import tracer
-from bench.pipeline.scene.blocks_of_water import box_points, water_scene
+from bench.pipeline.scene.blocks_of_water import DENSITY_KG_PER_M3, box_points, water_scene
 from bench.pipeline.scene.build import Scene
 from bench.pipeline.simulate import Simulation
 from kernels.base import constants as k
+from kernels.mpm.mpm_common import bulk_modulus_pa
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def hydrostatic(backend: Backend) -> Check:
     cell, depth, sound = 0.05, 12, 20.0
     points = box_points((0, 0, 0), (8, 8, depth), cell)
     height = depth * cell
-    bulk = 1000.0 * sound**2 / 7.0
+    bulk = bulk_modulus_pa(DENSITY_KG_PER_M3, sound)
     pressure = 1000.0 * 9.81 * (height - points[:, 2])
     ratio = (1.0 + pressure / bulk) ** (-1.0 / 7.0)
     scene = water_scene(points, (8, 8, 24), cell, volume_ratio=ratio, sound_speed_m_per_s=sound)

@@ -7,22 +7,23 @@ copied afresh before each, outside the clock.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from bench.base.errors import BudgetSpent
+from bench.backend.same_bits import Arguments, different_arrays
+from bench.base.errors import BudgetSpent, UserError
 from bench.measure.roofs import AnyRoofs, Roofs, measure_roofs
 from bench.measure.roofs_gpu import DeviceRoofs
+from bench.record import machine
 from bench.record.statistics import median
 from kernels.base.kernel import Kernel, Traffic
+from kernels.base.registry import all_kernels
 
-Launch = Callable[[dict[str, Any]], tuple[Traffic, float]]  # on copies of the arguments: its traffic, its seconds
+Launch = Callable[[Arguments], tuple[Traffic, float]]  # on copies of the arguments: its traffic, its seconds
 
 SEED = 7
 FIRST_SIZE = 32
@@ -37,7 +38,7 @@ MARGIN = 1.03  # of a rate above a roof: both are measured
 
 
 @dataclass(frozen=True)
-class Measurement:
+class KernelTiming:
     """One kernel alone."""
 
     name: str
@@ -57,6 +58,18 @@ class Measurement:
         """``amount`` a launch as a rate, from the median."""
         return amount / self.median_s if self.median_s else None
 
+    @property
+    def items_per_s(self) -> float | None:
+        return self.per_second(self.traffic.items)
+
+    @property
+    def bytes_per_s(self) -> float | None:
+        return self.per_second(self.traffic.traffic_bytes)
+
+    @property
+    def flop_per_s(self) -> float | None:
+        return self.per_second(self.traffic.flops)
+
     def bandwidth_roof(self, roofs: AnyRoofs) -> float:
         return roofs.memory_bytes_per_s if self.level == "memory" else roofs.cache_bytes_per_s
 
@@ -68,6 +81,10 @@ class Measurement:
             if ratio > MARGIN:
                 return f"claims {ratio:.2f} x the {what}"
         return None
+
+    def problem(self, roofs: AnyRoofs) -> str | None:
+        """Why the kernel, or the claim about it, is wrong; None when all is well."""
+        return self.proof or self.too_good(roofs)
 
     def shares(self, roofs: AnyRoofs, seconds: float) -> dict[str, float]:
         """Share of each roof that a launch of that length reaches."""
@@ -86,30 +103,25 @@ class Measurement:
         return max(self.shares(roofs, self.median_s).items(), key=lambda item: item[1])
 
 
-def fresh(kernel: Kernel, arguments: dict[str, Any]) -> list[Any]:
-    """The arguments in order; a copy of each that the kernel changes."""
+def fresh(kernel: Kernel, arguments: Arguments) -> Arguments:
+    """The arguments in the kernel's order; a copy of each array that it changes."""
     changed = set(kernel.output_names)
-    return [np.copy(arguments[name]) if name in changed else arguments[name] for name in kernel.argument_names]
+    return {name: _copy(arguments[name]) if name in changed else arguments[name] for name in kernel.argument_names}
 
 
-def launch(kernel: Kernel, arguments: list[Any], threads: int) -> float:
-    """Seconds of one launch."""
+def _copy(value: object) -> object:
+    return np.copy(value) if isinstance(value, np.ndarray) else value
+
+
+def launch(kernel: Kernel, arguments: Arguments, threads: int) -> float:
+    """Seconds of one launch; the arguments stand in the kernel's order."""
     import numba
 
+    values = tuple(arguments.values())
     numba.set_num_threads(threads)
     start = time.perf_counter()
-    kernel.cpu(*arguments)
+    kernel.cpu(*values)
     return time.perf_counter() - start
-
-
-def outputs_digest(kernel: Kernel, arguments: list[Any]) -> dict[str, str]:
-    """SHA-256 of every array that the kernel wrote; scratch space holds no result."""
-    written = {
-        name: np.sort(value, axis=None) if name in kernel.unordered else np.ascontiguousarray(value)
-        for name, value in zip(kernel.argument_names, arguments)
-        if name in kernel.output_names and not name.startswith("scratch")
-    }
-    return {name: hashlib.sha256(value.tobytes()).hexdigest() for name, value in written.items()}
 
 
 def many_threads(threads: int | None) -> int:
@@ -119,25 +131,24 @@ def many_threads(threads: int | None) -> int:
     return max(threads or 1, min(2, int(numba.config.NUMBA_NUM_THREADS)))  # type: ignore[attr-defined]
 
 
-def disagreement(kernel: Kernel, arguments: dict[str, Any], threads: int) -> str | None:
+def disagreement(kernel: Kernel, arguments: Arguments, threads: int) -> str | None:
     """Names of the outputs that one thread and ``threads`` (at least two, where there are two) write differently."""
-    many, digests = many_threads(threads), []
+    many, written = many_threads(threads), []
     for count in (1, many):
-        written = fresh(kernel, arguments)
-        launch(kernel, written, count)
-        digests.append(outputs_digest(kernel, written))
-    different = [name for name in digests[0] if digests[0][name] != digests[1][name]]
+        written.append(fresh(kernel, arguments))
+        launch(kernel, written[-1], count)
+    different = different_arrays(kernel, *written)
     return f"{', '.join(different)} differ between 1 and {many} threads" if different else None
 
 
-def traffic_after(kernel: Kernel, arguments: dict[str, Any], threads: int) -> tuple[Traffic, float]:
+def traffic_after(kernel: Kernel, arguments: Arguments, threads: int) -> tuple[Traffic, float]:
     """Traffic of one launch, and its seconds."""
     written = fresh(kernel, arguments)
     seconds = launch(kernel, written, threads)
-    return kernel.traffic(**dict(zip(kernel.argument_names, written))), seconds
+    return kernel.traffic(**written), seconds
 
 
-def make_example(kernel: Kernel, size: int) -> dict[str, Any]:
+def make_example(kernel: Kernel, size: int) -> Arguments:
     return kernel.example(np.random.default_rng(SEED), size)
 
 
@@ -149,7 +160,7 @@ def grown_example(
     example_long_s: float = EXAMPLE_LONG_S,
     size_max: int = SIZE_MAX,
     left_s: Callable[[], float] = lambda: math.inf,
-) -> tuple[int, dict[str, Any], Traffic, float]:
+) -> tuple[int, Arguments, Traffic, float]:
     """(size, arguments, traffic, seconds) of an example whose launch moves ``target_bytes``, or is long enough.
 
     Raises BudgetSpent before a step that is longer than the time left.
@@ -171,7 +182,7 @@ def grown_example(
         example_s, arguments = _timed_example(kernel, size)
 
 
-def _timed_example(kernel: Kernel, size: int) -> tuple[float, dict[str, Any]]:
+def _timed_example(kernel: Kernel, size: int) -> tuple[float, Arguments]:
     start = time.perf_counter()
     arguments = make_example(kernel, size)
     return time.perf_counter() - start, arguments
@@ -183,10 +194,10 @@ def measure_kernel(
     llc_bytes: int,
     size: int | None = None,
     left_s: Callable[[], float] = lambda: math.inf,
-) -> Measurement:
+) -> KernelTiming:
     """Prove and time one kernel, at ``size`` or where memory is what it works in. Raises BudgetSpent."""
 
-    def launched(arguments: dict[str, Any]) -> tuple[Traffic, float]:
+    def launched(arguments: Arguments) -> tuple[Traffic, float]:
         return traffic_after(kernel, arguments, threads)
 
     if size is None:
@@ -206,7 +217,7 @@ def measure_kernel(
         copies = fresh(kernel, arguments)
         sweep += 1  # drives what was just copied out of the cache: nothing is kept between launches
         samples.append(launch(kernel, copies, threads))
-    return Measurement(kernel.name, kernel.item, threads, size, traffic, level, tuple(samples), proof)
+    return KernelTiming(kernel.name, kernel.item, threads, size, traffic, level, tuple(samples), proof)
 
 
 def measure_against(
@@ -215,7 +226,7 @@ def measure_against(
     roofs: Roofs,
     size: int | None = None,
     left_s: Callable[[], float] = lambda: math.inf,
-) -> tuple[Measurement, Roofs]:
+) -> tuple[KernelTiming, Roofs]:
     """One kernel and the roofs that it is held against: a busy machine may have lowered them, so only a claim that
     stands twice is above one. Raises BudgetSpent.
     """
@@ -227,11 +238,10 @@ def measure_against(
     return found, roofs
 
 
-def document(found: Measurement, roofs: AnyRoofs) -> dict[str, Any]:
+def document(found: KernelTiming, roofs: AnyRoofs) -> dict[str, object]:
     """One kernel for ``--json``."""
     traffic = found.traffic
     binding = found.binding(roofs)
-    rate, flop_rate = found.per_second(traffic.traffic_bytes), found.per_second(traffic.flops)
     return {
         "kernel": found.name,
         "item": found.item,
@@ -243,15 +253,59 @@ def document(found: Measurement, roofs: AnyRoofs) -> dict[str, Any]:
         "atomics": traffic.atomics,
         "level": found.level,
         "verified": found.proof is None,
-        "problem": found.proof or found.too_good(roofs),
+        "problem": found.problem(roofs),
         "median_s": found.median_s,
         "samples_s": list(found.samples_s),
-        "items_per_s": found.per_second(traffic.items),
-        "bytes_per_s": rate,
-        "flop_per_s": flop_rate,
-        "copy_bandwidth_ratio": rate / roofs.copy_bytes_per_s if rate is not None else None,
-        "level_bandwidth_ratio": rate / found.bandwidth_roof(roofs) if rate is not None else None,
+        "items_per_s": found.items_per_s,
+        "bytes_per_s": found.bytes_per_s,
+        "flop_per_s": found.flop_per_s,
+        "copy_bandwidth_ratio": part_of(found.bytes_per_s, roofs.copy_bytes_per_s),
+        "level_bandwidth_ratio": part_of(found.bytes_per_s, found.bandwidth_roof(roofs)),
         "binding_roof": binding[0] if binding else None,
         "binding_ratio": binding[1] if binding else None,
-        "fma_rate_ratio": flop_rate / roofs.fma_flop_per_s if flop_rate is not None else None,
+        "fma_rate_ratio": part_of(found.flop_per_s, roofs.fma_flop_per_s),
     }
+
+
+def part_of(rate: float | None, roof: float) -> float | None:
+    """A rate as a share of a roof; None where the rate is unknown."""
+    return rate / roof if rate is not None else None
+
+
+@dataclass(frozen=True)
+class KernelTable:
+    """Kernels timed one after the other on one machine."""
+
+    timings: tuple[KernelTiming, ...]
+    roofs: AnyRoofs  # that all of them are held against
+
+    def document(self) -> dict[str, object]:
+        """For ``--json``."""
+        rows = [document(one, self.roofs) for one in self.timings]
+        return {"machine": machine.describe(), **self.roofs.where, "roofs": self.roofs.document(), "kernels": rows}
+
+    def problems(self) -> list[str]:
+        """A line for each kernel that is proved wrong, or whose claim is."""
+        found = [(one.name, one.problem(self.roofs)) for one in self.timings]
+        return [f"{name}: {problem}" for name, problem in found if problem]
+
+
+def time_kernels(kernels: Sequence[Kernel], threads: int, size: int | None, tell: Callable[[str], None]) -> KernelTable:
+    """Prove and time kernels on the CPU. ``tell`` is told what is being done."""
+    tell("measuring copy bandwidth and multiply-add rate")
+    roofs = measure_roofs(threads)
+    timings = []
+    for kernel in kernels:
+        tell(f"{kernel.name}: compiling, proving, timing")
+        found, roofs = measure_against(kernel, threads, roofs, size)
+        timings.append(found)
+    return KernelTable(tuple(timings), roofs)
+
+
+def chosen_kernels(names: Sequence[str]) -> list[Kernel]:
+    """The kernels of these names; every one where none is named. Raises UserError."""
+    known = all_kernels()
+    for name in names:
+        if name not in known:
+            raise UserError(f"{name[:60]!r}: expected a kernel, one of {', '.join(known)}")
+    return [known[name] for name in names or known]

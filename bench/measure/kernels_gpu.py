@@ -1,6 +1,6 @@
 """Every kernel alone on a GPU: proved equal to the CPU's to the last bit, then timed by the device's own clock.
 
-Examples grow as ``kernel_bench`` says, against the second-level cache. What a launch changes is copied afresh before
+Examples grow as ``kernels`` says, against the second-level cache. What a launch changes is copied afresh before
 each, outside the clock; a kernel that works in memory finds the cache full of something else, one that works in cache
 finds it warm. Not yet run on a GPU.
 """
@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
-from bench.backend.same_bits import differences, held_by, on_cpu, on_device
+from bench.backend.cupy_gpu import CupyBackend
+from bench.backend.protocol import Backend
+from bench.backend.same_bits import Arguments, differences, held_by, on_cpu, on_device
 from bench.backend.sm_clock import throttled
 from bench.measure.kernels import (
     MEMORY_FACTOR,
@@ -21,17 +22,20 @@ from bench.measure.kernels import (
     ROUNDS_MIN,
     SIZE_MAX,
     TIMED_S,
-    Measurement,
+    KernelTable,
+    KernelTiming,
     grown_example,
     make_example,
 )
+from bench.measure.roofs_gpu import measure_device_roofs
 from kernels.base.kernel import Kernel, Traffic
+from kernels.base.registry import all_kernels
 
 LONG_S = 0.02  # a launch that takes this long is not grown: the CPU has to do the same, for the proof
 EXAMPLE_LONG_S = 2.0  # nor one whose example takes this long to make
 
 
-def prove(kernel: Kernel, backend: Any, sizes: Sequence[int], threads: int) -> list[str]:
+def prove(kernel: Kernel, backend: Backend, sizes: Sequence[int], threads: int) -> list[str]:
     """What differs between the CPU and the device on examples of several sizes, a line each; none when all is equal."""
     lines = []
     for size in sizes:
@@ -42,7 +46,7 @@ def prove(kernel: Kernel, backend: Any, sizes: Sequence[int], threads: int) -> l
     return lines
 
 
-def _launch(kernel: Kernel, backend: Any, held: dict[str, Any]) -> float:
+def _launch(kernel: Kernel, backend: CupyBackend, held: Arguments) -> float:
     """Seconds of one launch on the device."""
     values = [held[name] for name in kernel.argument_names]
     before = backend.clock()
@@ -50,7 +54,7 @@ def _launch(kernel: Kernel, backend: Any, held: dict[str, Any]) -> float:
     return float(backend.clock() - before)
 
 
-def _traffic(kernel: Kernel, arguments: dict[str, Any], backend: Any) -> tuple[Traffic, float]:
+def _traffic(kernel: Kernel, arguments: Arguments, backend: CupyBackend) -> tuple[Traffic, float]:
     """Traffic of one launch, and its seconds."""
     held = held_by(backend, arguments)
     seconds = _launch(kernel, backend, held)
@@ -60,18 +64,18 @@ def _traffic(kernel: Kernel, arguments: dict[str, Any], backend: Any) -> tuple[T
 
 def measure_on_device(
     kernel: Kernel,
-    backend: Any,
+    backend: CupyBackend,
     threads: int,
     size: int | None = None,
     size_max: int = SIZE_MAX,
     left_s: Callable[[], float] = lambda: math.inf,
-) -> Measurement:
+) -> KernelTiming:
     """Prove and time one kernel on a CupyBackend, at ``size`` or where memory is what it works in.
 
     Raises BudgetSpent before a step that is longer than the time left.
     """
 
-    def launched(arguments: dict[str, Any]) -> tuple[Traffic, float]:
+    def launched(arguments: Arguments) -> tuple[Traffic, float]:
         return _traffic(kernel, arguments, backend)
 
     if size is None:
@@ -84,15 +88,16 @@ def measure_on_device(
     traffic = kernel.traffic(**want)
     level = "memory" if traffic.traffic_bytes >= MEMORY_FACTOR * backend.l2_bytes else "cache"
     samples = () if found else tuple(_rounds(kernel, backend, arguments, level))
-    return Measurement(kernel.name, kernel.item, threads, size, traffic, level, samples, "; ".join(found) or None)
+    return KernelTiming(kernel.name, kernel.item, threads, size, traffic, level, samples, "; ".join(found) or None)
 
 
-def _rounds(kernel: Kernel, backend: Any, arguments: dict[str, Any], level: str) -> list[float]:
+def _rounds(kernel: Kernel, backend: CupyBackend, arguments: Arguments, level: str) -> list[float]:
     """Seconds of each launch; throttled ones are done again, a few times."""
     held, pristine = held_by(backend, arguments), {}
     for name in kernel.output_names:
-        if isinstance(arguments[name], np.ndarray):
-            pristine[name] = backend.array(arguments[name])
+        value = arguments[name]
+        if isinstance(value, np.ndarray):
+            pristine[name] = backend.array(value)
     sweep = [backend.zeros(max(1, backend.l2_bytes // 4), np.float32) for _ in range(2 if level == "memory" else 0)]
     clock = backend.sm_clock()
     samples: list[float] = []
@@ -111,3 +116,17 @@ def _rounds(kernel: Kernel, backend: Any, arguments: dict[str, Any], level: str)
             continue
         samples.append(seconds)
     return samples
+
+
+def time_on_device(
+    kernels: Sequence[Kernel], backend: CupyBackend, threads: int, size: int | None, tell: Callable[[str], None]
+) -> KernelTable:
+    """Prove and time kernels on a GPU. ``tell`` is told what is being done."""
+    tell("compiling for the GPU, measuring its roofs")
+    backend.prepare(all_kernels().values())
+    roofs = measure_device_roofs(backend)
+    timings = []
+    for kernel in kernels:
+        tell(f"{kernel.name}: proving, timing")
+        timings.append(measure_on_device(kernel, backend, threads, size))
+    return KernelTable(tuple(timings), roofs)

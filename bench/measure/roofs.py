@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -28,7 +29,7 @@ CHAIN_COUNT = 200_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnyRoofs:
+class AnyRoofs(ABC):
     """What the limits of a CPU and of a GPU have in common: best of the rounds; the raw rates stay beside it."""
 
     llc_bytes: int  # last-level cache that this process sees, or a guess
@@ -40,6 +41,11 @@ class AnyRoofs:
     rates: dict[str, tuple[float, ...]]  # every round
 
     @property
+    @abstractmethod
+    def where(self) -> dict[str, object]:
+        """What they were measured on, for ``--json``."""
+
+    @property
     def memory_bytes_per_s(self) -> float:
         """No counted traffic with memory can be faster."""
         return max(self.copy_bytes_per_s, self.read_bytes_per_s)
@@ -49,15 +55,15 @@ class AnyRoofs:
         """No counted traffic of a working set that stays in cache can be faster."""
         return max(self.cache_copy_bytes_per_s, self.cache_read_bytes_per_s, self.memory_bytes_per_s)
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """For ``--json`` and records."""
         return {**vars(self), "rates": {name: list(values) for name, values in self.rates.items()}}
 
     def raised(self, other: Self) -> Self:
         """The higher of each roof, measured twice."""
         rates = {name: values + other.rates[name] for name, values in self.rates.items()}
-        names = [field.name for field in dataclasses.fields(self) if field.name.endswith("_per_s")]
-        higher = {name: max(getattr(self, name), getattr(other, name)) for name in names}
+        mine, others = vars(self), vars(other)
+        higher = {name: max(mine[name], others[name]) for name in mine if name.endswith("_per_s")}
         return dataclasses.replace(self, rates=rates, **higher)
 
 
@@ -66,6 +72,10 @@ class Roofs(AnyRoofs):
     """Of this machine's CPU."""
 
     threads: int
+
+    @property
+    def where(self) -> dict[str, object]:
+        return {"threads": self.threads}
 
 
 def llc_bytes(root: Path = Path("/sys/devices/system/cpu/cpu0/cache")) -> int:

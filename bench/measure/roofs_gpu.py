@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from bench.backend.cupy_gpu import CupyBackend, LoadedPass
 from bench.measure.roofs import AnyRoofs
 from kernels.base import roof_probe
 
@@ -29,9 +29,13 @@ class DeviceRoofs(AnyRoofs):
     device: str
     shared_adds_per_s: float  # atomic additions to shared memory, without two in one bank
 
+    @property
+    def where(self) -> dict[str, object]:
+        return {"device": self.device}
+
 
 def measure_device_roofs(
-    backend: Any, memory_bytes: int = MEMORY_BYTES, chain_count: int = CHAIN_COUNT, round_s: float = ROUND_S
+    backend: CupyBackend, memory_bytes: int = MEMORY_BYTES, chain_count: int = CHAIN_COUNT, round_s: float = ROUND_S
 ) -> DeviceRoofs:
     """Measure one device, a CupyBackend; a second or two."""
     probes = {name: backend.load_pass("roof_probe", one) for name, one in roof_probe.DEVICE_PASSES.items()}
@@ -68,11 +72,11 @@ def measure_device_roofs(
     )
 
 
-def _bound(backend: Any, probe: Any, *args: Any) -> Callable[[], None]:
+def _bound(backend: CupyBackend, probe: LoadedPass, *args: object) -> Callable[[], None]:
     return lambda: backend.run_pass(probe, *args)
 
 
-def device_rates(backend: Any, work: float, call: Callable[[], None], round_s: float) -> tuple[float, ...]:
+def device_rates(backend: CupyBackend, work: float, call: Callable[[], None], round_s: float) -> tuple[float, ...]:
     """``work`` a second of the device's time, over rounds of as many calls as a round's least time takes."""
 
     def seconds(repeats: int) -> float:

@@ -6,7 +6,6 @@ import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -15,8 +14,9 @@ from bench.pipeline.frame import make_picture
 from bench.pipeline.render import Renderer
 from bench.pipeline.scene.blocks_of_water import box_points, water_scene
 from bench.pipeline.scene.build import Scene, build_scene
-from bench.pipeline.scene.sizing import COURANT
+from bench.pipeline.scene.needs import COURANT, simulation_bytes
 from bench.pipeline.simulate import Simulation
+from bench.record import machine
 from bench.record.statistics import median
 from bench.shot.load import load_shot
 
@@ -28,8 +28,8 @@ SHOT, SIZE = "wave", "S"
 
 
 @dataclass(frozen=True)
-class Growth:
-    """The same thing at two sizes."""
+class Scaling:
+    """What the same thing costs at two sizes."""
 
     what: str
     item: str
@@ -54,7 +54,7 @@ class Memory:
     """Memory of a simulation of water."""
 
     particles: int
-    stated_bytes: int  # by Simulation.memory_bytes
+    stated_bytes: int  # by ``simulation_bytes``
     arrays_bytes: int  # sum of its arrays
     resident_bytes: int | None  # what the process grew by while it was made and run
 
@@ -94,7 +94,7 @@ def _resident_bytes() -> int:
     return int(psutil.Process().memory_info().rss)
 
 
-def particles(threads: int | None) -> tuple[Growth, Memory]:
+def particles(threads: int | None) -> tuple[Scaling, Memory]:
     """Time of a substep, 8 particles a cell, at two sizes in turn; memory of the large one."""
     simulations: list[Simulation] = []
     grown = 0
@@ -107,7 +107,7 @@ def particles(threads: int | None) -> tuple[Growth, Memory]:
     calls = [lambda simulation=simulation: simulation.advance_frame() for simulation in simulations]
     small_s, large_s = (tuple(s / SUBSTEPS for s in samples) for samples in in_turn(calls))
     small, large = simulations
-    growth = Growth(
+    scaling = Scaling(
         "particles x 8, 8 a cell",
         "particle-substep",
         small.scene.initial_count,
@@ -115,11 +115,11 @@ def particles(threads: int | None) -> tuple[Growth, Memory]:
         small_s,
         large_s,
     )
-    stated = Simulation.memory_bytes(large.scene, large.backend.threads or 1)
-    return growth, Memory(large.scene.initial_count, stated, large.held_bytes, grown if grown > 0 else None)
+    stated = simulation_bytes(large.scene, large.backend.threads)
+    return scaling, Memory(large.scene.initial_count, stated, large.held_bytes, grown if grown > 0 else None)
 
 
-def in_turn(calls: Sequence[Callable[[], Any]], rounds: int = ROUNDS) -> list[list[float]]:
+def in_turn(calls: Sequence[Callable[[], object]], rounds: int = ROUNDS) -> list[list[float]]:
     """Seconds of each call, round by round: what disturbs a machine for a while then meets all of them."""
     seconds: list[list[float]] = [[] for _ in calls]
     for _ in range(rounds):
@@ -130,7 +130,7 @@ def in_turn(calls: Sequence[Callable[[], Any]], rounds: int = ROUNDS) -> list[li
     return seconds
 
 
-def pictures(threads: int | None) -> tuple[Growth, Growth]:
+def pictures(threads: int | None) -> tuple[Scaling, Scaling]:
     """Time of tracing a shot's first frame: four times the pixels, and four times the samples."""
     backend = NumbaBackend(threads)
     scene = build_scene(load_shot(SHOT), SIZE)
@@ -146,6 +146,38 @@ def pictures(threads: int | None) -> tuple[Growth, Growth]:
     base_s, pixels_s, samples_s = (tuple(found) for found in in_turn(calls))
     items = small.width * small.height * samples
     return (
-        Growth("pixels x 4", "sample", items, 4 * items, base_s, pixels_s),
-        Growth("samples a pixel x 4", "sample", items, 4 * items, base_s, samples_s),
+        Scaling("pixels x 4", "sample", items, 4 * items, base_s, pixels_s),
+        Scaling("samples a pixel x 4", "sample", items, 4 * items, base_s, samples_s),
     )
+
+
+def disproportions(rows: Sequence[Scaling]) -> list[str]:
+    """A line for each row whose cost does not grow as the work."""
+    return [f"{row.what}: an item costs {row.cost_ratio:.2f} x" for row in rows if not row.proportional]
+
+
+def scaling_document(rows: Sequence[Scaling], memory: Memory, threads: int) -> dict[str, object]:
+    """For ``--json``."""
+    return {
+        "machine": machine.describe(),
+        "threads": threads,
+        "growth": [
+            {
+                "what": row.what,
+                "item": row.item,
+                "small_items": row.small,
+                "large_items": row.large,
+                "small_s": list(row.small_s),
+                "large_s": list(row.large_s),
+                "cost_per_item_ratio": row.cost_ratio,
+                "proportional": row.proportional,
+            }
+            for row in rows
+        ],
+        "memory": {
+            "particles": memory.particles,
+            "stated_bytes": memory.stated_bytes,
+            "arrays_bytes": memory.arrays_bytes,
+            "resident_bytes": memory.resident_bytes,
+        },
+    }

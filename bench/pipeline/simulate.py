@@ -14,7 +14,7 @@ from bench.base.errors import CheckFailed
 from bench.pipeline.emission import Source
 from bench.pipeline.frame import Fluid, FrameWork, HostState
 from bench.pipeline.scene.build import Scene
-from bench.pipeline.scene.sizing import BLOCK_RESERVE, heat_steps, memory_bytes, substep_count
+from bench.pipeline.scene.needs import BLOCK_RESERVE, heat_steps, substep_count
 from bench.pipeline.state import EFFECTS, State
 from kernels.base import constants as k
 from kernels.base.kernel import Kernel
@@ -95,11 +95,6 @@ class Simulation:
     def held_bytes(self) -> int:
         """Bytes of all arrays."""
         return self._state.held_bytes
-
-    @staticmethod
-    def memory_bytes(scene: Scene, threads: int = 1) -> int:
-        """Bytes that the arrays of a simulation of ``scene`` take at its start."""
-        return memory_bytes(scene, threads)
 
     # --- The state between two frames ---------------------------------------------------------------
 

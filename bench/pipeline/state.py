@@ -13,11 +13,10 @@ import numpy as np
 from bench.backend.protocol import Backend, DeviceArray
 from bench.pipeline.frame import HostState
 from bench.pipeline.scene.build import Scene
-from bench.pipeline.scene.sizing import block_capacity, block_count
+from bench.pipeline.scene.needs import block_capacity, block_count, sort_scratch_words
 from kernels.base import constants as k
 from kernels.effects.fx_air import CHUNK
 from kernels.mpm.mpm_common import PEAK_WORDS
-from kernels.mpm.mpm_sort import device_scratch_words, scratch_words
 
 F32 = np.float32
 DOUBLE = ("position", "velocity", "temperature", "viscosity")
@@ -115,10 +114,8 @@ class State:
         self.arrays["arena"] = zeros(blocks * k.ARENA_WORDS, np.int32)
         self.arrays["node"] = zeros((blocks, k.BLOCK_NODES, 4), np.float32)
         self.arrays["peak"] = zeros((blocks + 1, PEAK_WORDS), np.float32)
-        if backend.is_gpu:
-            scratch = device_scratch_words()
-        else:
-            scratch = scratch_words(max(1, self.scene.particle_capacity), blocks, backend.threads or 1)
+        threads = None if backend.is_gpu else backend.threads or 1
+        scratch = sort_scratch_words(max(1, self.scene.particle_capacity), blocks, threads)
         self.arrays["scratch"] = zeros(scratch, np.int32)
 
     def _filled(self, shape: tuple[int, ...], values: np.ndarray | None) -> DeviceArray:

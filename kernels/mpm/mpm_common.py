@@ -24,6 +24,8 @@ FOUR = F32(4.0)
 VOLUME_RATIO_MIN = F32(0.5)
 VOLUME_RATIO_MAX = F32(1.01)
 
+STIFFNESS = 7.0  # exponent of the equation of state p = K (J^-7 - 1)
+
 # Words of a row of peaks
 PEAK_SPEED_X, PEAK_SPEED_Y, PEAK_SPEED_Z = 0, 1, 2  # largest |v| component, m/s
 PEAK_GRADIENT = 3  # largest |entry of dv/dx| * dx, m/s
@@ -41,6 +43,11 @@ x_of_four, y_of_four, z_of_four, mass_of_four = (
     make_constant([float(lane % 4 == channel) for lane in range(16)]) for channel in range(4)
 )
 all_x, all_y, all_z = (make_shuffle([i] * 4, 4) for i in range(3))
+
+
+def bulk_modulus_pa(density_kg_per_m3: float, sound_speed_m_per_s: float) -> float:
+    """K of the equation of state, so that sound at rest has its speed."""
+    return density_kg_per_m3 * sound_speed_m_per_s * sound_speed_m_per_s / STIFFNESS
 
 
 @device

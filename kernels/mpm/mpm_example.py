@@ -26,7 +26,7 @@ from kernels.base.constants import (
     WALL_CELLS,
 )
 from kernels.base.registry import kernel_named
-from kernels.mpm.mpm_common import PEAK_WORDS
+from kernels.mpm.mpm_common import PEAK_WORDS, bulk_modulus_pa
 from kernels.mpm.mpm_sort import device_scratch_words, scratch_words
 
 # What a kernel calls an argument, by the name that the state gives it
@@ -100,7 +100,7 @@ def make_arguments(
     state["counts"][COUNT_PARTICLES] = size
     state["counts"][COUNT_BLOCKS] = 0
     state["material"][MATERIAL_DENSITY] = 1000.0
-    state["material"][MATERIAL_BULK_MODULUS] = 1000.0 * sound_speed_m_per_s**2 / 7
+    state["material"][MATERIAL_BULK_MODULUS] = bulk_modulus_pa(1000.0, sound_speed_m_per_s)
     state["material"][MATERIAL_PARTICLE_VOLUME] = volume
     state["force"][FORCE_GRAVITY_Z] = gravity_m_per_s2
     state["step"][STEP_DT] = 0.3 * cell_size_m / sound_speed_m_per_s

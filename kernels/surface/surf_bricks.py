@@ -17,7 +17,6 @@ from kernels.base.common import F32, HALF, ONE, TWO, kernel
 from kernels.base.constants import (
     BRICK_EDGE,
     BRICK_INSIDE,
-    BRICK_NODES,
     BRICK_OUTSIDE,
     PICTURE_CELL,
     PICTURE_FULL,
@@ -27,7 +26,6 @@ from kernels.base.constants import (
     PICTURE_RADIUS,
     PICTURE_VOXEL,
     PICTURE_WORDS,
-    SURFACE_CHANNELS,
     WALL_CONTINUE,
     WALL_CUT,
     WALL_OPEN,
@@ -168,16 +166,6 @@ def picture_parameters(cell_size_m, spacing_m, voxel_m, fog_voxel_m, low, high, 
     fill = (cell / spacing) * (cell / spacing) * (cell / spacing)
     picture[c.PICTURE_FULL] = F32(max(1, round(float(fill) / 4)))
     return picture
-
-
-def surface_memory_bytes(cells, particle_capacity, effect_capacity, surface_bricks, fog_bricks, picture):
-    """Bytes of all arrays of surface and fog with room for so many bricks; cells: of the simulation's box, per axis."""
-    grid = picture_grid(cells, picture).astype(np.int64)
-    tables = 2 * 4 * int(np.prod(grid[:3]) + np.prod(grid[3:]))
-    values = BRICK_NODES * SURFACE_CHANNELS * 4
-    bins = 2 * 4 * (int(np.prod(np.array(cells, np.int64))) + 1) + 4 * max(particle_capacity, effect_capacity)
-    binned = 20 * (particle_capacity + effect_capacity)
-    return tables + bins + binned + surface_bricks * (2 * values + 4) + fog_bricks * (values + 8)
 
 
 def picture_grid(cells, picture):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.backend.same_bits import copied, differences, on_device
+from bench.backend.same_bits import copied, differences, on_device, unequal_elements
 from kernels.base import source
 from kernels.base.constants import COUNT_ERROR
 from kernels.base.kernel import Kernel, Pass
@@ -201,9 +201,9 @@ def wrong_common(want: dict[str, np.ndarray], a: np.ndarray, b: np.ndarray, gpu:
         out = gpu.host(there[2])
     wrong = []
     for name, found in zip(FUNCTIONS, out.reshape(len(FUNCTIONS), -1)):
-        same = (want[name].view(np.uint32) == found.view(np.uint32)) | (np.isnan(want[name]) & np.isnan(found))
-        if not same.all():
-            wrong.append((name, a[~same][:3], b[~same][:3], want[name][~same][:3], found[~same][:3]))
+        at = np.flatnonzero(unequal_elements(want[name], found, any_nan=True))[:3]
+        if at.size:
+            wrong.append((name, a[at], b[at], want[name][at], found[at]))
     return wrong
 
 

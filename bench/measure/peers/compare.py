@@ -15,15 +15,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from bench.backend.numba_cpu import NumbaBackend
+from bench.backend.same_bits import Arguments
 from bench.base.errors import CheckFailed, Unavailable
 from bench.measure.peers.protocol import Peer
 from bench.pipeline.scene.blocks_of_water import water_scene
-from bench.pipeline.scene.sizing import COURANT
+from bench.pipeline.scene.needs import COURANT
 from bench.pipeline.simulate import Simulation
 from bench.record.statistics import median
 from kernels.base import constants as k
@@ -39,6 +39,8 @@ ALBEDO, PHASE, PEAK_PER_M = 0.9, 0.3, 24.0
 HALF_WIDTH = 0.4  # of the picture, at distance 1
 SIGMAS = 5.0  # at which two pictures' means are said to differ
 NO_ROULETTE = 100_000
+
+OURS = "shotmark"  # the name of our side
 
 Tell = Callable[[str], None]
 
@@ -70,6 +72,76 @@ class TraceRow:
     @property
     def efficiency_per_s(self) -> float:
         return 1.0 / (self.mse * (median(self.seconds) or math.inf))
+
+
+@dataclass(frozen=True)
+class Simulations:
+    """Both simulations, with one thread and with several."""
+
+    taichi: str  # its version
+    rows: tuple[SimulationRow, ...]
+
+    def peer_ratio(self, row: SimulationRow) -> float | None:
+        """Of Shotmark's rates to taichi's with the same threads; None of taichi's own."""
+        other = next(r for r in self.rows if r.threads == row.threads and r.name != row.name)
+        ours = row.name == OURS
+        return row.particle_substeps_per_s / other.particle_substeps_per_s if ours else None
+
+    def threads_ratio(self, row: SimulationRow) -> float:
+        """To the same program with one thread."""
+        one = next(r for r in self.rows if r.threads == 1 and r.name == row.name)
+        return row.particle_substeps_per_s / one.particle_substeps_per_s
+
+    def document(self) -> dict[str, object]:
+        """For ``--json``."""
+        return {
+            "taichi": self.taichi,
+            "rows": [
+                {
+                    "name": row.name,
+                    "threads": row.threads,
+                    "samples_s": list(row.seconds),
+                    "particle_substeps_per_s": row.particle_substeps_per_s,
+                    "peer_ratio": self.peer_ratio(row),
+                    "threads_ratio": self.threads_ratio(row),
+                }
+                for row in self.rows
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class Traces:
+    """The tracers on one cloud."""
+
+    mitsuba: str  # its version
+    missing: tuple[str, ...]  # a line for each of its variants that cannot run
+    rows: tuple[TraceRow, ...]
+
+    def peer_ratio(self, row: TraceRow) -> float | None:
+        """Shotmark's efficiency over the row's; None of its own."""
+        ours = next(r for r in self.rows if r.name == OURS)
+        return ours.efficiency_per_s / row.efficiency_per_s if row is not ours else None
+
+    def document(self) -> dict[str, object]:
+        """For ``--json``."""
+        return {
+            "mitsuba": self.mitsuba,
+            "missing": list(self.missing),
+            "rows": [
+                {
+                    "name": row.name,
+                    "threads": row.threads,
+                    "samples_s": list(row.seconds),
+                    "mse": row.mse,
+                    "mean": row.mean,
+                    "mean_error": row.mean_error,
+                    "efficiency_per_s": row.efficiency_per_s,
+                    "peer_ratio": self.peer_ratio(row),
+                }
+                for row in self.rows
+            ],
+        }
 
 
 def need(package: str) -> None:
@@ -108,8 +180,8 @@ def _advance(simulation: Simulation) -> float:
     return seconds
 
 
-def simulations(threads: int, tell: Tell) -> tuple[list[SimulationRow], str]:
-    """Both sides in turn, with one thread and with ``threads``; and the version of taichi."""
+def simulations(threads: int, tell: Tell) -> Simulations:
+    """Both sides in turn, with one thread and with ``threads``."""
     need("taichi")
     rows, version = [], ""
     for count in sorted({1, threads}):
@@ -118,17 +190,17 @@ def simulations(threads: int, tell: Tell) -> tuple[list[SimulationRow], str]:
         simulation = falling_cube(count)
         _advance(simulation)  # loads or compiles, touches memory, sorts for the first time
         with Peer("taichi_mpm3d", count, SUBSTEPS) as peer:
-            version = peer.about["version"]
+            version = str(peer.about["version"])
             if (peer.about["particles"], peer.about["cells"], peer.about["dt_s"]) != (PARTICLES, CELLS, STEP_S):
                 raise Unavailable(f"taichi {version} ships another mpm3d example: {peer.about}")
             peer.ask()
             for number in range(SIMULATION_ROUNDS):
                 tell(f"simulation, {count} threads: round {number + 1} of {SIMULATION_ROUNDS}")
-                theirs.append(float(peer.ask()["seconds"]))
+                theirs.append(peer.seconds())
                 ours.append(_advance(simulation))
         rows.append(SimulationRow("taichi mpm3d", count, tuple(theirs)))
-        rows.append(SimulationRow("shotmark", count, tuple(ours)))
-    return rows, version
+        rows.append(SimulationRow(OURS, count, tuple(ours)))
+    return Simulations(version, tuple(rows))
 
 
 # --- Tracer ---------------------------------------------------------------------------------------------
@@ -147,7 +219,7 @@ def cloud_extinction() -> np.ndarray:
     return found
 
 
-def cloud_arguments(extinction: np.ndarray, width: int) -> dict[str, Any]:
+def cloud_arguments(extinction: np.ndarray, width: int) -> Arguments:
     """The tracer's arguments by name for that cloud under an even sky, seen from -y."""
     arguments = img_trace.example(np.random.default_rng(0), width)
     edge = k.BRICK_EDGE
@@ -170,7 +242,8 @@ def cloud_arguments(extinction: np.ndarray, width: int) -> dict[str, Any]:
     arguments["look_in"][k.LOOK_FOG_PHASE] = PHASE
     camera = arguments["camera_in"]
     camera[k.CAMERA_RIGHT], camera[k.CAMERA_UP + 2] = HALF_WIDTH, HALF_WIDTH
-    arguments |= {
+    return {
+        **arguments,
         "max_depth": MAX_DEPTH,
         "roulette_depth": NO_ROULETTE,
         "grid_in": np.array([1, 1, 1, *[CLOUD_BRICKS] * 3], np.int32),
@@ -178,17 +251,17 @@ def cloud_arguments(extinction: np.ndarray, width: int) -> dict[str, Any]:
         "fog_value_in": fog,
         "fog_majorant_in": fog[:, :, 0].max(axis=1),
     }
-    return arguments
 
 
-def _trace(arguments: dict[str, Any], backend: NumbaBackend, seed: int, samples: int) -> tuple[float, np.ndarray]:
+def _trace(arguments: Arguments, backend: NumbaBackend, seed: int, samples: int) -> tuple[float, np.ndarray]:
     """Seconds and picture (h, w, 3)."""
     given = {**arguments, "seed": seed, "sample_count": samples}
-    given["film_inout"], given["work_inout"] = np.zeros_like(given["film_inout"]), np.zeros_like(given["work_inout"])
+    film, work = (np.zeros_like(arguments[name]) for name in ("film_inout", "work_inout"))
+    given["film_inout"], given["work_inout"] = film, work
     start = time.perf_counter()
     backend.launch(img_trace.KERNEL, *[given[name] for name in img_trace.KERNEL.argument_names])
     seconds = time.perf_counter() - start
-    return seconds, given["film_inout"][..., k.FILM_SUM : k.FILM_SUM + 3] / np.float32(samples)
+    return seconds, film[..., k.FILM_SUM : k.FILM_SUM + 3] / np.float32(samples)
 
 
 def trace_row(name: str, threads: int, seconds: list[float], pictures: list[np.ndarray]) -> TraceRow:
@@ -200,8 +273,8 @@ def trace_row(name: str, threads: int, seconds: list[float], pictures: list[np.n
     return TraceRow(name, threads, tuple(seconds), float(variance.mean()), float(stack.mean()), error)
 
 
-def tracers(threads: int, tell: Tell) -> tuple[list[TraceRow], str, list[str]]:
-    """Both sides in turn; the version of Mitsuba; and one line for each of its variants that cannot run."""
+def tracers(threads: int, tell: Tell) -> Traces:
+    """Both sides in turn, with each of Mitsuba's variants that can run."""
     need("mitsuba")
     extinction = cloud_extinction()
     arguments, backend = cloud_arguments(extinction, WIDTH), NumbaBackend(threads)
@@ -218,10 +291,10 @@ def tracers(threads: int, tell: Tell) -> tuple[list[TraceRow], str, list[str]]:
             theirs: list[np.ndarray] = []
             try:
                 with Peer("mitsuba_volpath", variant, threads, WIDTH, SAMPLES, cloud) as peer:
-                    version = peer.about["version"]
+                    version = str(peer.about["version"])
                     for number in range(TRACE_ROUNDS):
                         tell(f"tracer against {variant}: round {number + 1} of {TRACE_ROUNDS}")
-                        theirs_s.append(float(peer.ask(f"{number + 1} {picture}")["seconds"]))
+                        theirs_s.append(peer.seconds(f"{number + 1} {picture}"))
                         theirs.append(np.load(picture))
                         seconds, made = _trace(arguments, backend, len(ours) + 1, SAMPLES)
                         ours_s.append(seconds)
@@ -232,10 +305,10 @@ def tracers(threads: int, tell: Tell) -> tuple[list[TraceRow], str, list[str]]:
             rows.append(trace_row(f"mitsuba {variant}", threads, theirs_s, theirs))
     if not rows:
         raise Unavailable("; ".join(missing))
-    rows.append(trace_row("shotmark", threads, ours_s, ours))
+    rows.append(trace_row(OURS, threads, ours_s, ours))
     for row in rows[:-1]:
         check_same_picture(row, rows[-1])
-    return rows, version, missing
+    return Traces(version, tuple(missing), tuple(rows))
 
 
 def check_same_picture(theirs: TraceRow, ours: TraceRow) -> None:

@@ -10,14 +10,15 @@ from __future__ import annotations
 import math
 import sys
 import time
-from typing import Any
+from collections.abc import Mapping
+from types import ModuleType
 
 import numpy as np
 
 from bench.measure.peers.protocol import answer
 
 
-def make_scene(mi: Any, cloud: Any, width: int, samples: int) -> Any:
+def make_scene(mi: ModuleType, cloud: Mapping[str, np.ndarray], width: int, samples: int) -> object:
     """The camera, cube and even sky of ``bench.measure.peers.compare.cloud_arguments``."""
     extinction = np.ascontiguousarray(cloud["extinction"].transpose(2, 1, 0)[..., None], np.float32)
     nodes = extinction.shape[0]
@@ -38,7 +39,7 @@ def make_scene(mi: Any, cloud: Any, width: int, samples: int) -> Any:
         },
         "phase": {"type": "hg", "g": float(cloud["phase"])},
     }
-    return mi.load_dict(
+    made: object = mi.load_dict(
         {
             "type": "scene",
             # Russian roulette off: the same work on both sides
@@ -66,6 +67,7 @@ def make_scene(mi: Any, cloud: Any, width: int, samples: int) -> Any:
             },
         }
     )
+    return made
 
 
 def main(variant: str, threads: int, width: int, samples: int, cloud_path: str) -> None:

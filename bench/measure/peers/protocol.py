@@ -9,14 +9,13 @@ import json
 import subprocess
 import sys
 from types import TracebackType
-from typing import Any
 
 from bench.base.errors import Unavailable
 
 MARK = "@shotmark "
 
 
-def answer(**values: Any) -> None:
+def answer(**values: object) -> None:
     """From the peer: one answer."""
     print(f"{MARK}{json.dumps(values)}", flush=True)
 
@@ -41,18 +40,25 @@ class Peer:
         self._process.kill()
         self._process.communicate()
 
-    def ask(self, line: str = "go") -> dict[str, Any]:
+    def ask(self, line: str = "go") -> dict[str, object]:
         """Send a line and wait for the answer."""
         assert self._process.stdin
         self._process.stdin.write(f"{line}\n")
         self._process.stdin.flush()
         return self._read()
 
-    def _read(self) -> dict[str, Any]:
+    def seconds(self, line: str = "go") -> float:
+        """Send a line; the seconds that the answer tells."""
+        found = self.ask(line)["seconds"]
+        if not isinstance(found, float):
+            raise Unavailable(f"{self._name}: expected seconds, it answered {found!r}")
+        return found
+
+    def _read(self) -> dict[str, object]:
         assert self._process.stdout
         for line in self._process.stdout:
             if line.startswith(MARK):
-                found: dict[str, Any] = json.loads(line.removeprefix(MARK))
+                found: dict[str, object] = json.loads(line.removeprefix(MARK))
                 return found
         _, errors = self._process.communicate()
         lines = errors.strip().splitlines() or ["it ended without a word"]

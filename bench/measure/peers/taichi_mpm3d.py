@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 from bench.measure.peers.protocol import answer
 
@@ -37,7 +37,7 @@ def at_128(text: str, threads: int) -> str:
     return text.replace(SIZE_32, "").replace(SIZE_128, SIZE_128.replace("# ", ""))
 
 
-def load(text: str) -> Any:
+def load(text: str) -> ModuleType:
     """Import it from a file of its own: taichi reads the source of its kernels."""
     path = Path(tempfile.mkdtemp(prefix="shotmark-")) / "shipped_mpm3d.py"
     path.write_text(text, encoding="utf-8")

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from bench.pipeline.scene.build import EffectsParams, Scene
+from bench.pipeline.scene.build import EffectsParams, PictureParams, Scene, Three, glow_lut
 from kernels.base import constants as k
+from kernels.mpm.mpm_common import bulk_modulus_pa
 
 PER_EDGE = 2  # particles along a cell's edge
+DENSITY_KG_PER_M3 = 1000.0
 
 
-def box_points(low: tuple[int, int, int], high: tuple[int, int, int], cell_size_m: float) -> np.ndarray:
+def box_points(low: Three, high: Three, cell_size_m: float) -> np.ndarray:
     """Lattice points (n, 3) between two corners in cells, in metres of the domain."""
     spacing = cell_size_m / PER_EDGE
-    axes = [(np.arange(PER_EDGE * (b - a)) + 0.5) * spacing + a * cell_size_m for a, b in zip(low, high)]
+    axes = [(np.arange(round(PER_EDGE * (b - a))) + 0.5) * spacing + a * cell_size_m for a, b in zip(low, high)]
     return np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
+
+
+def water_material(
+    density_kg_per_m3: float, sound_speed_m_per_s: float, viscosity_pa_s: float, particle_volume_m3: float
+) -> np.ndarray:
+    """float32[MATERIAL_WORDS] of a liquid without heat."""
+    material = np.zeros(k.MATERIAL_WORDS, np.float32)
+    material[k.MATERIAL_DENSITY] = density_kg_per_m3
+    material[k.MATERIAL_BULK_MODULUS] = bulk_modulus_pa(density_kg_per_m3, sound_speed_m_per_s)
+    material[k.MATERIAL_VISCOSITY] = viscosity_pa_s
+    material[k.MATERIAL_PARTICLE_VOLUME] = particle_volume_m3
+    return material
 
 
 def water_scene(
@@ -32,7 +44,10 @@ def water_scene(
     viscosity_pa_s: float = 0.0,
     frame_dt_s: float = 1.0 / 24.0,
 ) -> Scene:
-    """Water (1000 kg/m^3) between slip walls; ``cells`` are multiples of 4, velocity is (n, 3) m/s."""
+    """Water (1000 kg/m^3) between slip walls; ``cells`` are multiples of 4.
+
+    ``points`` (n, 3) are in metres of the domain; ``velocity`` is (n, 3) m/s or, with its gradients, (n, 12).
+    """
     count = len(points)
     position = np.ones((count, 4), np.float32)
     position[:, :3] = points + k.WALL_CELLS * cell_size_m
@@ -40,15 +55,11 @@ def water_scene(
         position[:, 3] = volume_ratio
     moving = np.zeros((count, 12), np.float32)
     if velocity is not None:
-        moving[:, :3] = velocity
-    material = np.zeros(k.MATERIAL_WORDS, np.float32)
-    material[k.MATERIAL_DENSITY] = 1000.0
-    material[k.MATERIAL_BULK_MODULUS] = 1000.0 * sound_speed_m_per_s**2 / 7.0
-    material[k.MATERIAL_VISCOSITY] = viscosity_pa_s
-    material[k.MATERIAL_PARTICLE_VOLUME] = (cell_size_m / PER_EDGE) ** 3
+        moving[:, : velocity.shape[1]] = velocity
+    volume = (cell_size_m / PER_EDGE) ** 3
+    material = water_material(DENSITY_KG_PER_M3, sound_speed_m_per_s, viscosity_pa_s, volume)
     force = np.zeros(k.FORCE_WORDS, np.float32)
     force[k.FORCE_GRAVITY_Z] = -gravity_m_per_s2
-    not_used: Any = None
     return Scene(
         shot_name="check",
         title="check",
@@ -76,9 +87,11 @@ def water_scene(
         frame_count=1,
         frame_dt_s=frame_dt_s,
         start_time=0.0,
-        picture=not_used,
-        sky=not_used,
-        look=not_used,
-        glow_lut=not_used,
-        shot=not_used,
+        picture=PictureParams(
+            width=1, height=1, samples=1, voxel_size_m=0.5 * cell_size_m, max_depth=1, seed=0, exposure=0.0
+        ),
+        sky=np.zeros(k.SKY_WORDS, np.float32),
+        look=np.zeros(k.LOOK_WORDS, np.float32),
+        glow_lut=glow_lut(),
+        camera_path=None,
     )

@@ -7,9 +7,7 @@ the velocity that its kind implies (the file's own ``velocity`` is added).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -75,21 +73,21 @@ def _still(p: Points) -> Three:
     return zero, zero, zero
 
 
-def _box(b: Box, p: Points, _: Domain) -> Fill:
+def _box(b: Box, p: Points) -> Fill:
     inside = np.ones(p.x.shape, bool)
     for v, low, high in zip((p.x, p.y, p.z), b.min_m, b.max_m):
         inside &= (v >= low) & (v < high)
     return Fill(inside, np.full(p.x.shape, b.max_m[2]), _still(p))
 
 
-def _sphere(b: Sphere, p: Points, _: Domain) -> Fill:
+def _sphere(b: Sphere, p: Points) -> Fill:
     dx, dy, dz = p.x - b.centre_m[0], p.y - b.centre_m[1], p.z - b.centre_m[2]
     flat2 = dx * dx + dy * dy
     rest = b.radius_m * b.radius_m - flat2
     return Fill(rest > dz * dz, b.centre_m[2] + np.sqrt(np.clip(rest, 0.0, None)), _still(p))
 
 
-def _cylinder(b: Cylinder, p: Points, _: Domain) -> Fill:
+def _cylinder(b: Cylinder, p: Points) -> Fill:
     axis = [t - f for f, t in zip(b.from_m, b.to_m)]
     length2 = axis[0] * axis[0] + axis[1] * axis[1] + axis[2] * axis[2]
     dx, dy, dz = p.x - b.from_m[0], p.y - b.from_m[1], p.z - b.from_m[2]
@@ -107,7 +105,7 @@ def _kaufmann(dx: Array, dy: Array, core: Array | float, swirl: float, updraft: 
     return -angular * dy, angular * dx, updraft / (1.0 + q2 * q2)
 
 
-def _column(b: Column, p: Points, _: Domain) -> Fill:
+def _column(b: Column, p: Points) -> Fill:
     heights = [point[0] for point in b.profile_m]
     foot, top = heights[0], heights[-1]
     h = np.clip((p.z - foot) * (1.0 / (top - foot)), 0.0, 1.0)
@@ -137,7 +135,7 @@ def _chop(p: Points, amplitude: float, wavelength: float, seed: int) -> Array | 
     )
 
 
-def _sea(b: Sea, p: Points, _: Domain) -> Fill:
+def _sea(b: Sea, p: Points) -> Fill:
     surface = b.level_m + _chop(p, b.chop_m, b.chop_wavelength_m, 11) + np.zeros(p.x.shape)
     dx, dy = p.x - b.dip_centre_m[0], p.y - b.dip_centre_m[1]
     q2 = (dx * dx + dy * dy) * (1.0 / (b.dip_radius_m * b.dip_radius_m))
@@ -189,7 +187,7 @@ def _elevation(b: BreakingWave, distance: Array, height: Array) -> Array:
     return height * f * f - b.trough_m * g * g
 
 
-def _flow(b: Flow, p: Points, _: Domain) -> Fill:
+def _flow(b: Flow, p: Points) -> Fill:
     distance, half_width, thickness, ex, ey = along_path(p.x, p.y, b.path_m)
     q = np.clip(distance / half_width, 0.0, 1.0)
     q2 = q * q
@@ -204,20 +202,27 @@ def _flow(b: Flow, p: Points, _: Domain) -> Fill:
     return Fill(inside, p.ground + thick, (speed * ex, speed * ey, np.zeros(p.x.shape)))
 
 
-_KINDS: dict[type, Callable[[Any, Points, Domain], Fill]] = {
-    Box: _box,
-    Sphere: _sphere,
-    Cylinder: _cylinder,
-    Column: _column,
-    Sea: _sea,
-    BreakingWave: _breaking_wave,
-    Flow: _flow,
-}
+def _in_body(body: Body, p: Points, domain: Domain) -> Fill:
+    match body:
+        case Box():
+            return _box(body, p)
+        case Sphere():
+            return _sphere(body, p)
+        case Cylinder():
+            return _cylinder(body, p)
+        case Column():
+            return _column(body, p)
+        case Sea():
+            return _sea(body, p)
+        case BreakingWave():
+            return _breaking_wave(body, p, domain)
+        case Flow():
+            return _flow(body, p)
 
 
 def fill(body: Body, points: Points, domain: Domain) -> Fill:
     """Which points the body holds; never any below the ground."""
-    found = _KINDS[type(body)](body, points, domain)
+    found = _in_body(body, points, domain)
     return Fill(found.inside & (points.z >= points.ground), found.surface, found.velocity)
 
 

@@ -27,6 +27,7 @@ from bench.shot.load import Shot
 from bench.shot.schema import (
     BOUNDARIES,
     BoxCollider,
+    Camera,
     CapsuleCollider,
     CylinderCollider,
     Effects,
@@ -36,6 +37,7 @@ from bench.shot.schema import (
     SphereCollider,
 )
 from kernels.base import constants as k
+from kernels.mpm.mpm_common import bulk_modulus_pa
 
 CFL_SOUND_FACTOR = 10.0  # sound speed over the largest speed, where the shot does not say
 PARTICLES_PER_CELL = 8
@@ -108,12 +110,14 @@ class Scene:
     sky: Array  # float32[SKY_WORDS]
     look: Array  # float32[LOOK_WORDS]
     glow_lut: Array  # float32[GLOW_LUT_SIZE, 3]
-    shot: Shot
+    camera_path: Camera | None  # None in a scene that is only simulated
 
     def camera(self, frame: int) -> Array:
         """float32[CAMERA_WORDS] of a frame (the first frame is 1)."""
+        if self.camera_path is None:
+            raise ValueError(f"{self.shot_name}: a scene without a camera")
         aspect = self.picture.height / self.picture.width
-        return camera_vector(self.shot.file.camera, float(frame), aspect, WALL_CELLS * self.cell_size_m)
+        return camera_vector(self.camera_path, float(frame), aspect, WALL_CELLS * self.cell_size_m)
 
 
 def build_scene(shot: Shot, size: str, seed: int = 0) -> Scene:
@@ -124,7 +128,7 @@ def build_scene(shot: Shot, size: str, seed: int = 0) -> Scene:
     x, y, z = (n + 2 * WALL_CELLS for n in domain_cells(file.domain, chosen))
     field = build_terrain(file.terrain, cell) if file.terrain is not None else None
     sound = sound_speed_m_per_s(file)
-    bulk = file.material.density_kg_per_m3 * sound * sound / 7.0
+    bulk = bulk_modulus_pa(file.material.density_kg_per_m3, sound)
     particles = build_particles(shot, size, field, bulk, seed)
     count = len(particles.position)
     particle_volume = cell * cell * cell / PARTICLES_PER_CELL
@@ -140,7 +144,8 @@ def build_scene(shot: Shot, size: str, seed: int = 0) -> Scene:
         terrain = field.heights + np.float32(offset)
         on = 1 + BOUNDARIES.index(file.terrain.boundary)
         geometry[:] = [field.origin[0] + offset, field.origin[1] + offset, field.spacing, on]
-    walls = [BOUNDARIES.index(getattr(file.domain.walls, f"{a}_{end}")) for a in "xyz" for end in ("min", "max")]
+    w = file.domain.walls
+    walls = [BOUNDARIES.index(side) for side in (w.x_min, w.x_max, w.y_min, w.y_max, w.z_min, w.z_max)]
     emitters = tuple(_emitter(e, offset) for e in file.emitter)
     capacity = count + emitted_count(file, particle_volume)
     if capacity == 0:
@@ -184,7 +189,7 @@ def build_scene(shot: Shot, size: str, seed: int = 0) -> Scene:
         sky=sky_vector(file.light),
         look=look_vector(file, offset, (GLOW_LOW_K, GLOW_HIGH_K)),
         glow_lut=glow_lut(),
-        shot=shot,
+        camera_path=file.camera,
     )
 
 

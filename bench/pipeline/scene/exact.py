@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+Array = np.ndarray  # of any shape and element
 PI = 3.141592653589793
 _U = np.uint32
 _MUL, _ADD = _U(1664525), _U(1013904223)
@@ -188,7 +187,7 @@ def normalised(v: tuple[float, ...] | list[float]) -> list[float]:
     return [a / length for a in v]
 
 
-def sum_products(a: Any, b: Any) -> float:
+def sum_products(a: Sequence[float], b: Sequence[float]) -> float:
     """a . b of short vectors, added in order."""
     total = 0.0
     for x, y in zip(a, b):

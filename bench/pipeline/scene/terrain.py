@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
 from bench.pipeline.scene.exact import Array, fractal_noise, hash4, interpolate, normalised, smooth, unit
 from bench.shot.schema import Terrain
-from bench.shot.shapes import Boulders, Channel, Cone, Noise, Plane, Ramp, Steps
+from bench.shot.shapes import Boulders, Channel, Cone, Noise, Plane, Ramp, Steps, TerrainLayer
 
 NO_TERRAIN = -1.0e30
 CHUNK_POINTS = 1_000_000  # heights that are made at a time; a height depends on its own place only
@@ -34,7 +32,7 @@ def along_path(x: Array, y: Array, path: tuple[tuple[float, float, float, float]
         closer = d < best
         best = np.where(closer, d, best)
         length = float(np.sqrt(length2))
-        values: tuple[Any, ...] = (w0 + (w1 - w0) * t, d0 + (d1 - d0) * t, ex / length, ey / length)
+        values: tuple[Array | float, ...] = (w0 + (w1 - w0) * t, d0 + (d1 - d0) * t, ex / length, ey / length)
         for i, v in enumerate(values):
             out[i] = np.where(closer, v, out[i])
     return (best, *out)
@@ -98,15 +96,23 @@ def _steps(layer: Steps, x: Array, y: Array, h: Array) -> Array:
     return h + layer.sharpness * ((whole + t) * layer.rise_m - h)
 
 
-_LAYERS: dict[type, Callable[[Any, Array, Array, Array], Array]] = {
-    Plane: _plane,
-    Ramp: _ramp,
-    Noise: _noise,
-    Channel: _channel,
-    Cone: _cone,
-    Boulders: _boulders,
-    Steps: _steps,
-}
+def _with_layer(layer: TerrainLayer, x: Array, y: Array, h: Array) -> Array:
+    """Heights ``h`` at (x, y) after a layer."""
+    match layer:
+        case Plane():
+            return _plane(layer, x, y, h)
+        case Ramp():
+            return _ramp(layer, x, y, h)
+        case Noise():
+            return _noise(layer, x, y, h)
+        case Channel():
+            return _channel(layer, x, y, h)
+        case Cone():
+            return _cone(layer, x, y, h)
+        case Boulders():
+            return _boulders(layer, x, y, h)
+        case Steps():
+            return _steps(layer, x, y, h)
 
 
 class HeightField:
@@ -147,6 +153,6 @@ def build_terrain(terrain: Terrain, cell_size_m: float) -> HeightField:
         here = x + np.zeros_like(y), y + np.zeros_like(x)
         h = np.zeros(here[0].shape)
         for layer in terrain.layer:
-            h = _LAYERS[type(layer)](layer, *here, h)
+            h = _with_layer(layer, *here, h)
         heights[start:stop] = h
     return HeightField(heights, terrain.origin_m, spacing)

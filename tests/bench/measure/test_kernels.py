@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from bench.base.errors import BudgetSpent
 from bench.cli.main import main
 from bench.measure.kernels import (
-    Measurement,
+    KernelTiming,
     disagreement,
     document,
     fresh,
@@ -30,7 +30,7 @@ from bench.measure.kernels import (
     traffic_after,
 )
 from bench.measure.roofs import Roofs, llc_bytes, rates_of
-from bench.measure.scaling import Growth
+from bench.measure.scaling import Scaling
 from kernels.base.kernel import Kernel, Traffic
 from kernels.base.registry import all_kernels
 
@@ -74,7 +74,7 @@ def test_arrays_that_are_only_read_stay_as_they_are(name: str) -> None:
     arguments = make_example(kernel, SMALL)
     read = [n for n, v in arguments.items() if isinstance(v, np.ndarray) and n not in kernel.output_names]
     before = {n: arguments[n].copy() for n in read}
-    kernel.cpu(*fresh(kernel, arguments))
+    kernel.cpu(*fresh(kernel, arguments).values())
     for argument in read:
         assert np.array_equal(before[argument], arguments[argument], equal_nan=True), argument
 
@@ -105,6 +105,27 @@ def test_a_result_that_depends_on_threads_is_not_timed() -> None:
     assert document(found, ROOFS)["verified"] is False and document(found, ROOFS)["median_s"] is None
 
 
+def rows_by_task(rows_out: np.ndarray, scratch_inout: np.ndarray, places_out: np.ndarray) -> None:
+    """What each thread did in a row of its own, in places and scratch that depend on their number."""
+    threads = numba.get_num_threads()
+    rows_out[:threads] = 6 // threads
+    scratch_inout[:] = threads
+    places_out[:] = np.roll(np.arange(len(places_out)), threads)
+
+
+def test_threads_are_compared_as_twins_are() -> None:
+    """By what the kernel states: sums, rows in any order, no scratch; by everything where it states nothing."""
+    arguments = {
+        "rows_out": np.zeros((2, 3), np.int32),
+        "scratch_inout": np.zeros(4, np.int32),
+        "places_out": np.zeros(5, np.int32),
+    }
+    plain = make_kernel(rows_by_task)
+    assert disagreement(plain, arguments, 2) == ("rows_out, scratch_inout, places_out differ between 1 and 2 threads")
+    stated = dataclasses.replace(plain, summed=("rows_out",), scratch=("scratch_inout",), unordered=("places_out",))
+    assert disagreement(stated, arguments, 2) is None
+
+
 def test_a_result_that_does_not_is() -> None:
     found = measure_kernel(make_kernel(ones_written), 1, 2**20, size=16)
     assert found.proof is None and len(found.samples_s) >= 5 and found.level == "cache"
@@ -122,7 +143,7 @@ def test_a_result_that_does_not_is() -> None:
 )
 def test_a_rate_above_a_roof_is_a_problem(level: str, traffic_bytes: int, flops: int, problem: str | None) -> None:
     traffic = Traffic(items=1, bytes_read=traffic_bytes, bytes_written=0, flops=flops)
-    said = Measurement("k", "item", 1, 1, traffic, level, (1.0, 1.2), None).too_good(ROOFS)
+    said = KernelTiming("k", "item", 1, 1, traffic, level, (1.0, 1.2), None).too_good(ROOFS)
     assert said is None if problem is None else problem in str(said)
 
 
@@ -173,9 +194,9 @@ def test_only_a_claim_that_stands_twice_is_above_a_roof(
 
 
 def test_growth_is_proportional_within_15_per_cent() -> None:
-    assert Growth("", "", 1, 8, (1.0, 1.0), (8.8, 9.0)).proportional
-    assert not Growth("", "", 1, 8, (1.0, 1.0), (9.4, 9.4)).proportional
-    assert Growth("", "", 10, 40, (2.0,), (8.0,)).cost_ratio == 1.0
+    assert Scaling("", "", 1, 8, (1.0, 1.0), (8.8, 9.0)).proportional
+    assert not Scaling("", "", 1, 8, (1.0, 1.0), (9.4, 9.4)).proportional
+    assert Scaling("", "", 10, 40, (2.0,), (8.0,)).cost_ratio == 1.0
 
 
 def test_rates_repeat_until_a_round_is_long_enough(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +223,7 @@ def test_unknown_kernel_is_one_line() -> None:
 
 
 def test_json_is_one_document(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.cli.commands.kernels.measure_roofs", lambda threads: ROOFS)
+    monkeypatch.setattr("bench.measure.kernels.measure_roofs", lambda threads: ROOFS)
     result = CliRunner().invoke(main, ["kernels", "surf_scan", "--size", "64", "--threads", "1", "--json"])
     assert result.exit_code == 0, result.output
     made = json.loads(result.stdout)
@@ -218,7 +239,7 @@ for name in registry.kernel_names():
     if name.startswith("mpm_") != (sys.argv[1] == "mpm"):
         continue
     kernel = registry.kernel_named(name)
-    kernel.cpu(*fresh(kernel, make_example(kernel, 48)))
+    kernel.cpu(*fresh(kernel, make_example(kernel, 48)).values())
 wide, seen = [], 0
 for stem in registry.module_names():
     module = registry.module_named(stem)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from bench.backend.same_bits import differences
-from bench.cli.commands import kernels as cmd_kernels
 from bench.measure import kernels as kernel_bench
 from bench.measure import kernels_gpu
-from bench.measure.kernels import document
+from bench.measure.kernels import KernelTable, document
 from bench.measure.kernels_gpu import measure_on_device, prove
 from bench.measure.roofs_gpu import DeviceRoofs, measure_device_roofs
+from bench.report.kernels import show_kernels
 from kernels.base.kernel import Kernel, Traffic
 from kernels.base.registry import all_kernels
 from tests.emulator.gpu import NEEDS_COMPILER, emulated_gpu
@@ -62,9 +60,9 @@ def test_roofs_come_from_the_probe(gpu: Any, capsys: pytest.CaptureFixture[str])
     assert roofs.fma_flop_per_s == pytest.approx(2 * 6 * 2 * threads)
     assert roofs.shared_adds_per_s == pytest.approx(2 * threads)
     found = measure_on_device(KEY, gpu, 1, size=40)
-    rows = [document(found, roofs)]
-    assert rows[0]["verified"] and rows[0]["binding_ratio"] > 0.0
-    cmd_kernels.show_device([found], rows, roofs)
+    row = document(found, roofs)
+    assert row["verified"] and row["binding_ratio"] > 0.0
+    show_kernels(KernelTable((found,), roofs))
     out = capsys.readouterr().out
     assert "mpm_key" in out and "equal bits" in out and "additions to shared memory" in out
 
@@ -81,31 +79,9 @@ def test_a_rate_above_a_roof_of_the_device_is_a_problem() -> None:
         shared_adds_per_s=1e9,
         rates={},
     )
-    measured = kernel_bench.Measurement(
+    measured = kernel_bench.KernelTiming(
         "k", "thing", 1, 1, Traffic(1, 1, 1, 1, atomics=2 * 10**9), "memory", (1.0,) * 5, None
     )
     assert measured.too_good(roofs) == "claims 2.00 x the rate of shared additions"
     assert measured.binding(roofs) == ("rate of shared additions", 2.0)
     assert document(measured, roofs)["problem"] == "claims 2.00 x the rate of shared additions"
-
-
-def test_differences_know_what_may_change_places() -> None:
-    kernel = dataclasses.replace(KEY, unordered=("rows_out",), summed=("sums_out",), scratch=("scratch",))
-    want = {
-        "rows_out": np.array([[1, 2], [3, 4]]),
-        "sums_out": np.array([1, 2]),
-        "scratch": np.zeros(2),
-        "n": 3,
-        "plain_out": np.zeros(2, np.float32),
-    }
-    got = {**want, "rows_out": want["rows_out"][::-1].copy(), "sums_out": np.array([3, 0]), "scratch": np.ones(2)}
-    assert differences(kernel, want, got) == []
-    got["plain_out"] = np.array([0.0, -0.0], np.float32)
-    assert differences(kernel, want, got) == [
-        "plain_out: 1 of 2 differ, the first at (1,): np.float32(0.0) became np.float32(-0.0)"
-    ]
-    nan = np.array([0x7FFFFFFF, 0xFFC00000], np.uint32).view(np.float32)
-    assert differences(kernel, {"plain_out": nan}, {"plain_out": nan[::-1].copy()}, any_nan=True) == []
-    assert differences(kernel, {"plain_out": nan}, {"plain_out": nan[::-1].copy()})[0].startswith("plain_out: 2 of 2")
-    got["rows_out"] = want["rows_out"] + 1
-    assert differences(kernel, want, got)[0] == "rows_out: its rows differ"

@@ -13,7 +13,6 @@ from click.testing import CliRunner
 
 from bench.backend.numba_cpu import NumbaBackend
 from bench.base.errors import CheckFailed, Unavailable
-from bench.cli.commands.peers import simulation_rows, trace_rows
 from bench.cli.main import main
 from bench.measure.peers import compare as peers
 from bench.measure.peers.protocol import Peer
@@ -44,7 +43,7 @@ def test_our_cube_is_theirs() -> None:
     assert np.allclose(low, 0.15, atol=1e-3) and np.allclose(high, 0.55, atol=1e-3)
     bulk = float(scene.material[k.MATERIAL_BULK_MODULUS])
     assert math.sqrt(7 * bulk / float(scene.material[k.MATERIAL_DENSITY])) == pytest.approx(math.sqrt(400.0))
-    from bench.pipeline.scene.sizing import substep_count
+    from bench.pipeline.scene.needs import substep_count
 
     assert substep_count(scene, scene.speed_limit_m_per_s) == peers.SUBSTEPS
 
@@ -56,7 +55,7 @@ def test_rows_name_both_sides() -> None:
         peers.SimulationRow("taichi mpm3d", 2, (1.0,)),
         peers.SimulationRow("shotmark", 2, (0.1,)),
     ]
-    made = simulation_rows(rows)
+    made = peers.Simulations("1.7", tuple(rows)).document()["rows"]
     assert [row["peer_ratio"] for row in made] == [None, pytest.approx(10.0), None, pytest.approx(10.0)]
     assert [row["threads_ratio"] for row in made] == [1.0, 1.0, pytest.approx(2.0), pytest.approx(2.0)]
     assert made[0]["particle_substeps_per_s"] == peers.PARTICLES * peers.SUBSTEPS / 2.0
@@ -70,7 +69,7 @@ def test_mse_is_the_variance_between_pictures(rng: np.random.Generator) -> None:
         0.1 / math.sqrt(8 * 64 * 64), rel=0.05
     )
     ours = peers.trace_row("shotmark", 1, [1.0] * 8, pictures)
-    assert trace_rows([row, ours])[0]["peer_ratio"] == pytest.approx(2.0)
+    assert peers.Traces("3.7", (), (row, ours)).document()["rows"][0]["peer_ratio"] == pytest.approx(2.0)
     peers.check_same_picture(row, ours)
     with pytest.raises(CheckFailed, match="same picture"):
         peers.check_same_picture(row, peers.trace_row("shotmark", 1, [1.0], [p + 0.05 for p in pictures]))

@@ -362,10 +362,3 @@ def test_dense_and_bricks_are_two_ways_to_write_the_same():
     dense = np.clip(rng.normal(0, 1, (17, 9, 25)), -0.3, 0.3).astype(F32)
     grid, table, value = bricks_from_dense(dense, 0.1)
     assert np.array_equal(dense_from_bricks(grid, table, value, F32(0.3), F32(-0.3))[..., 0], dense)
-
-
-def test_memory_is_counted():
-    picture = surf_bricks.picture_parameters(CELL, SPACING, SPACING, CELL, 0.5, 2.0)
-    small = surf_bricks.surface_memory_bytes((20, 20, 20), 1000, 100, 10, 1, picture)
-    more = surf_bricks.surface_memory_bytes((20, 20, 20), 1000, 100, 11, 1, picture)
-    assert more - small == 2 * 729 * 2 * 4 + 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import subprocess
 import sys
 from itertools import pairwise
@@ -14,7 +15,7 @@ import pytest
 
 from bench.backend.protocol import Direct
 from bench.base.errors import UserError
-from bench.pipeline.scene import particles, sizing, terrain
+from bench.pipeline.scene import needs, particles, terrain
 from bench.pipeline.scene.build import GLOW_HIGH_K, GLOW_LOW_K, Scene, build_scene, glow_lut
 from bench.pipeline.scene.estimate import estimate, probe
 from bench.shot.load import load_shot, parse_shot, shot_names
@@ -125,7 +126,7 @@ def test_estimate_of_the_next_size(name: str) -> None:
     shot = load_shot(name)
     stated, scene = estimate(shot, "M"), build_scene(shot, "M")
     assert stated.particle_count == pytest.approx(scene.initial_count, rel=0.1)
-    assert stated.active_block_count == pytest.approx(sizing.block_count(scene), rel=0.2)
+    assert stated.active_block_count == pytest.approx(needs.block_count(scene), rel=0.2)
 
 
 class Ledger:
@@ -165,10 +166,41 @@ def test_memory_is_what_is_allocated(scenes: dict[str, Scene], name: str) -> Non
 
 
 @pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("threads", [2, 5, None])
+def test_bytes_of_a_simulation_are_what_it_allocates(
+    scenes: dict[str, Scene], name: str, threads: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bench.pipeline.simulate import Simulation
+
+    monkeypatch.setattr(Ledger, "threads", threads)
+    ledger: Any = Ledger()
+    Simulation(scenes[name], ledger)
+    assert needs.simulation_bytes(scenes[name], threads) == pytest.approx(ledger.total_bytes, rel=2e-3)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_bytes_of_a_picture_are_what_it_allocates(scenes: dict[str, Scene], name: str) -> None:
+    """Before there are bricks: they are made room for picture by picture."""
+    from bench.pipeline.render import Renderer
+
+    scene, ledger = scenes[name], Ledger()
+    Renderer(scene, ledger)  # type: ignore[arg-type]
+    room = needs.Room(scene.particle_capacity, scene.effects.effect_capacity, 0.0, scene.has_heat)
+    brick_cells = k.BRICK_EDGE * scene.picture.voxel_size_m / scene.cell_size_m
+    pixels = scene.picture.width * scene.picture.height
+    stated = needs.picture_bytes(room, needs.PictureRoom(math.prod(scene.cells), brick_cells, 0.0, pixels))
+    stated += 2 * scene.terrain.nbytes  # one is the simulation's
+    assert stated == pytest.approx(ledger.total_bytes, rel=0.03)
+    # A brick more: the values of 9^3 nodes, twice
+    more = needs.picture_bytes(room, needs.PictureRoom(math.prod(scene.cells), brick_cells, 1.0, pixels))
+    assert more + 2 * scene.terrain.nbytes - stated == 2 * 729 * 2 * 4
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_substeps_and_blocks_are_the_simulation_s(scenes: dict[str, Scene], name: str) -> None:
     scene, stated = scenes[name], estimate(load_shot(name), "S")
-    assert stated.substeps_per_frame == sizing.substep_count(scene, scene.speed_limit_m_per_s)
-    assert stated.active_block_count == pytest.approx(sizing.block_count(scene), rel=0.01)
+    assert stated.substeps_per_frame == needs.substep_count(scene, scene.speed_limit_m_per_s)
+    assert stated.active_block_count == pytest.approx(needs.block_count(scene), rel=0.01)
 
 
 def test_memory_on_a_large_card() -> None:

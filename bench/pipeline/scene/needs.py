@@ -1,0 +1,197 @@
+"""What a shot needs: substeps of a frame, room for blocks, bytes. One place for the estimate and for the run.
+
+``estimate`` asks before anything is built, with plain numbers; the simulation asks with the scene that it runs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.pipeline.scene.build import Scene
+from bench.pipeline.scene.exact import Array
+from kernels.base import constants as k
+from kernels.mpm.mpm_common import PEAK_WORDS
+from kernels.mpm.mpm_sort import device_scratch_words, scratch_words
+
+F32 = np.float32
+COURANT = 0.6  # cells that a sound wave on the fastest flow crosses in a substep, at the most; noise grows from 1 on
+CONDUCTION = 1.0 / 6.0  # kappa dt / dx^2, at the most: the seven-point stencil's limit
+DIFFUSION = 1.0 / 4.0  # nu dt / dx^2, at the most; the B-spline's Laplacian is softer, 1/3 is still stable
+BLOCK_RESERVE = 1.6  # room for blocks over the blocks in use
+BLOCKS_SPARE = 64
+
+# Bytes of the simulation's arrays: for each particle, effects particle and active block
+PARTICLE_BYTES = 2 * (16 + 48) + 2 * 4  # position and velocity, read and written; order and key
+HEAT_BYTES = 2 * (4 + 4)  # of a particle: temperature and viscosity, read and written
+EFFECT_BYTES = 2 * (16 + 16 + 4 + 4)
+BLOCK_BYTES = 4 * (k.ARENA_WORDS + (4 + 1) * k.BLOCK_NODES + 1 + PEAK_WORDS)  # arena, nodes, cells, number, peaks
+GRID_BLOCK_BYTES = 4  # where an active block is, for every block of the box
+# The sort's scratch before the number of threads is known: a particle's, and a block's of between two and three threads
+SORT_PARTICLE_BYTES, SORT_BLOCK_BYTES = 4, 28
+# Bytes of what the surface and the picture keep
+BINNED_BYTES = 16 + 4  # a particle or effects particle, binned: position and temperature
+ORDER_BYTES = 4  # of a particle
+CELL_BYTES = 2 * 4  # of the grid's box: starts of the bins of liquid and of effects
+BRICK_BYTES = 2 * 4 * k.BRICK_NODES * k.SURFACE_CHANNELS  # of a surface brick that holds values, read and written
+TABLE_BYTES = 3 * 4  # of a brick that covers the grid's box, whether it holds values or not
+PIXEL_BYTES = 4 * (k.FILM_WORDS + 6)
+TERRAIN_BYTES = 3 * 4  # of a height: simulation, surface and tracer have it
+
+
+# --- Substeps ---------------------------------------------------------------------------------------
+
+
+def substeps_of_frame(
+    frame_dt_s: float, cell_size_m: float, wave_m_per_s: float, kinematic_viscosity_m2_per_s: float
+) -> int:
+    """Equal substeps of a frame in which no wave is faster than ``wave_m_per_s``: sound on the fastest flow.
+
+    Courant: wave dt <= COURANT dx. Viscous: nu dt <= DIFFUSION dx^2.
+    """
+    limit = COURANT * cell_size_m / wave_m_per_s
+    if kinematic_viscosity_m2_per_s > 0.0:
+        limit = min(limit, DIFFUSION * cell_size_m * cell_size_m / kinematic_viscosity_m2_per_s)
+    return max(1, math.ceil(frame_dt_s / limit))
+
+
+def substep_count(scene: Scene, speed_m_per_s: float) -> int:
+    """Substeps of a frame of a scene in which nothing moves faster than ``speed_m_per_s``.
+
+    Sound has its speed at rest, the viscosity is the largest that the material can have.
+    """
+    slot = k.MATERIAL_VISCOSITY_MAX if scene.has_heat else k.MATERIAL_VISCOSITY
+    kinematic = float(scene.material[slot]) / float(scene.material[k.MATERIAL_DENSITY])
+    wave = scene.sound_speed_m_per_s + speed_m_per_s
+    return substeps_of_frame(scene.frame_dt_s, scene.cell_size_m, wave, kinematic)
+
+
+def heat_interval(scene: Scene, dt_s: float, substeps: int) -> int:
+    """Substeps from one heat step to the next: a frame, or less where conduction asks for it."""
+    material = scene.material
+    if float(material[k.MATERIAL_CONDUCTIVITY]) <= 0.0:
+        return substeps
+    capacity = float(material[k.MATERIAL_DENSITY]) * float(material[k.MATERIAL_SPECIFIC_HEAT])
+    diffusivity = float(material[k.MATERIAL_CONDUCTIVITY]) / capacity
+    limit = CONDUCTION * scene.cell_size_m**2 / diffusivity
+    return min(substeps, max(1, math.floor(limit / dt_s)))
+
+
+def heat_steps(scene: Scene, dt_s: float, substeps: int) -> tuple[float, ...]:
+    """For every substep of a frame the length of the heat step that it begins with, 0 where it has none."""
+    if not scene.has_heat:
+        return (0.0,) * substeps
+    every = heat_interval(scene, dt_s, substeps)
+    return tuple(dt_s * min(every, substeps - n) if n % every == 0 else 0.0 for n in range(substeps))
+
+
+# --- Blocks -----------------------------------------------------------------------------------------
+
+
+def active_blocks(position: Array, cell_size_m: float, grid: Sequence[int]) -> int:
+    """Blocks that hold a particle's base node, and their neighbours at +1.
+
+    Positions are grid-local; ``grid`` is the number of blocks on each axis.
+    """
+    if len(position) == 0:
+        return 0
+    inverse = F32(1.0) / F32(cell_size_m)
+    base = np.floor(position[:, :3] * inverse - F32(0.5)).astype(np.int32) >> 2
+    for axis in range(3):
+        np.clip(base[:, axis], 0, grid[axis] - 1, out=base[:, axis])
+    holds = np.zeros(grid, bool)
+    holds[base[:, 0], base[:, 1], base[:, 2]] = True
+    for axis in range(3):
+        shifted = np.roll(holds, 1, axis)
+        holds |= shifted
+    return int(np.count_nonzero(holds))
+
+
+def block_count(scene: Scene) -> int:
+    """Active blocks of the initial particles."""
+    return active_blocks(scene.position, scene.cell_size_m, block_grid(scene.cells))
+
+
+def block_grid(cells: Sequence[int]) -> tuple[int, int, int]:
+    """Blocks on each axis of a box of so many cells, walls included."""
+    x, y, z = (n // k.BLOCK_EDGE for n in cells)
+    return x, y, z
+
+
+def block_room(used: float, emitted: int, particles_per_block: float, grid_blocks: int) -> float:
+    """Blocks to make room for, of those of the grid's box.
+
+    Liquid that an emitter adds meets free space: one block holds at least a quarter of its particles at rest.
+    """
+    return min(float(grid_blocks), BLOCK_RESERVE * used + 4.0 * emitted / particles_per_block + BLOCKS_SPARE)
+
+
+def block_capacity(scene: Scene, used: int) -> int:
+    """Blocks that a simulation of a scene makes room for at its start."""
+    per_block = float(scene.cell_size_m) ** 3 * k.BLOCK_NODES / float(scene.material[k.MATERIAL_PARTICLE_VOLUME])
+    emitted = scene.particle_capacity - scene.initial_count
+    return int(block_room(used, emitted, per_block, math.prod(block_grid(scene.cells))))
+
+
+# --- Bytes ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Room:
+    """How many of each the arrays of a shot are made for."""
+
+    particles: int
+    effects: int
+    blocks: float  # active ones; no whole number where they are estimated
+    has_heat: bool
+
+
+@dataclass(frozen=True)
+class PictureRoom:
+    """What the picture's arrays are made for besides."""
+
+    cells: int  # of the grid's box
+    brick_cells: float  # cells along a surface brick's edge
+    bricks: float  # surface bricks that hold values
+    pixels: int
+
+
+def state_bytes(room: Room) -> float:
+    """Bytes of a simulation's arrays, the sort's scratch left out."""
+    per_particle = PARTICLE_BYTES + (HEAT_BYTES if room.has_heat else 0)
+    return room.particles * per_particle + room.effects * EFFECT_BYTES + room.blocks * BLOCK_BYTES
+
+
+def sort_scratch_words(particle_capacity: int, block_capacity: int, threads: int | None) -> int:
+    """Words of the sort's scratch with so many threads; None: on a GPU."""
+    return scratch_words(particle_capacity, block_capacity, threads) if threads else device_scratch_words()
+
+
+def simulation_bytes(scene: Scene, threads: int | None) -> int:
+    """Bytes that the arrays of a simulation of ``scene`` take at its start; ``threads`` is None on a GPU."""
+    blocks, capacity = block_capacity(scene, block_count(scene)), scene.particle_capacity
+    state = state_bytes(Room(capacity, scene.effects.effect_capacity, blocks, scene.has_heat))
+    scratch = 4 * sort_scratch_words(capacity, blocks, threads)
+    return int(state) + scratch + GRID_BLOCK_BYTES * math.prod(block_grid(scene.cells)) + scene.terrain.nbytes
+
+
+def picture_bytes(room: Room, picture: PictureRoom) -> float:
+    """Bytes of what surface, fog and tracer keep."""
+    covering = picture.cells / picture.brick_cells**3
+    return (
+        room.particles * (BINNED_BYTES + ORDER_BYTES)
+        + room.effects * BINNED_BYTES
+        + picture.bricks * BRICK_BYTES
+        + picture.cells * CELL_BYTES
+        + covering * TABLE_BYTES
+        + picture.pixels * PIXEL_BYTES
+    )
+
+
+def shot_bytes(room: Room, picture: PictureRoom) -> float:
+    """Bytes of a simulation and its pictures before it is known what they run on."""
+    sort = room.particles * SORT_PARTICLE_BYTES + room.blocks * SORT_BLOCK_BYTES
+    return state_bytes(room) + sort + picture_bytes(room, picture)
