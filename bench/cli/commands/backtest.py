@@ -10,8 +10,7 @@ import click
 from bench.base.console import console, plain
 from bench.base.errors import UserError
 from bench.base.files import default_results, make_folder
-from bench.project.backtest.series import KINDS, measure_series, run_workers
-from bench.shot.load import load_shot, shot_names
+from bench.project.backtest.ladder import KINDS
 
 
 @click.command("backtest")
@@ -53,6 +52,9 @@ def command(
 
         console().print(f"trial    {plain(measure_dispatch(results))}", soft_wrap=True)
         return
+    from bench.project.backtest.series import measure_series, run_workers
+    from bench.shot.load import load_shot, shot_names
+
     shots = [load_shot(name) for name in only or shot_names()]
     make_folder(results)
     if measure == "workers":

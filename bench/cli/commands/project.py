@@ -11,16 +11,21 @@ import click
 from bench.base.console import console
 from bench.base.errors import UserError
 from bench.base.files import default_results
+from bench.project.inputs.defaults import CLUSTER, FILM_SHOTS, FRAME_RATE, SHOT_S
 from bench.record.schema import Record, find_record, list_records
-
-SHOT_S, FILM_SHOTS, CLUSTER = 2.5, 1900, "h200-1000"
 
 
 @click.command("project")
 @click.argument("record", required=False)
 @click.option("--shot", "only", multiple=True, metavar="SHOT", help="Project this shot alone; may be given again.")
 @click.option("--size", default=None, help="S, M, L or XL [XL, where the shot has it].")
-@click.option("--seconds", type=float, default=SHOT_S, show_default=True, help="Length of a shot, at 24 frames/s.")
+@click.option(
+    "--seconds",
+    type=float,
+    default=SHOT_S,
+    show_default=True,
+    help=f"Length of a shot, at {FRAME_RATE:g} frames/s.",
+)
 @click.option("--frames", type=int, default=None, help="Frames of a shot, in place of --seconds.")
 @click.option("--gpus", type=int, default=None, help="GPUs of the cluster [as its file says].")
 @click.option("--cluster", default=CLUSTER, show_default=True, help="A cluster that ships, or your own .toml file.")

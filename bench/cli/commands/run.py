@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -109,8 +108,9 @@ def project(record: Record) -> dict[str, Any] | None:
     """Hours, days and price of these shots and of a film on a centre, with the claims; None where nothing verified."""
     if not record.rows:
         return None
-    summary = importlib.import_module("bench.project").summary
-    return summary(record, gpus=PROJECTED_GPUS)  # type: ignore[no-any-return]
+    from bench.project.output.projection import summary
+
+    return summary(record, gpus=PROJECTED_GPUS)
 
 
 def run_document(record: Record, pictures: Sequence[Path], projection: dict[str, Any] | None) -> dict[str, Any]:
@@ -184,7 +184,9 @@ def show(record: Record, pictures: Sequence[Path], projection: dict[str, Any] | 
     _show_ratio(record)
     if projection is not None:
         say()
-        importlib.import_module("bench.project").show(projection, say)
+        from bench.project.output.projection import show as show_projection
+
+        show_projection(projection, say)
     say()
     if pictures:
         say(f"pictures {plain(pictures[0].parent)}")

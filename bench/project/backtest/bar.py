@@ -15,8 +15,7 @@ from bench.base.console import new_table
 from bench.base.units import share
 from bench.project.backtest.cases import WHOLE_FRAME, Case, frame_cases, raytracer_cases, size_cases, worker_cases
 from bench.project.backtest.dispatch_file import dispatch_cases, newest_trial, read_trial
-from bench.project.backtest.series import folder_of
-from bench.project.inputs.evidence import merged, points_of, series_records
+from bench.project.inputs.evidence import merged, points_of, series_folder, series_records
 from bench.record.schema import STAGES, Record, list_records
 from bench.record.statistics import median
 
@@ -78,7 +77,7 @@ class Result:
 
 def backtest(results: Path) -> list[Result]:
     """All rows; a row without data says why."""
-    records, _ = list_records(folder_of(results))
+    records, _ = list_records(series_folder(results))
     return [
         *_size_rows(records),
         Result("b", "frames: the shot from 3 to 15 pilot frames", *_cases(records, "frames", _frames)),

@@ -16,8 +16,7 @@ from bench.base.errors import UserError
 from bench.base.files import load_json, make_folder, write_atomically
 from bench.project.backtest.cases import Case
 from bench.project.backtest.dispatch_trial import Trial, calibrate, trials
-from bench.project.backtest.series import folder_of
-from bench.project.inputs.evidence import points_of, series_records
+from bench.project.inputs.evidence import points_of, series_folder, series_records
 from bench.record import machine
 from bench.record.schema import list_records
 from bench.record.statistics import median
@@ -29,10 +28,10 @@ TRIALS_MAX, BLIND_MAX = 100, 1000
 
 def measure_dispatch(results: Path) -> Path:
     """Run the trial with the durations of the recorded frames and write it. Raises UserError without any."""
-    records, _ = list_records(folder_of(results))
+    records, _ = list_records(series_folder(results))
     points = points_of(series_records(records, "frames"), ("frame",))
     if len(points) < 8:
-        raise UserError(f"{folder_of(results)}: expected a series of frames; shotmark backtest --measure frames")
+        raise UserError(f"{series_folder(results)}: expected a series of frames; shotmark backtest --measure frames")
     scheduler = calibrate()
     found = trials([p.seconds for p in points], scheduler)
     commit = machine.commit()
@@ -48,7 +47,7 @@ def measure_dispatch(results: Path) -> Path:
         "scheduler": vars(scheduler),
         "trials": [vars(trial) for trial in found],
     }
-    folder = folder_of(results) / str(document["machine"])
+    folder = series_folder(results) / str(document["machine"])
     make_folder(folder)
     path = folder / f"dispatch_{now.strftime('%Y%m%d_%H%M%S')}.json"
     write_atomically(path, json.dumps(document, indent=1, allow_nan=False).encode() + b"\n")
@@ -57,7 +56,7 @@ def measure_dispatch(results: Path) -> Path:
 
 def newest_trial(results: Path) -> Path | None:
     """The newest trial below a results folder."""
-    return max(folder_of(results).glob(f"*/{NAME}"), key=lambda path: path.name, default=None)
+    return max(series_folder(results).glob(f"*/{NAME}"), key=lambda path: path.name, default=None)
 
 
 def read_trial(path: Path) -> list[Trial]:

@@ -13,9 +13,9 @@ from typing import Any
 
 from bench.base import units
 from bench.project.inputs.assumptions import claims, facts
+from bench.project.inputs.defaults import FRAME_RATE
 
 CONSISTENT, NOT, UNKNOWN = "consistent", "not consistent", "cannot be told"
-FRAME_RATE = 24.0
 HOURS_A_YEAR = 365.25 * 24.0
 ORDINARY_CORES = (8.0, 128.0)  # of a machine that one would call ordinary
 

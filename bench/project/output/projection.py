@@ -18,22 +18,21 @@ import numpy as np
 
 from bench.base.errors import UserError
 from bench.base.files import default_results
-from bench.project.backtest.series import folder_of
 from bench.project.inputs.cluster import GPUS_MAX, Cluster, load_cluster
+from bench.project.inputs.defaults import CLUSTER, FILM_SHOTS, FRAME_RATE, SHOT_S
+from bench.project.inputs.evidence import series_folder
 from bench.project.model import answers, limits
 from bench.project.model.answers import FilmOutcome, Job, film_outcome, in_threads, shot_outcome
 from bench.project.model.costs import Evidence, basis, measured_shots
 from bench.project.model.scenario import Pair, Scenario, draw, make, pairs_of
 from bench.project.model.tornado import film_tornado, shot_tornado
 from bench.project.output import explain
-from bench.project.output.claims import FRAME_RATE, conditions, verdicts
 from bench.project.output.claims import Projected as Claimed
+from bench.project.output.claims import conditions, verdicts
 from bench.project.output.claims import document as claims_document
 from bench.record.schema import Record, Row, list_records
 from bench.shot.schema import SIZE_NAMES
 
-SHOT_S, FILM_SHOTS = 2.5, 1900
-CLUSTER = "h200-1000"
 SHOTS_MAX, SECONDS_MAX, SWEEP_MAX, FILM_FRAMES_MAX = 100_000, 3600.0, 24, 3_000_000
 WHOLE_FRAMES, WORLD_FRAMES, SWEEP_FRAMES = 2e5, 4e4, 1e4  # of a simulated film; a larger one is simulated in part
 PERCENTS = {"p10": 0.1, "p50": 0.5, "p90": 0.9}
@@ -148,7 +147,7 @@ def summary(record: Record, gpus: int | None = None) -> Projected | None:
 def known_records(results: Path) -> list[Record]:
     """What may stand beside a record: those of its results folder, and the series there and of the checkout."""
     own = results.resolve()
-    folders = dict.fromkeys((folder_of(default_results()).resolve(), folder_of(own), own))
+    folders = dict.fromkeys((series_folder(default_results()).resolve(), series_folder(own), own))
     return [record for folder in folders for record in list_records(folder)[0]]
 
 

@@ -25,7 +25,8 @@ from bench.project.backtest.cases import (
 )
 from bench.project.backtest.dispatch_file import dispatch_cases, read_trial
 from bench.project.backtest.dispatch_trial import Trial
-from bench.project.backtest.series import KINDS, LADDER, SeriesMeter, SizeCase, cases_of, resized
+from bench.project.backtest.ladder import KINDS, LADDER
+from bench.project.backtest.series import SeriesMeter, SizeCase, cases_of, resized
 from bench.project.inputs.evidence import points_of
 from bench.record.schema import STAGES
 from bench.shot.load import load_shot
@@ -153,7 +154,7 @@ def test_a_series_is_made_of_the_shipped_shot() -> None:
     for kind in KINDS:
         identities = {(one.shot_name, one.size, one.frame) for one in cases_of(kind, [shot])}
         assert len(identities) == len(cases_of(kind, [shot]))
-    assert (LADDER[-1][0] / LADDER[0][0]) ** 3 == 64.0  # times the particles
+    assert (LADDER[-1].cells_factor / LADDER[0].cells_factor) ** 3 == 64.0  # times the particles
 
 
 def test_a_series_of_frames_goes_on_where_it_was(tmp_path: Path) -> None:

@@ -18,13 +18,13 @@ from rich.table import Table
 from bench.base.errors import UserError
 from bench.base.files import CHECKOUT
 from bench.cli.main import main
-from bench.project import summary
 from bench.project.inputs.assumptions import assumptions, claims, facts
 from bench.project.inputs.cluster import cluster_names, load_cluster
+from bench.project.inputs.defaults import CLUSTER
 from bench.project.model.answers import lengths, parts_for
 from bench.project.output.claims import CHECKS
 from bench.project.output.plot import terminal
-from bench.project.output.projection import CLUSTER, Effort, Projected, project
+from bench.project.output.projection import Effort, Projected, project, summary
 from bench.project.output.table import as_csv, explain, lines
 from bench.record.schema import Record, parse_record
 from tests.support.project_record import LAWS, SECONDS, ladder, make_record, make_row, series, with_samples
