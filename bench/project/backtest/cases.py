@@ -121,7 +121,7 @@ def far_text(far: float) -> str:
 
 
 def frame_cases(points: Sequence[Point]) -> list[Case]:
-    """From a few pilot frames, spread evenly, the whole shot. Beside it: the first frames' mean, and OpenCue's sum."""
+    """From a few pilot frames, evenly spaced, the whole shot. Beside it: the first frames' mean, and OpenCue's sum."""
     cases = []
     piloted = [p for p in points if p.stage in PILOT_STAGES]
     for (shot, stage), series in groups_by(piloted, lambda p: (p.shot, p.stage)).items():

@@ -141,8 +141,8 @@ def series_records(records: Iterable[Record], kind: str) -> list[Record]:
     return [record for record in records if record.complete and record.run.get("series") == kind]
 
 
-class Growth:
-    """The work of a shot at another size: what was counted, times the ratio of two estimates."""
+class WorkAtSizes:
+    """The work of a shot at each of its sizes: what was counted at one, times the ratio of two estimates."""
 
     def __init__(self, shot: Shot) -> None:
         self.shot = shot

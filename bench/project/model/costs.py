@@ -16,7 +16,7 @@ from functools import cache
 import numpy as np
 
 from bench.base.errors import UserError
-from bench.project.inputs.evidence import Growth, Point, Work, merged, points_of, series_records, work_of
+from bench.project.inputs.evidence import Point, Work, WorkAtSizes, merged, points_of, series_records, work_of
 from bench.project.model.fit import BEYOND, Model, distance, fit, proportional, resampled_laws
 from bench.record.schema import STAGES, Record, Row
 from bench.record.statistics import median, summarize
@@ -37,7 +37,7 @@ class Stage:
     samples_s: tuple[float, ...]  # raw, at the measured size
     growth: float  # seconds there over seconds here
     growth_draws: tuple[float, ...]  # the same from resampled fits; empty without a fit
-    spread: float  # standard deviation of the logarithm: what the law was off by on sizes it had not seen
+    sigma: float  # standard deviation of the logarithm: what the law was off by on sizes it had not seen
     law: str  # what the growth stands on
     course: tuple[float, ...] = ()  # frame by frame, relative to the measured one
     extrapolated: float = 1.0  # work there over work of the nearest measured size
@@ -103,7 +103,7 @@ class Basis:
             growth = np.full(count, stage.growth)
             if stage.growth_draws:
                 growth = np.asarray(stage.growth_draws)[generator.integers(0, len(stage.growth_draws), count)]
-            found[name] = here_s * growth * np.exp(stage.spread * generator.standard_normal(count))
+            found[name] = here_s * growth * np.exp(stage.sigma * generator.standard_normal(count))
             if name == "simulate":
                 rate = self.here.particle_substeps / here_s
         return found, rate
@@ -204,7 +204,7 @@ def _target(row: Row, here: Work, size: str | None) -> tuple[str, Work]:
     if wanted == row.size:
         return wanted, here
     try:
-        return wanted, _growth(row.shot).work(here, row.size, wanted)
+        return wanted, _sizes(row.shot).work(here, row.size, wanted)
     except UserError:
         if size is not None:
             raise
@@ -212,9 +212,9 @@ def _target(row: Row, here: Work, size: str | None) -> tuple[str, Work]:
 
 
 @cache
-def _growth(shot: str) -> Growth:
+def _sizes(shot: str) -> WorkAtSizes:
     """Of a shot that ships; its bodies are filled once, for the CPU's measurement and the GPU's."""
-    return Growth(load_shot(shot))
+    return WorkAtSizes(load_shot(shot))
 
 
 def _stage(name: str, row: Row, here: Work, there: Work, evidence: Evidence, machine: str, flags: list[str]) -> Stage:
@@ -238,7 +238,7 @@ def _stage(name: str, row: Row, here: Work, there: Work, evidence: Evidence, mac
     points = model.points[row.shot]
     spanned = distance(name, points[0].work, points[-1].work)
     nearest = min(distance(name, p.work, there) for p in points)
-    spread = math.hypot(model.spread(nearest), tail)
+    sigma = math.hypot(model.spread(nearest), tail)
     draws = [drawn.seconds(there) / drawn.seconds(here) for drawn in resampled_laws(model, row.shot, LAW_DRAWS)]
     beyond = nearest > BEYOND * spanned
     texts = [" + ".join(t for t, c in zip(one.terms, one.coefficients) if c > 0.0) for one in model.laws[row.shot]]
@@ -249,7 +249,7 @@ def _stage(name: str, row: Row, here: Work, there: Work, evidence: Evidence, mac
         row.samples_s,
         growth,
         tuple(draws),
-        spread,
+        sigma,
         text,
         course,
         math.exp(nearest),

@@ -8,11 +8,11 @@ from typing import Any
 from bench.project.inputs.assumptions import assumptions, facts
 from bench.project.inputs.cluster import Cluster, ClusterSample, Range
 from bench.project.model.answers import upload_s
-from bench.project.model.graph import SPREAD_EFFICIENCY
+from bench.project.model.graph import SPLIT_EFFICIENCY
 from bench.project.model.scenario import Pair
 
 GPU_ASSUMED = ("gpu_simulate", "gpu_trace", "gpu_other")
-SPREAD_SOURCE = "assumption: 78 % in the base case, 50 to 95 %, where a simulation is spread over GPUs"
+SPLIT_SOURCE = "assumption: 78 % in the base case, 50 to 95 %, where a simulation is spread over GPUs"
 
 
 def stands_on(pairs: Sequence[Pair], cluster: Cluster) -> list[dict[str, Any]]:
@@ -25,7 +25,7 @@ def stands_on(pairs: Sequence[Pair], cluster: Cluster) -> list[dict[str, Any]]:
         source = "not used: a record takes its place" if replaced else a.source
         lines.append(_line(a.name, a.text, a.unit, (a.fast, a.likely, a.slow), source))
     lines.append(
-        _line("efficiency", "of a simulation spread over several GPUs", "share", SPREAD_EFFICIENCY[::-1], SPREAD_SOURCE)
+        _line("efficiency", "of a simulation spread over several GPUs", "share", SPLIT_EFFICIENCY[::-1], SPLIT_SOURCE)
     )
     for entry in cluster.entries():
         value = entry.value
@@ -39,10 +39,10 @@ def stands_on(pairs: Sequence[Pair], cluster: Cluster) -> list[dict[str, Any]]:
                 lines.append(_line("measured", text, "s", (low, stage.here_s, high), f"measured: {one.source}"))
                 if stage.growth != 1.0:
                     text = (
-                        f"{one.shot} {name} grows to size {one.size}; error of the growth {100.0 * stage.spread:.0f} %"
+                        f"{one.shot} {name} grows to size {one.size}; error of the growth {100.0 * stage.sigma:.0f} %"
                     )
-                    spread = (stage.growth, stage.growth, stage.growth)
-                    lines.append(_line("growth", text, "x", spread, stage.law))
+                    same = (stage.growth, stage.growth, stage.growth)
+                    lines.append(_line("growth", text, "x", same, stage.law))
     return lines
 
 
