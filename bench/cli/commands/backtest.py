@@ -32,15 +32,15 @@ def command(
         raise UserError("--workers: expected with --measure workers")
     results = results or default_results()
     if measure is None:
-        from bench.project.backtest.bar import backtest, document, tables
+        from bench.project.backtest.bar import backtest
+        from bench.project.backtest.table import as_document, tables
+        from bench.project.backtest.table import markdown as as_markdown
 
         found = backtest(results)
         if as_json:
-            click.echo(json.dumps(document(found), indent=1, allow_nan=False))
+            click.echo(json.dumps(as_document(found), indent=1, allow_nan=False))
             return
         if markdown:
-            from bench.project.output.markdown import backtest as as_markdown
-
             click.echo(as_markdown(found))
             return
         out = console()

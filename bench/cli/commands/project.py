@@ -63,15 +63,17 @@ def command(
     Every time is P10, P50 and P90, with what measuring alone leaves open beside it. Nothing here is measured.
     """
     from bench.project.inputs.cluster import load_cluster
-    from bench.project.output import table
-    from bench.project.output.plot import SWEEP, check_path, save, terminal
-    from bench.project.output.projection import known_records, project, show
+    from bench.project.output.document import as_csv as csv_text
+    from bench.project.output.document import as_document
+    from bench.project.output.plot import SWEEP, save, terminal, validate_path
+    from bench.project.output.projection import known_records, project
+    from bench.project.output.table import explain, show
 
     if as_json + as_csv + markdown > 1:
         raise UserError("--json, --csv, --markdown: expected one of them")
     picture = Path(plot) if plot is not None and plot != "-" else None
     if picture is not None:
-        check_path(picture)
+        validate_path(picture)
     numbers = parse_sweep(sweep) if sweep is not None else list(SWEEP) if plot is not None else []
     folder = results or default_results()
     records, _ = list_records(folder)
@@ -93,15 +95,15 @@ def command(
     if picture is not None:
         save(made, picture)
     if as_json:
-        click.echo(json.dumps(made, indent=1, allow_nan=False))
+        click.echo(json.dumps(as_document(made), indent=1, allow_nan=False))
         return
     if as_csv:
-        click.echo(table.as_csv(made), nl=False)
+        click.echo(csv_text(made), nl=False)
         return
     if markdown:
-        from bench.project.output.markdown import claims, hours_or_days
+        from bench.project.output.markdown import hours_or_days, verdicts
 
-        click.echo(f"{hours_or_days(made)}\n\n{claims(made)}")
+        click.echo(f"{hours_or_days(made)}\n\n{verdicts(made.claims)}")
         return
     out = console()
     show(made, partial(out.print, soft_wrap=True))
@@ -110,7 +112,7 @@ def command(
             out.print(line, markup=False, soft_wrap=True)
     if explained:
         out.print()
-        out.print(table.explain(made))
+        out.print(explain(made))
 
 
 def parse_sweep(text: str) -> list[int]:

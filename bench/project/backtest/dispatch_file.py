@@ -14,8 +14,8 @@ from typing import Any
 
 from bench.base.errors import UserError
 from bench.base.files import load_json, make_folder, write_atomically
-from bench.project.backtest.cases import Case
 from bench.project.backtest.dispatch_trial import Trial, calibrate, trials
+from bench.project.backtest.held_out import HeldOut
 from bench.project.inputs.evidence import points_of, series_folder, series_records
 from bench.record import machine
 from bench.record.schema import list_records
@@ -91,7 +91,7 @@ def _positive(value: Any) -> bool:
     return not isinstance(value, bool) and isinstance(value, int | float) and 0.0 < value < 1e12
 
 
-def dispatch_cases(found: Sequence[Trial]) -> list[Case]:
+def trials_held_out(found: Sequence[Trial]) -> list[HeldOut]:
     """Each trial twice: foretold with the durations told, and with half of the recorded ones known only."""
     cases = []
     for trial in found:
@@ -101,6 +101,6 @@ def dispatch_cases(found: Sequence[Trial]) -> list[Case]:
         blind = sorted(trial.blind_s)
         low, high = blind[len(blind) // 10], blind[-1 - len(blind) // 10]
         measured, linear = trial.measured_s, trial.linear_s
-        cases.append(Case("dispatch", f"{name}, told", told, None, None, measured, linear, farm))
-        cases.append(Case("dispatch", f"{name}, not told", middle, low, high, measured, linear, farm))
+        cases.append(HeldOut("dispatch", f"{name}, told", told, None, None, measured, linear, farm))
+        cases.append(HeldOut("dispatch", f"{name}, not told", middle, low, high, measured, linear, farm))
     return cases

@@ -59,8 +59,7 @@ def shot_tasks(basis: Basis, seconds: Seconds, scenario: Scenario, frames: int, 
         resolve_s=seconds.gpu["resolve"] * course["resolve"],
         encode_s=seconds.gpu["encode"] * course["encode"],
         parts=parts,
-        merge_s=seconds.cpu["resolve"]
-        * basis.threads,  # adding up pixel sums costs what resolving them does, on one core
+        merge_s=seconds.cpu["resolve"] * basis.threads,  # adding up pixel sums costs what resolving does, on one core
         state_bytes=basis.there.particles * scenario.values["state_bytes"],
         part_bytes=pixels * FILM_WORDS * 4.0,
         frame_bytes=pixels * scenario.values["frame_bytes"],

@@ -1,7 +1,7 @@
-"""Cases of the backtest: what a part of the measurements predicts, and what was measured then.
+"""What the backtest holds out: what a part of the measurements predicts, and what was measured then.
 
-Every case is made by the same code that a projection uses, with what it is to predict taken away first, the choice of
-the model and the width of the interval included.
+Every prediction is made by the same code that a projection uses, with what it is to predict taken away first, the
+choice of the model and the width of the interval included.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ RAYTRACER_KNOWN = 16
 
 
 @dataclass(frozen=True)
-class Case:
-    """One prediction and what it met."""
+class HeldOut:
+    """One measurement that was held out: its prediction from the others, and what it was."""
 
     row: str  # of the table
     label: str
@@ -62,10 +62,10 @@ class Case:
         return self.low_s <= self.measured_s <= self.high_s
 
 
-def around(row: str, label: str, predicted: float, sigma: float, measured: float, linear: float) -> Case:
-    """A case with an interval that is even in the logarithm."""
+def around(row: str, label: str, predicted: float, sigma: float, measured: float, linear: float) -> HeldOut:
+    """With an interval that is even in the logarithm."""
     width = math.exp(Z80 * sigma)
-    return Case(row, label, predicted, predicted / width, predicted * width, measured, linear)
+    return HeldOut(row, label, predicted, predicted / width, predicted * width, measured, linear)
 
 
 def noise_of(point: Point) -> float:
@@ -74,7 +74,7 @@ def noise_of(point: Point) -> float:
     return max(NOISE, math.log(samples[min(1, len(samples) - 1)] / samples[0]))
 
 
-def size_cases(points: Sequence[Point]) -> list[Case]:
+def sizes_held_out(points: Sequence[Point]) -> list[HeldOut]:
     """Predict the largest size of every shot from those below it, and again from those below the second largest."""
     cases = []
     for left_out in (1, 2):
@@ -120,7 +120,7 @@ def far_text(far: float) -> str:
     return f"{math.exp(far):.1f} x"
 
 
-def frame_cases(points: Sequence[Point]) -> list[Case]:
+def frames_held_out(points: Sequence[Point]) -> list[HeldOut]:
     """From a few pilot frames, evenly spaced, the whole shot. Beside it: the first frames' mean, and OpenCue's sum."""
     cases = []
     piloted = [p for p in points if p.stage in PILOT_STAGES]
@@ -164,7 +164,7 @@ def predict_frames(known: np.ndarray, seconds: np.ndarray, wanted: np.ndarray) -
     return total, student * scatter * math.sqrt(1.0 / (len(known) - 1) + 1.0 / len(wanted))
 
 
-def worker_cases(alone: Sequence[Point], together: Sequence[Sequence[Point]]) -> list[Case]:
+def workers_held_out(alone: Sequence[Point], together: Sequence[Sequence[Point]]) -> list[HeldOut]:
     """From one process alone, and from the other shots' slowing when two run, this shot's time when two run.
 
     ``together`` holds the points of each of the workers that ran at the same time.
@@ -227,7 +227,7 @@ def _fit_scaling(known: dict[int, int], contended: bool) -> tuple[float, float]:
     return float(serial[i]), float(coherence[j])
 
 
-def raytracer_cases(known_to: int = RAYTRACER_KNOWN) -> list[Case]:
+def processors_held_out(known_to: int = RAYTRACER_KNOWN) -> list[HeldOut]:
     """The published series: fit up to ``known_to`` processors, predict the rest. Seconds are those of one work unit.
 
     Amdahl or the universal law, whichever predicts the largest known count better from the smaller ones.
