@@ -25,6 +25,7 @@ TASKS_MAX = 100_000_000
 SPLIT_EFFICIENCY = (0.50, 0.78, 0.95)  # low, likely, high: of a simulation split over several GPUs
 
 F32: TypeAlias = NDArray[np.float32]
+F64: TypeAlias = NDArray[np.float64]
 I32: TypeAlias = NDArray[np.int32]
 
 
