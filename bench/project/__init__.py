@@ -1,10 +1,6 @@
-"""What a shot and a film would take on many GPUs, from measured stage times. Projected is a type of its own.
+"""What a shot and a film would take on many GPUs, from measured stage times: a projection, never a measurement.
 
-evidence (points of records) -> fit (how a stage grows) -> costs (seconds of a frame) -> scenario (draws of what is not
-known) -> graph, events (tasks on a cluster) -> answers -> claims, tornado, explain -> projection (the document) ->
-table, plot. Beside them series (records to test on) and backtest (how wrong it was).
+Rooms, each of which imports only from those before it: ``inputs`` (clusters, assumptions, points of records), ``model``
+(how a stage grows, draws of what is not known, tasks on a cluster event by event), ``output`` (the projection, its
+claims, and how both are shown), ``backtest`` (how wrong projections were).
 """
-
-from bench.project.output.projection import project, show, summary
-
-__all__ = ["project", "show", "summary"]

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from bench.project.backtest.bar import backtest
-from bench.project.output.markdown import backtest as as_markdown
-from bench.project.output.markdown import claims, hours_or_days
+from bench.project.backtest.table import markdown as as_markdown
+from bench.project.output.markdown import hours_or_days, verdicts
 from bench.project.output.projection import known_records, project
 from bench.record.schema import Record, list_records
 from bench.report.markdown import markdown
@@ -52,4 +52,4 @@ def test_hours_or_days_are_projected_from_that_record() -> None:
     assert record is not None
     made = project(record, others=known_records(ROOT / "results"))
     assert hours_or_days(made) in README
-    assert claims(made) in README
+    assert verdicts(made.claims) in README

@@ -10,8 +10,7 @@ import click
 from bench.base.console import console, plain
 from bench.base.errors import UserError
 from bench.base.files import default_results, make_folder
-from bench.project.backtest.series import KINDS, measure_series, run_workers
-from bench.shot.load import load_shot, shot_names
+from bench.project.backtest.ladder import KINDS
 
 
 @click.command("backtest")
@@ -33,15 +32,15 @@ def command(
         raise UserError("--workers: expected with --measure workers")
     results = results or default_results()
     if measure is None:
-        from bench.project.backtest.bar import backtest, document, tables
+        from bench.project.backtest.bar import backtest
+        from bench.project.backtest.table import as_document, tables
+        from bench.project.backtest.table import markdown as as_markdown
 
         found = backtest(results)
         if as_json:
-            click.echo(json.dumps(document(found), indent=1, allow_nan=False))
+            click.echo(json.dumps(as_document(found), indent=1, allow_nan=False))
             return
         if markdown:
-            from bench.project.output.markdown import backtest as as_markdown
-
             click.echo(as_markdown(found))
             return
         out = console()
@@ -53,6 +52,9 @@ def command(
 
         console().print(f"trial    {plain(measure_dispatch(results))}", soft_wrap=True)
         return
+    from bench.project.backtest.series import measure_series, run_workers
+    from bench.shot.load import load_shot, shot_names
+
     shots = [load_shot(name) for name in only or shot_names()]
     make_folder(results)
     if measure == "workers":

@@ -11,16 +11,21 @@ import click
 from bench.base.console import console
 from bench.base.errors import UserError
 from bench.base.files import default_results
+from bench.project.inputs.defaults import CLUSTER, FILM_SHOTS, FRAME_RATE, SHOT_S
 from bench.record.schema import Record, find_record, list_records
-
-SHOT_S, FILM_SHOTS, CLUSTER = 2.5, 1900, "h200-1000"
 
 
 @click.command("project")
 @click.argument("record", required=False)
 @click.option("--shot", "only", multiple=True, metavar="SHOT", help="Project this shot alone; may be given again.")
 @click.option("--size", default=None, help="S, M, L or XL [XL, where the shot has it].")
-@click.option("--seconds", type=float, default=SHOT_S, show_default=True, help="Length of a shot, at 24 frames/s.")
+@click.option(
+    "--seconds",
+    type=float,
+    default=SHOT_S,
+    show_default=True,
+    help=f"Length of a shot, at {FRAME_RATE:g} frames/s.",
+)
 @click.option("--frames", type=int, default=None, help="Frames of a shot, in place of --seconds.")
 @click.option("--gpus", type=int, default=None, help="GPUs of the cluster [as its file says].")
 @click.option("--cluster", default=CLUSTER, show_default=True, help="A cluster that ships, or your own .toml file.")
@@ -58,15 +63,17 @@ def command(
     Every time is P10, P50 and P90, with what measuring alone leaves open beside it. Nothing here is measured.
     """
     from bench.project.inputs.cluster import load_cluster
-    from bench.project.output import table
-    from bench.project.output.plot import SWEEP, check_path, save, terminal
-    from bench.project.output.projection import known_records, project, show
+    from bench.project.output.document import as_csv as csv_text
+    from bench.project.output.document import as_document
+    from bench.project.output.plot import SWEEP, save, terminal, validate_path
+    from bench.project.output.projection import known_records, project
+    from bench.project.output.table import explain, show
 
     if as_json + as_csv + markdown > 1:
         raise UserError("--json, --csv, --markdown: expected one of them")
     picture = Path(plot) if plot is not None and plot != "-" else None
     if picture is not None:
-        check_path(picture)
+        validate_path(picture)
     numbers = parse_sweep(sweep) if sweep is not None else list(SWEEP) if plot is not None else []
     folder = results or default_results()
     records, _ = list_records(folder)
@@ -88,15 +95,15 @@ def command(
     if picture is not None:
         save(made, picture)
     if as_json:
-        click.echo(json.dumps(made, indent=1, allow_nan=False))
+        click.echo(json.dumps(as_document(made), indent=1, allow_nan=False))
         return
     if as_csv:
-        click.echo(table.as_csv(made), nl=False)
+        click.echo(csv_text(made), nl=False)
         return
     if markdown:
-        from bench.project.output.markdown import claims, hours_or_days
+        from bench.project.output.markdown import hours_or_days, verdicts
 
-        click.echo(f"{hours_or_days(made)}\n\n{claims(made)}")
+        click.echo(f"{hours_or_days(made)}\n\n{verdicts(made.claims)}")
         return
     out = console()
     show(made, partial(out.print, soft_wrap=True))
@@ -105,7 +112,7 @@ def command(
             out.print(line, markup=False, soft_wrap=True)
     if explained:
         out.print()
-        out.print(table.explain(made))
+        out.print(explain(made))
 
 
 def parse_sweep(text: str) -> list[int]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -27,6 +26,9 @@ from bench.record.schema import Record, Row, read_record
 from bench.record.statistics import first_was_slow, summarize
 from bench.report import tables
 from bench.shot.load import load_shot, shot_names
+
+if TYPE_CHECKING:
+    from bench.project.output.result import Projection
 
 PROJECTED_GPUS = 1000
 SMALLEST = "S"  # where the CPU is measured with one thread as well: it is slow
@@ -107,16 +109,19 @@ def exit_code_of(record: Record) -> int:
     return EXIT_UNAVAILABLE if missing else EXIT_CHECK_FAILED
 
 
-def project(record: Record) -> dict[str, Any] | None:
+def project(record: Record) -> Projection | None:
     """Hours, days and price of these shots and of a film on a centre, with the claims; None where nothing verified."""
     if not record.rows:
         return None
-    summary = importlib.import_module("bench.project").summary
-    return summary(record, gpus=PROJECTED_GPUS)  # type: ignore[no-any-return]
+    from bench.project.output.projection import summary
+
+    return summary(record, gpus=PROJECTED_GPUS)
 
 
-def run_document(record: Record, pictures: Sequence[Path], projection: dict[str, Any] | None) -> dict[str, Any]:
+def run_document(record: Record, pictures: Sequence[Path], projection: Projection | None) -> dict[str, Any]:
     """What --json prints."""
+    from bench.project.output.document import as_document
+
     return {
         "record": str(record.path),
         "machine": record.machine_id,
@@ -127,7 +132,7 @@ def run_document(record: Record, pictures: Sequence[Path], projection: dict[str,
         "shots": [shot_document(rows) for rows in tables.groups(record)],
         "rejected": list(record.rejected),
         "pictures": [str(path) for path in pictures],
-        "projection": projection,
+        "projection": as_document(projection) if projection else None,
     }
 
 
@@ -163,7 +168,7 @@ def per_second(items: Any, seconds: float | None) -> float | None:
     return items / seconds if isinstance(items, int) and seconds else None
 
 
-def show(record: Record, pictures: Sequence[Path], projection: dict[str, Any] | None, results: Path) -> None:
+def show(record: Record, pictures: Sequence[Path], projection: Projection | None, results: Path) -> None:
     """The closing words: table, compile times, projection, where things lie, what to do next."""
     from functools import partial
 
@@ -186,7 +191,9 @@ def show(record: Record, pictures: Sequence[Path], projection: dict[str, Any] | 
     _show_ratio(record)
     if projection is not None:
         say()
-        importlib.import_module("bench.project").show(projection, say)
+        from bench.project.output.table import show as show_projection
+
+        show_projection(projection, say)
     say()
     if pictures:
         say(f"pictures {plain(pictures[0].parent)}")

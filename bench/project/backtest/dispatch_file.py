@@ -14,10 +14,9 @@ from typing import Any
 
 from bench.base.errors import UserError
 from bench.base.files import load_json, make_folder, write_atomically
-from bench.project.backtest.cases import Case
 from bench.project.backtest.dispatch_trial import Trial, calibrate, trials
-from bench.project.backtest.series import folder_of
-from bench.project.inputs.evidence import points_of, series_records
+from bench.project.backtest.held_out import HeldOut
+from bench.project.inputs.evidence import points_of, series_folder, series_records
 from bench.record import machine
 from bench.record.schema import list_records
 from bench.record.statistics import median
@@ -29,10 +28,10 @@ TRIALS_MAX, BLIND_MAX = 100, 1000
 
 def measure_dispatch(results: Path) -> Path:
     """Run the trial with the durations of the recorded frames and write it. Raises UserError without any."""
-    records, _ = list_records(folder_of(results))
+    records, _ = list_records(series_folder(results))
     points = points_of(series_records(records, "frames"), ("frame",))
     if len(points) < 8:
-        raise UserError(f"{folder_of(results)}: expected a series of frames; shotmark backtest --measure frames")
+        raise UserError(f"{series_folder(results)}: expected a series of frames; shotmark backtest --measure frames")
     scheduler = calibrate()
     found = trials([p.seconds for p in points], scheduler)
     commit = machine.commit()
@@ -48,7 +47,7 @@ def measure_dispatch(results: Path) -> Path:
         "scheduler": vars(scheduler),
         "trials": [vars(trial) for trial in found],
     }
-    folder = folder_of(results) / str(document["machine"])
+    folder = series_folder(results) / str(document["machine"])
     make_folder(folder)
     path = folder / f"dispatch_{now.strftime('%Y%m%d_%H%M%S')}.json"
     write_atomically(path, json.dumps(document, indent=1, allow_nan=False).encode() + b"\n")
@@ -57,7 +56,7 @@ def measure_dispatch(results: Path) -> Path:
 
 def newest_trial(results: Path) -> Path | None:
     """The newest trial below a results folder."""
-    return max(folder_of(results).glob(f"*/{NAME}"), key=lambda path: path.name, default=None)
+    return max(series_folder(results).glob(f"*/{NAME}"), key=lambda path: path.name, default=None)
 
 
 def read_trial(path: Path) -> list[Trial]:
@@ -92,7 +91,7 @@ def _positive(value: Any) -> bool:
     return not isinstance(value, bool) and isinstance(value, int | float) and 0.0 < value < 1e12
 
 
-def dispatch_cases(found: Sequence[Trial]) -> list[Case]:
+def trials_held_out(found: Sequence[Trial]) -> list[HeldOut]:
     """Each trial twice: foretold with the durations told, and with half of the recorded ones known only."""
     cases = []
     for trial in found:
@@ -102,6 +101,6 @@ def dispatch_cases(found: Sequence[Trial]) -> list[Case]:
         blind = sorted(trial.blind_s)
         low, high = blind[len(blind) // 10], blind[-1 - len(blind) // 10]
         measured, linear = trial.measured_s, trial.linear_s
-        cases.append(Case("dispatch", f"{name}, told", told, None, None, measured, linear, farm))
-        cases.append(Case("dispatch", f"{name}, not told", middle, low, high, measured, linear, farm))
+        cases.append(HeldOut("dispatch", f"{name}, told", told, None, None, measured, linear, farm))
+        cases.append(HeldOut("dispatch", f"{name}, not told", middle, low, high, measured, linear, farm))
     return cases

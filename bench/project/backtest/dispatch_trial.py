@@ -23,12 +23,12 @@ from bench.project.inputs.cluster import ClusterSample
 from bench.project.model.events import simulate
 from bench.project.model.graph import RENDER, SIMULATE, Tasks, make_tasks
 
-POOL = Path(__file__).with_name("sleepers.py")
+SLEEPERS = Path(__file__).with_name("sleepers.py")
 CASE_S = 2.0  # what a case is made to last
 CASES = (("tasks", 8, 5), ("tasks", 64, 5), ("tasks", 256, 5), ("short", 64, 100), ("shot", 16, 5), ("shot", 128, 5))
 REPLICATES = 40
 CALIBRATION_TASKS = 2000
-POOL_LIMIT_S = 120.0
+SLEEPERS_LIMIT_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,11 @@ class Trial:
 def measure_s(graphs: Sequence[Tasks], workers: int) -> list[float]:
     """Seconds that each graph takes on real worker processes. Raises Unavailable where there cannot be any."""
     lines = "".join(json.dumps(_plain(tasks)) + "\n" for tasks in graphs)
-    command = [sys.executable, "-I", "-S", str(POOL), str(workers)]
+    command = [sys.executable, "-I", "-S", str(SLEEPERS), str(workers)]
     try:
-        done = subprocess.run(command, input=lines, capture_output=True, text=True, timeout=POOL_LIMIT_S, check=True)
+        done = subprocess.run(
+            command, input=lines, capture_output=True, text=True, timeout=SLEEPERS_LIMIT_S, check=True
+        )
     except (OSError, subprocess.SubprocessError) as error:
         raise Unavailable(f"the dispatch trial could not run {workers} workers: {type(error).__name__}") from None
     return [float(line) for line in done.stdout.splitlines()]

@@ -27,45 +27,23 @@ from bench.check.golden import definition_sha256
 from bench.measure.meter import Round, ShotCase, ShotMeter
 from bench.measure.plugin import Plugin, new_slot, run_pytest
 from bench.pipeline.frame import FRAME_DEFAULT, Makers
+from bench.project.backtest.ladder import FRAME_STEP, SERIES, Step
+from bench.project.inputs.evidence import series_folder
 from bench.shot.load import Shot
 from bench.shot.schema import Size
 
-FOLDER = "series"  # below the results
-# Cells along x over those of size S, then picture width, height and samples per pixel
-LADDER = (
-    (0.5, 160, 66, 8),
-    (0.7, 224, 94, 16),
-    (1.0, 320, 134, 16),
-    (1.4, 448, 188, 16),
-    (2.0, 640, 268, 16),
-)
-PILOT = (0.7, 160, 66, 8)
-PAIR = ((1.0, 224, 94, 16), (1.4, 320, 134, 8))
-FRAME_STEP = 2
-STEPS: dict[str, tuple[Sequence[tuple[float, int, int, int]], int | None]] = {  # and rounds, None as time allows
-    "sizes": (LADDER, None),
-    "frames": ((PILOT,), 4),
-    "workers": (PAIR, 6),
-}
-KINDS = tuple(STEPS)
 
-
-def folder_of(results: Path) -> Path:
-    """Where the series of a results folder lie."""
-    return results / FOLDER
-
-
-def resized(shot: Shot, steps: Sequence[tuple[float, int, int, int]]) -> Shot:
+def resized(shot: Shot, steps: Sequence[Step]) -> Shot:
     """The shot at sizes of the ladder in place of its own, named after their cells."""
     smallest = shot.size("S")
     sizes = {}
-    for factor, width, height, samples in steps:
-        cells = max(8, 4 * round(factor * smallest.cells_x / 4.0))
+    for step in steps:
+        cells = max(8, 4 * round(step.cells_factor * smallest.cells_x / 4.0))
         sizes[f"c{cells}"] = Size(
             cells_x=cells,
-            width=width,
-            height=height,
-            samples=samples,
+            width=step.width,
+            height=step.height,
+            samples=step.samples,
             voxel_per_cell=smallest.voxel_per_cell,
             max_depth=smallest.max_depth,
         )
@@ -112,14 +90,15 @@ class SeriesMeter(ShotMeter):
 def cases_of(kind: str, shots: Sequence[Shot]) -> list[ShotCase]:
     """What a series measures, in order."""
     cases: list[ShotCase] = []
-    steps, rounds = STEPS[kind]
+    one = SERIES[kind]
     for shot in shots:
-        made = resized(shot, steps)
+        made = resized(shot, one.steps)
         digest = definition_sha256(made)
-        frames = range(1, shot.frames + 1, FRAME_STEP) if kind == "frames" else [FRAME_DEFAULT]
+        frames = range(1, shot.frames + 1, FRAME_STEP) if one.every_frame else [FRAME_DEFAULT]
         for size in made.sizes:
             for frame in frames:
-                cases.append(SizeCase(made, made.name, size, min(frame, shot.frames), rounds, definition_sha256=digest))
+                last = min(frame, shot.frames)
+                cases.append(SizeCase(made, made.name, size, last, one.rounds, definition_sha256=digest))
     return cases
 
 
@@ -138,7 +117,7 @@ def measure_series(
     Raises CheckFailed where nothing verified, and what else ends a run.
     """
     backend = NumbaBackend(threads)
-    slot = new_slot(folder_of(results))
+    slot = new_slot(series_folder(results))
     states: dict[Any, Any] = {}
     meters = [SeriesMeter(case, backend, makers, slot.pictures, states) for case in cases_of(kind, shots)]
     run = {"series": kind, "shots": [shot.name for shot in shots], "threads": threads, "workers": workers}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeVar
 
 from bench.pipeline.scene.estimate import Estimate, estimate, probe
 from bench.record.schema import STAGES, Record, Row
 from bench.shot.load import Shot
 
+SERIES_FOLDER = "series"  # below the results
 COUNTS = ("particle_count", "particle_substeps", "substeps", "active_blocks", "width", "height", "samples")
 
 
@@ -130,13 +131,18 @@ def merged(points: Iterable[Point]) -> list[Point]:
     return found
 
 
+def series_folder(results: Path) -> Path:
+    """Where the series of a results folder lie."""
+    return results / SERIES_FOLDER
+
+
 def series_records(records: Iterable[Record], kind: str) -> list[Record]:
     """Complete records of one kind of series."""
     return [record for record in records if record.complete and record.run.get("series") == kind]
 
 
-class Growth:
-    """The work of a shot at another size: what was counted, times the ratio of two estimates."""
+class WorkAtSizes:
+    """The work of a shot at each of its sizes: what was counted at one, times the ratio of two estimates."""
 
     def __init__(self, shot: Shot) -> None:
         self.shot = shot
@@ -160,13 +166,3 @@ class Growth:
             pixels=float(b.pixel_count),
             samples=float(b.sample_count),
         )
-
-
-def scaled_by_particles(work: Work, factor: float) -> Work:
-    """The same shot with that many times the particles of water: blocks grow alike, substeps with the cells along x."""
-    return replace(
-        work,
-        particles=work.particles * factor,
-        blocks=work.blocks * factor,
-        substeps=math.ceil(work.substeps * factor ** (1.0 / 3.0)),
-    )

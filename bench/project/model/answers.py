@@ -16,7 +16,7 @@ from bench.project.inputs.cluster import ClusterSample
 from bench.project.model import limits
 from bench.project.model.costs import Basis
 from bench.project.model.events import Outcome, simulate
-from bench.project.model.graph import SPREAD_EFFICIENCY, Shot, Tasks, film_tasks
+from bench.project.model.graph import SPLIT_EFFICIENCY, ShotTasks, Tasks, film_tasks
 from bench.project.model.scenario import Pair, Scenario, Seconds
 from kernels.base.constants import FILM_WORDS
 
@@ -27,11 +27,11 @@ LENGTH_QUANTILE = 3.27  # of a normal distribution: one in 1,900
 
 @dataclass(frozen=True)
 class Job:
-    """What is asked for: frames of a shot, how its simulation is spread, and an override of the frame's time."""
+    """What is asked for of a shot."""
 
     frames: int
-    simulate_gpus: int = 1
-    efficiency: float = SPREAD_EFFICIENCY[1]
+    simulate_gpus: int = 1  # that one simulation is split over
+    efficiency: float = SPLIT_EFFICIENCY[1]  # of a simulation that is split
     frame_s: float | None = None  # a user's own seconds of a frame on a machine like the measured one
 
     def seconds(self, found: Seconds) -> Seconds:
@@ -47,11 +47,11 @@ def parts_for(frames: int, gpus: int) -> int:
     return max(1, math.ceil(gpus / max(1, frames)))
 
 
-def shot_of(basis: Basis, seconds: Seconds, scenario: Scenario, frames: int, parts: int) -> Shot:
+def shot_tasks(basis: Basis, seconds: Seconds, scenario: Scenario, frames: int, parts: int) -> ShotTasks:
     """A shot's frames as the event simulation takes them."""
     course = basis.frame_factors(frames)
     pixels = basis.there.pixels
-    return Shot(
+    return ShotTasks(
         frames=frames,
         simulate_s=seconds.gpu["simulate"] * course["simulate"],
         surface_s=seconds.gpu["surface"] * course["surface"],
@@ -59,7 +59,7 @@ def shot_of(basis: Basis, seconds: Seconds, scenario: Scenario, frames: int, par
         resolve_s=seconds.gpu["resolve"] * course["resolve"],
         encode_s=seconds.gpu["encode"] * course["encode"],
         parts=parts,
-        merge_s=seconds.cpu["resolve"] * basis.threads,  # adding up films costs what resolving them does, on one core
+        merge_s=seconds.cpu["resolve"] * basis.threads,  # adding up pixel sums costs what resolving does, on one core
         state_bytes=basis.there.particles * scenario.values["state_bytes"],
         part_bytes=pixels * FILM_WORDS * 4.0,
         frame_bytes=pixels * scenario.values["frame_bytes"],
@@ -68,7 +68,7 @@ def shot_of(basis: Basis, seconds: Seconds, scenario: Scenario, frames: int, par
 
 def shot_graph(pair: Pair, index: int, scenario: Scenario, job: Job, gpus: int) -> Tasks:
     parts = parts_for(job.frames, gpus)
-    shot = shot_of(pair.cpu, job.seconds(scenario.shots[index]), scenario, job.frames, parts)
+    shot = shot_tasks(pair.cpu, job.seconds(scenario.shots[index]), scenario, job.frames, parts)
     return film_tasks([shot], simulate_gpus=min(gpus, job.simulate_gpus), efficiency=job.efficiency)
 
 
@@ -98,7 +98,6 @@ class Enough:
     gpus: int
     best_s: float
     why: str
-    without_s: dict[str, float]  # its time where one cause is taken away
 
 
 CHAIN = "the simulation: frame follows frame"
@@ -120,7 +119,7 @@ def enough_gpus(pair: Pair, index: int, scenario: Scenario, job: Job) -> Enough:
     times = {n: shot_outcome(pair, index, scenario, job, n).makespan_s for n in PROBED_GPUS}
     best = min(times.values())
     if not math.isfinite(best):
-        return Enough(1, best, "failures: tasks are lost faster than they end", {})
+        return Enough(1, best, "failures: tasks are lost faster than they end")
     gpus = next(n for n, t in times.items() if t <= NEAR * best)
     most = min(times, key=lambda n: times[n])
     graph, sample = shot_graph(pair, index, scenario, job, most), scenario.sample(most)
@@ -131,7 +130,7 @@ def enough_gpus(pair: Pair, index: int, scenario: Scenario, job: Job) -> Enough:
     why = min(without, key=lambda cause: without[cause])
     if without[why] > 0.9 * best:
         why = "too few tasks: every task builds the surface for itself"
-    return Enough(gpus, best, why, without)
+    return Enough(gpus, best, why)
 
 
 def _without_simulation(seconds: Seconds) -> Seconds:
@@ -197,7 +196,7 @@ def film_outcome(
     parts = parts_for(int(frames.sum()), few)
     kinds = [(number % len(pairs), int(count)) for number, count in enumerate(frames)]
     of_kind = {
-        (index, count): shot_of(pairs[index].cpu, job.seconds(scenario.shots[index]), scenario, count, parts)
+        (index, count): shot_tasks(pairs[index].cpu, job.seconds(scenario.shots[index]), scenario, count, parts)
         for index, count in set(kinds)
     }
     made = [of_kind[kind] for kind in kinds]

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
 
 from bench.base.errors import UserError
-from bench.project.inputs.evidence import Growth, Point, Work, merged, points_of, series_records, work_of
+from bench.project.inputs.evidence import Point, Work, WorkAtSizes, merged, points_of, series_records, work_of
 from bench.project.model.fit import BEYOND, Model, distance, fit, proportional, resampled_laws
 from bench.record.schema import STAGES, Record, Row
 from bench.record.statistics import median, summarize
@@ -37,11 +37,12 @@ class Stage:
     samples_s: tuple[float, ...]  # raw, at the measured size
     growth: float  # seconds there over seconds here
     growth_draws: tuple[float, ...]  # the same from resampled fits; empty without a fit
-    spread: float  # standard deviation of the logarithm: what the law was off by on sizes it had not seen
+    sigma: float  # standard deviation of the logarithm: what the law was off by on sizes it had not seen
     law: str  # what the growth stands on
     course: tuple[float, ...] = ()  # frame by frame, relative to the measured one
     extrapolated: float = 1.0  # work there over work of the nearest measured size
     beyond: bool = False  # further out than the evidence spans
+    signs: tuple[str, ...] = ()  # that its time is not to be trusted
 
     @property
     def here_s(self) -> float:
@@ -103,7 +104,7 @@ class Basis:
             growth = np.full(count, stage.growth)
             if stage.growth_draws:
                 growth = np.asarray(stage.growth_draws)[generator.integers(0, len(stage.growth_draws), count)]
-            found[name] = here_s * growth * np.exp(stage.spread * generator.standard_normal(count))
+            found[name] = here_s * growth * np.exp(stage.sigma * generator.standard_normal(count))
             if name == "simulate":
                 rate = self.here.particle_substeps / here_s
         return found, rate
@@ -173,14 +174,9 @@ def basis(record: Record, rows: dict[str, Row], size: str | None, evidence: Evid
     here = work_of(first)
     assert here is not None
     name, there = _target(first, here, size)
-    flags: list[str] = []
-    whole_s = sum(median(rows[stage].samples_s) or 0.0 for stage in STAGES)
-    stages = {}
-    for stage in STAGES:
-        signs: list[str] = []
-        stages[stage] = _stage(stage, rows[stage], here, there, evidence, record.machine_id, signs)
-        if stages[stage].here_s >= WORTH_A_WORD * whole_s:
-            flags += signs
+    stages = {stage: _stage(rows[stage], here, there, evidence, record.machine_id) for stage in STAGES}
+    whole_s = sum(stage.here_s for stage in stages.values())
+    flags = [sign for stage in stages.values() if stage.here_s >= WORTH_A_WORD * whole_s for sign in stage.signs]
     beyond = {stage.name: stage.extrapolated for stage in stages.values() if stage.beyond}
     if beyond:
         factors = ", ".join(f"{stage} {factor:,.0f} x" for stage, factor in beyond.items())
@@ -204,7 +200,7 @@ def _target(row: Row, here: Work, size: str | None) -> tuple[str, Work]:
     if wanted == row.size:
         return wanted, here
     try:
-        return wanted, _growth(row.shot).work(here, row.size, wanted)
+        return wanted, _sizes(row.shot).work(here, row.size, wanted)
     except UserError:
         if size is not None:
             raise
@@ -212,46 +208,59 @@ def _target(row: Row, here: Work, size: str | None) -> tuple[str, Work]:
 
 
 @cache
-def _growth(shot: str) -> Growth:
+def _sizes(shot: str) -> WorkAtSizes:
     """Of a shot that ships; its bodies are filled once, for the CPU's measurement and the GPU's."""
-    return Growth(load_shot(shot))
+    return WorkAtSizes(load_shot(shot))
 
 
-def _stage(name: str, row: Row, here: Work, there: Work, evidence: Evidence, machine: str, flags: list[str]) -> Stage:
+def _stage(row: Row, here: Work, there: Work, evidence: Evidence, machine: str) -> Stage:
+    tail, heavy = _tail(row)
+    course = evidence.course(row.shot, row.stage, row.frame)
+    found = Stage(
+        name=row.stage,
+        samples_s=row.samples_s,
+        growth=1.0,
+        growth_draws=(),
+        sigma=tail,
+        law="as measured",
+        course=course,
+        signs=heavy + _huge_frame(row, course),
+    )
+    if here == there:
+        return found
+    model, where = evidence.model(row.stage, row.backend, machine)
+    if model is None or row.shot not in model.laws:
+        line = proportional(row.stage)
+        law = f"in proportion to {line.terms[0]}: assumption"
+        return replace(found, growth=line.seconds(there) / line.seconds(here), law=law)
+    points = model.points[row.shot]
+    spanned = distance(row.stage, points[0].work, points[-1].work)
+    nearest = min(distance(row.stage, p.work, there) for p in points)
+    draws = [drawn.seconds(there) / drawn.seconds(here) for drawn in resampled_laws(model, row.shot, LAW_DRAWS)]
+    texts = [" + ".join(t for t, c in zip(one.terms, one.coefficients) if c > 0.0) for one in model.laws[row.shot]]
+    return replace(
+        found,
+        growth=model.predict(row.shot, there)[0] / model.predict(row.shot, here)[0],
+        growth_draws=tuple(draws),
+        sigma=math.hypot(model.spread(nearest), tail),
+        law=f"{', or '.join(dict.fromkeys(texts))}; fitted on {where}",
+        extrapolated=math.exp(nearest),
+        beyond=nearest > BEYOND * spanned,
+    )
+
+
+def _tail(row: Row) -> tuple[float, tuple[str, ...]]:
+    """Standard deviation of the logarithm that a heavy tail of the samples adds, and what to say of it."""
     found = summarize(row.samples_s)
     slowest, middle = found.maximum or 0.0, found.median or 1.0
-    tail = 0.0
-    if slowest > HEAVY_TAIL * middle:
-        flags.append(f"heavy tail: {row.shot} {name} took {slowest / middle:.1f} times its median once")
-        tail = math.log(slowest / middle) / 2.0
-    course = evidence.course(row.shot, name, row.frame)
-    if course and max(course) > COURSE_MOST * sum(course) / len(course):
-        factor = max(course) * len(course) / sum(course)
-        flags.append(f"one huge frame: {row.shot} {name} has a frame of {factor:.1f} times the average")
-    if here == there:
-        return Stage(name, row.samples_s, 1.0, (), tail, "as measured", course)
-    model, where = evidence.model(name, row.backend, machine)
-    if model is None or row.shot not in model.laws:
-        line = proportional(name)
-        factor = line.seconds(there) / line.seconds(here)
-        return Stage(name, row.samples_s, factor, (), tail, f"in proportion to {line.terms[0]}: assumption", course)
-    points = model.points[row.shot]
-    spanned = distance(name, points[0].work, points[-1].work)
-    nearest = min(distance(name, p.work, there) for p in points)
-    spread = math.hypot(model.spread(nearest), tail)
-    draws = [drawn.seconds(there) / drawn.seconds(here) for drawn in resampled_laws(model, row.shot, LAW_DRAWS)]
-    beyond = nearest > BEYOND * spanned
-    texts = [" + ".join(t for t, c in zip(one.terms, one.coefficients) if c > 0.0) for one in model.laws[row.shot]]
-    text = f"{', or '.join(dict.fromkeys(texts))}; fitted on {where}"
-    growth = model.predict(row.shot, there)[0] / model.predict(row.shot, here)[0]
-    return Stage(
-        name,
-        row.samples_s,
-        growth,
-        tuple(draws),
-        spread,
-        text,
-        course,
-        math.exp(nearest),
-        beyond,
-    )
+    if slowest <= HEAVY_TAIL * middle:
+        return 0.0, ()
+    sign = f"heavy tail: {row.shot} {row.stage} took {slowest / middle:.1f} times its median once"
+    return math.log(slowest / middle) / 2.0, (sign,)
+
+
+def _huge_frame(row: Row, course: Sequence[float]) -> tuple[str, ...]:
+    if not course or max(course) <= COURSE_MOST * sum(course) / len(course):
+        return ()
+    factor = max(course) * len(course) / sum(course)
+    return (f"one huge frame: {row.shot} {row.stage} has a frame of {factor:.1f} times the average",)

@@ -1,7 +1,7 @@
 """The tasks of shots and films, as a few flat arrays.
 
 Tasks that become ready together stand in one *group*: the tiles and sample ranges of a frame, or the parts of a
-simulation that is spread over several GPUs. A group starts when all groups before it have ended, and ends with its
+simulation that is split over several GPUs. A group starts when all groups before it have ended, and ends with its
 last task. Groups are numbered so that an edge leads from a lower to a higher number; ten million tasks in ten million
 groups take 0.4 GB.
 
@@ -20,12 +20,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 SIMULATE, RENDER, MERGE, ENCODE, TRANSFER = range(5)
-KINDS = ("simulate", "render", "merge", "encode", "transfer")
-ON_GPU = (SIMULATE, RENDER)  # merge and encode run on CPU cores, a transfer on the network link
+KINDS = ("simulate", "render", "merge", "encode", "transfer")  # on a GPU the first two, on CPU cores the next two
 TASKS_MAX = 100_000_000
-SPREAD_EFFICIENCY = (0.50, 0.78, 0.95)  # low, likely, high: of a simulation spread over several GPUs
+SPLIT_EFFICIENCY = (0.50, 0.78, 0.95)  # low, likely, high: of a simulation split over several GPUs
 
 F32: TypeAlias = NDArray[np.float32]
+F64: TypeAlias = NDArray[np.float64]
 I32: TypeAlias = NDArray[np.int32]
 
 
@@ -51,17 +51,6 @@ class Tasks:
     @property
     def group_count(self) -> int:
         return len(self.kind)
-
-    @property
-    def nbytes(self) -> int:
-        return sum(value.nbytes for value in vars(self).values() if isinstance(value, np.ndarray))
-
-    def seconds(self, kind: int) -> float:
-        """Sum of the durations of all tasks of a kind."""
-        if not self.task_count:
-            return 0.0
-        sums = np.add.reduceat(self.duration_s, self.first[:-1].astype(np.int64), dtype=np.float64)
-        return float(sums[self.kind == kind].sum())
 
 
 def make_tasks(
@@ -148,10 +137,10 @@ class Frames:
     frame_bytes: F32  # encoded frame, sent over the link
 
 
-def frame_tasks(frames: Frames, *, simulate_gpus: int = 1, efficiency: float = SPREAD_EFFICIENCY[1]) -> Tasks:
+def frame_tasks(frames: Frames, *, simulate_gpus: int = 1, efficiency: float = SPLIT_EFFICIENCY[1]) -> Tasks:
     """The graph of all frames.
 
-    A simulation may be spread over ``simulate_gpus`` GPUs, each taking 1 / (GPUs x efficiency) of the time; the next
+    A simulation may be split over ``simulate_gpus`` GPUs, each taking 1 / (GPUs x efficiency) of the time; the next
     frame waits for the slowest. The surface is built by every render task for itself.
     """
     if simulate_gpus < 1 or not 0.0 < efficiency <= 1.0:
@@ -211,8 +200,8 @@ def _frame_edges(frames: Frames, here: NDArray[np.bool_], number: I32) -> tuple[
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shot:
-    """A shot of a film: seconds and sizes of a frame, one number for all or one for each frame."""
+class ShotTasks:
+    """A shot of a film as tasks: seconds and sizes of a frame, one number for all or one for each frame."""
 
     frames: int
     simulate_s: ArrayLike
@@ -227,12 +216,12 @@ class Shot:
     frame_bytes: ArrayLike = 0.0
 
 
-def film_tasks(shots: Sequence[Shot], *, simulate_gpus: int = 1, efficiency: float = SPREAD_EFFICIENCY[1]) -> Tasks:
+def film_tasks(shots: Sequence[ShotTasks], *, simulate_gpus: int = 1, efficiency: float = SPLIT_EFFICIENCY[1]) -> Tasks:
     """Many shots, side by side."""
     return frame_tasks(film_frames(shots), simulate_gpus=simulate_gpus, efficiency=efficiency)
 
 
-def film_frames(shots: Sequence[Shot]) -> Frames:
+def film_frames(shots: Sequence[ShotTasks]) -> Frames:
     """The frames of all shots in a row. Raises ValueError for counts that are not positive."""
     if any(shot.frames < 1 or shot.parts < 1 for shot in shots):
         raise ValueError("expected at least one frame and part of each shot")

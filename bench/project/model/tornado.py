@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,39 +17,54 @@ FILM_FRAMES = 6000.0  # of the part of a film that is simulated for a line of th
 MOVES_LEAST = 1.01  # what moves the answer less is left out
 
 
+@dataclass(frozen=True)
+class TornadoLine:
+    """How far one assumption moves the answer between its ends."""
+
+    name: str
+    text: str
+    source: str
+    low_s: float | None  # the shorter answer; None where it never ends
+    high_s: float | None
+    factor: float | None  # longer over shorter; None where the longer never ends
+
+
+def _line(name: str, text: str, source: str, answers_s: Sequence[float]) -> TornadoLine:
+    low, high = min(answers_s), max(answers_s)
+    known = math.isfinite(high) and low > 0.0
+    return TornadoLine(
+        name=name,
+        text=text,
+        source=source,
+        low_s=low if math.isfinite(low) else None,
+        high_s=high if math.isfinite(high) else None,
+        factor=high / low if known else None,
+    )
+
+
 def _lines(
     pairs: Sequence[Pair],
     cluster: Cluster,
     measured: Sequence[Scenario],
     answer: Callable[[Scenario], float],
-) -> list[dict[str, Any]]:
+) -> tuple[TornadoLine, ...]:
     """One line an assumption, the one that moves the answer most first."""
-    found: list[dict[str, Any]] = []
     meanings = {entry.name: (entry.meaning, entry.source) for entry in cluster.entries()}
     meanings |= {a.name: (a.text, a.source) for a in assumptions().values()}
-    for name in assumed_names(cluster):
-        ends = [answer(make(pairs, cluster, quantiles={name: end})) for end in (FAST, SLOW)]
-        found.append({"name": name, "text": meanings[name][0], "source": meanings[name][1], **_ends(ends)})
-    spread = np.quantile([answer(world) for world in measured], [0.1, 0.9], method="inverted_cdf")
+    lines = [
+        _line(name, *meanings[name], [answer(make(pairs, cluster, quantiles={name: end})) for end in (FAST, SLOW)])
+        for name in assumed_names(cluster)
+    ]
+    alone = np.quantile([answer(world) for world in measured], [0.1, 0.9], method="inverted_cdf")
     text = "what was measured: scatter, fit and growth, P10 to P90"
-    found.append({"name": "measured", "text": text, "source": "records", **_ends([float(x) for x in spread])})
-    found = [line for line in found if line["factor"] is None or line["factor"] > MOVES_LEAST]
-    return sorted(found, key=lambda line: -(line["factor"] or math.inf))
-
-
-def _ends(values: Sequence[float]) -> dict[str, float | None]:
-    low, high = min(values), max(values)
-    known = math.isfinite(high) and low > 0.0
-    return {
-        "low_s": low if math.isfinite(low) else None,
-        "high_s": high if math.isfinite(high) else None,
-        "factor": high / low if known else None,
-    }
+    lines.append(_line("measured", text, "records", [float(x) for x in alone]))
+    moving = [line for line in lines if line.factor is None or line.factor > MOVES_LEAST]
+    return tuple(sorted(moving, key=lambda line: -(line.factor or math.inf)))
 
 
 def shot_tornado(
     pairs: Sequence[Pair], cluster: Cluster, job: Job, gpus: int, measured: Sequence[Scenario]
-) -> list[dict[str, Any]]:
+) -> tuple[TornadoLine, ...]:
     """Of the time of the shot that takes longest, on all GPUs."""
     likely = make(pairs, cluster)
     index = max(range(len(pairs)), key=lambda i: shot_outcome(pairs[i], i, likely, job, gpus).makespan_s)
@@ -60,7 +75,7 @@ def shot_tornado(
 
 def film_tornado(
     pairs: Sequence[Pair], cluster: Cluster, job: Job, film_shots: int, gpus: int, measured: Sequence[Scenario]
-) -> list[dict[str, Any]]:
+) -> tuple[TornadoLine, ...]:
     """Of the days of a film with its passes and the share of the GPUs that it gets."""
 
     def days(world: Scenario) -> float:

@@ -7,49 +7,44 @@ the number of passes), nothing can be told.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 from bench.base import units
 from bench.project.inputs.assumptions import claims, facts
+from bench.project.inputs.defaults import FRAME_RATE
+from bench.project.output.result import ClaimVerdict, Condition, Quantiles
 
 CONSISTENT, NOT, UNKNOWN = "consistent", "not consistent", "cannot be told"
-FRAME_RATE = 24.0
 HOURS_A_YEAR = 365.25 * 24.0
 ORDINARY_CORES = (8.0, 128.0)  # of a machine that one would call ordinary
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """One line of the table."""
+class Judgement(NamedTuple):
+    """What is said of one claim."""
 
-    claim: str
-    text: str
     claimed: str
     found: str
     verdict: str
     why: str
-    source: str
 
 
 @dataclass(frozen=True)
-class Projected:
-    """What the verdicts are made from: P10, P50 and P90 over all shots that were projected."""
+class ClaimInputs:
+    """What claims are held against: quantiles over all shots that were projected, and the film's."""
 
-    cpu_s: Mapping[str, float | None]  # the shot on the measured machine
-    one_gpu_s: Mapping[str, float | None]
-    frame_a_gpu_s: Mapping[str, float | None]  # one frame a GPU
-    gpus_s: Mapping[str, float | None]  # on all GPUs asked for
-    threads: int
+    cpu_s: Quantiles  # the shot on the measured machine
+    one_gpu_s: Quantiles
+    frame_a_gpu_s: Quantiles  # one frame a GPU
+    gpus_s: Quantiles  # on all GPUs asked for
+    threads: int  # of the measured machine
     gpus: int
-    parts: int
-    film_gpu_hours: Mapping[str, float | None]  # every frame once
-    film_link_bytes: float
-    passes: float
+    film_gpu_hours: Quantiles  # every frame once
+    passes: float  # how often every frame is made
     film_shots: int
-    size: str
-    gpu_measured: bool
+    size: str  # of the shots
+    gpu_measured: bool  # whether the GPU's speed is no assumption
 
 
 def _value(name: str) -> float:
@@ -60,30 +55,30 @@ def _fact(name: str) -> float:
     return float(facts()[name]["value"])
 
 
-def _span(times: Mapping[str, float | None]) -> str:
-    return units.brief_span(times["p10"], times["p90"])
+def _span(times: Quantiles) -> str:
+    return units.brief_span(times.p10, times.p90)
 
 
-def _meets(times: Mapping[str, float | None], low: float, high: float) -> bool:
-    first, last = times["p10"], times["p90"]
+def _meets(times: Quantiles, low: float, high: float) -> bool:
+    first, last = times.p10, times.p90
     return first is not None and first <= high and (last is None or last >= low)
 
 
-def _ordinary(p: Projected) -> tuple[str, str, str, str]:
+def _ordinary(p: ClaimInputs) -> Judgement:
     claim = claims()["shot_ordinary"]
     low, high = float(claim["low"]), float(claim["high"])
-    first, last = p.cpu_s["p10"], p.cpu_s["p90"]
+    first, last = p.cpu_s.p10, p.cpu_s.p90
     found = f"{_span(p.cpu_s)} on the {p.threads} threads measured here, size {p.size}"
     if first is None or last is None:
-        return units.brief_span(low, high), found, UNKNOWN, "the time on this machine is not known"
+        return Judgement(units.brief_span(low, high), found, UNKNOWN, "the time on this machine is not known")
     cores = (first * p.threads / high, last * p.threads / low)
     fits = cores[0] <= ORDINARY_CORES[1] and cores[1] >= ORDINARY_CORES[0]
     text = f"true of a machine of {cores[0]:,.0f} to {cores[1]:,.0f} such cores"
     text += "" if fits else f"; ordinary is {ORDINARY_CORES[0]:.0f} to {ORDINARY_CORES[1]:.0f} (assumption)"
-    return units.brief_span(low, high), found, CONSISTENT if fits else NOT, text
+    return Judgement(units.brief_span(low, high), found, CONSISTENT if fits else NOT, text)
 
 
-def _centre(p: Projected) -> tuple[str, str, str, str]:
+def _centre(p: ClaimInputs) -> Judgement:
     claim, ordinary = claims()["shot_centre"], claims()["shot_ordinary"]
     low, high = float(claim["low"]), float(claim["high"])
     frames = tuple(round(float(claims()["shot_length"][end]) * FRAME_RATE) for end in ("low", "high"))
@@ -100,10 +95,10 @@ def _centre(p: Projected) -> tuple[str, str, str, str]:
     )
     if verdict == UNKNOWN:
         why += "; the GPU's speed is an assumption here"
-    return units.brief_span(low, high), found, verdict, why
+    return Judgement(units.brief_span(low, high), found, verdict, why)
 
 
-def _thousand(p: Projected) -> tuple[str, str, str, str]:
+def _thousand(p: ClaimInputs) -> Judgement:
     held = _fact("card_hours") / (_fact("centre_gpus") * _fact("centre_years") * HOURS_A_YEAR)
     years = _value("production")
     ceiling = _value("gpus") * years * HOURS_A_YEAR
@@ -112,22 +107,22 @@ def _thousand(p: Projected) -> tuple[str, str, str, str]:
         f"a peak, not the average: the centre delivered {units.count(_fact('card_hours'))} to all of its films"
         f" ({units.share(held)} of what its cards could)"
     )
-    return "1,000 GPUs at once", found, CONSISTENT, why
+    return Judgement("1,000 GPUs at once", found, CONSISTENT, why)
 
 
-def _shots(p: Projected) -> tuple[str, str, str, str]:
+def _shots(p: ClaimInputs) -> Judgement:
     share = _value("share") * _value("shots")
-    hours = {key: value and value * p.passes for key, value in p.film_gpu_hours.items()}
-    found = f"{units.count(hours['p10'])} – {units.count(hours['p90'])} GPU-hours for {p.film_shots:,} shots,"
+    low, high = (hours and hours * p.passes for hours in (p.film_gpu_hours.p10, p.film_gpu_hours.p90))
+    found = f"{units.count(low)} – {units.count(high)} GPU-hours for {p.film_shots:,} shots,"
     found += f" {p.passes:.2g} passes"
     ceiling = _fact("card_hours")
-    scaled = (hours["p10"] or 0.0) * share / p.film_shots
+    scaled = (low or 0.0) * share / p.film_shots
     verdict = NOT if scaled > ceiling else UNKNOWN
     why = f"40 % are {share:,.0f} shots; the centre's {units.count(ceiling)} card-hours are the limit; passes decide"
-    return "1,900 shots, over 40 % of them there", found, verdict, why
+    return Judgement("1,900 shots, over 40 % of them there", found, verdict, why)
 
 
-def _station(p: Projected) -> tuple[str, str, str, str]:
+def _station(p: ClaimInputs) -> Judgement:
     years, frames = _fact("film_station_years"), _fact("film_frames")
     hours = years * HOURS_A_YEAR / frames
     length = [float(claims()["shot_length"][end]) * FRAME_RATE for end in ("low", "high")]
@@ -136,19 +131,19 @@ def _station(p: Projected) -> tuple[str, str, str, str]:
     found = f"{hours:.0f} h a frame against {frame_h[0]:.1f} to {frame_h[1]:.1f} h in the claim of days"
     passes = (hours / frame_h[1], hours / frame_h[0])
     why = f"both are true when every frame was made {passes[0]:.0f} to {passes[1]:.0f} times"
-    return f"{years:g} years on one workstation", found, CONSISTENT, why
+    return Judgement(f"{years:g} years on one workstation", found, CONSISTENT, why)
 
 
-def _flops(p: Projected) -> tuple[str, str, str, str]:
+def _flops(p: ClaimInputs) -> Judgement:
     area, centre = _value("capacity"), _fact("centre_flops")
     each = area / _value("gpus")
     found = f"{units.count(area / centre)} times the centre's own {units.count(centre)}flop/s"
     why = f"the region's, not the centre's: over 1,000 GPUs it would be {units.count(each)}flop/s each"
-    return "113 EFLOP/s", found, NOT, why
+    return Judgement("113 EFLOP/s", found, NOT, why)
 
 
-def _link(name: str, distance_m: float) -> Callable[[Projected], tuple[str, str, str, str]]:
-    def check(p: Projected) -> tuple[str, str, str, str]:
+def _link(name: str, distance_m: float) -> Callable[[ClaimInputs], Judgement]:
+    def judge(p: ClaimInputs) -> Judgement:
         there = 2.0 * distance_m / _fact("fibre")
         claimed = _value(name)
         fits = claimed >= 0.95 * there
@@ -158,28 +153,28 @@ def _link(name: str, distance_m: float) -> Callable[[Projected], tuple[str, str,
             if fits
             else "one way, or over less than the distance told; latency does not matter for frames, bandwidth does"
         )
-        return units.seconds(claimed), found, CONSISTENT if fits else UNKNOWN, why
+        return Judgement(units.seconds(claimed), found, CONSISTENT if fits else UNKNOWN, why)
 
-    return check
+    return judge
 
 
-def _channel(p: Projected) -> tuple[str, str, str, str]:
+def _channel(p: ClaimInputs) -> Judgement:
     size, rate = _fact("film_data"), _value("channel") / 8.0
     found = f"{units.count(size)}B in {units.seconds(size / rate)}, at 10 Gbit/s in {units.seconds(size / 1.25e9)}"
     why = 'the report says "400-gigabyte"; read as 400 Gbit/s, shared by all'
-    return "400 Gbit/s", found, UNKNOWN, why
+    return Judgement("400 Gbit/s", found, UNKNOWN, why)
 
 
-def _films(p: Projected) -> tuple[str, str, str, str]:
+def _films(p: ClaimInputs) -> Judgement:
     each = _fact("card_hours") / _value("films")
     found = f"{units.count(each)} card-hours a film on average"
-    once = p.film_gpu_hours["p50"]
+    once = p.film_gpu_hours.p50
     if once is None:
-        return "over 150 films", found, UNKNOWN, "the film's GPU-hours are not known"
-    return "over 150 films", found, UNKNOWN, f"this film once takes {units.count(once)} here; films differ"
+        return Judgement("over 150 films", found, UNKNOWN, "the film's GPU-hours are not known")
+    return Judgement("over 150 films", found, UNKNOWN, f"this film once takes {units.count(once)} here; films differ")
 
 
-CHECKS: dict[str, Callable[[Projected], tuple[str, str, str, str]]] = {
+VERDICTS_OF: dict[str, Callable[[ClaimInputs], Judgement]] = {
     "shot_ordinary": _ordinary,
     "shot_centre": _centre,
     "gpus": _thousand,
@@ -193,18 +188,17 @@ CHECKS: dict[str, Callable[[Projected], tuple[str, str, str, str]]] = {
 }
 
 
-def verdicts(p: Projected) -> list[Verdict]:
+def verdicts(p: ClaimInputs) -> tuple[ClaimVerdict, ...]:
     """One line a claim that something can be said about."""
     found = []
-    for name, check in CHECKS.items():
+    for name, judge in VERDICTS_OF.items():
         claim = claims()[name]
-        claimed, result, verdict, why = check(p)
-        found.append(Verdict(name, claim["text"], claimed, result, verdict, why, claim["source"]))
-    return found
+        found.append(ClaimVerdict(name, claim["text"], *judge(p), claim["source"]))
+    return tuple(found)
 
 
-def conditions(p: Projected) -> list[tuple[str, str]]:
-    """What would have to be true for "3 to 5 days became a few hours": (way, condition)."""
+def conditions(p: ClaimInputs) -> tuple[Condition, ...]:
+    """What would have to be true for "3 to 5 days became a few hours"."""
     ordinary, centre, length = (claims()[name] for name in ("shot_ordinary", "shot_centre", "shot_length"))
     low, high = float(ordinary["low"]) / float(centre["high"]), float(ordinary["high"]) / float(centre["low"])
     frames = [round(float(length[end]) * FRAME_RATE) for end in ("low", "high")]
@@ -220,21 +214,13 @@ def conditions(p: Projected) -> list[tuple[str, str]]:
     ratio = _ratio(p)
     if ratio:
         rows.append(ratio)
-    return rows
+    return tuple(Condition(*row) for row in rows)
 
 
-def _ratio(p: Projected) -> tuple[str, str] | None:
-    cpu, gpu = p.cpu_s["p50"], p.one_gpu_s["p50"]
+def _ratio(p: ClaimInputs) -> tuple[str, str] | None:
+    cpu, gpu = p.cpu_s.p50, p.one_gpu_s.p50
     if not cpu or not gpu:
         return None
     basis = "measured" if p.gpu_measured else "assumption"
     cores = cpu / gpu * p.threads
     return f"projected here ({basis})", f"one GPU of the cluster does the work of {cores:,.0f} of the cores measured"
-
-
-def document(found: Sequence[Verdict], ways: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """For --json."""
-    return {
-        "verdicts": [vars(line) for line in found],
-        "days_to_hours": [{"way": way, "condition": condition} for way, condition in ways],
-    }

@@ -1,54 +1,50 @@
-"""A projection as tables for the terminal and as rows for CSV: every one says that it is projected, and from what."""
+"""A projection as tables for the terminal: every one says that it is projected, and from what."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from bench.base import units
 from bench.base.console import new_table, plain
+from bench.project.output.result import Claims, FilmAnswer, Projection, Quantiles, ShotAnswer
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-SHOT_TIMES = (
-    ("cpu_s", "this CPU, {threads} threads"),
-    ("one_gpu_s", "1 GPU"),
-    ("frame_a_gpu_s", "a frame a GPU"),
-    ("gpus_s", "{gpus:,} GPUs"),
-    ("chain_s", "simulation alone"),
-)
+    from bench.project.model.tornado import TornadoLine
+
 TORNADO_LINES = 6
 EXPLAIN_DIGITS = "{:.4g}"
 
 
-def lines(document: Mapping[str, Any]) -> Iterator[Any]:
+def show(projection: Projection, say: Callable[[str | Table], None]) -> None:
+    """The projection as tables, through a console's print."""
+    for line in lines(projection):
+        say(line)
+
+
+def lines(projection: Projection) -> Iterator[str | Table]:
     """Text and tables, in order."""
-    yield heading(document)
-    if document["my_frame_hours"] is not None:
+    yield heading(projection)
+    if projection.my_frame_hours is not None:
         yield (
-            f"From {document['my_frame_hours']:g} h a frame on a machine like the record's:"
+            f"From {projection.my_frame_hours:g} h a frame on a machine like the record's:"
             " stages share it, and go over to a GPU, as they do here."
         )
-    yield _shots(document)
-    for shot in document["shots"]:
-        basis = plain(shot["gpu_basis"])
-        yield (
-            f"  {plain(shot['shot'])}: {units.count(shot['particles'])} particles, GPU speed {basis}; no faster beyond"
-            f" {shot['enough_gpus']:,} GPUs ({units.brief_seconds(shot['best_s'])}), held by {shot['bound_by']}"
-        )
-    yield _film(document)
-    yield _uploads(document["film"])
-    if document["sweep"]:
-        yield _sweep(document)
-    for name, title in (("shot", "the longest shot"), ("film", "the film with its passes")):
-        if document["tornado"].get(name):
-            yield _tornado(document["tornado"][name], title)
-    yield _claims(document)
-    yield _conditions(document)
-    for flag in document["flags"]:
+    yield _shots(projection)
+    for shot in projection.shots:
+        yield _held_by(shot)
+    yield _film(projection)
+    yield _uploads(projection.film)
+    if projection.sweep:
+        yield _sweep(projection)
+    if projection.tornado:
+        yield _tornado(projection.tornado.shot, "the longest shot")
+        yield _tornado(projection.tornado.film, "the film with its passes")
+    yield _verdicts(projection.claims)
+    yield _conditions(projection.claims)
+    for flag in projection.flags:
         yield f"[yellow]![/] {plain(flag)}"
     yield (
         "P10 to P90 cover measuring and assuming, (…) measuring alone. shotmark project --explain: every number with"
@@ -56,153 +52,138 @@ def lines(document: Mapping[str, Any]) -> Iterator[Any]:
     )
 
 
-def heading(document: Mapping[str, Any]) -> str:
-    record, cluster = document["record"], document["cluster"]
-    commit = f" at commit {plain(record['commit'][:12])}" if record["commit"] else ""
+def heading(projection: Projection) -> str:
+    """What was projected from what."""
+    record, cluster = projection.record, projection.cluster
+    commit = f" at commit {plain(record.commit[:12])}" if record.commit else ""
     return (
-        f"[bold]Projected[/bold], not measured: from {plain(record['path'])}{commit}, {plain(record['machine'])};"
-        f" cluster {plain(cluster['name'])}, {document['gpus']:,} GPUs ({plain(cluster['gpu_kind'])})"
+        f"[bold]Projected[/bold], not measured: from {plain(record.path)}{commit}, {plain(record.machine)};"
+        f" cluster {plain(cluster.name)}, {projection.gpus:,} GPUs ({plain(cluster.gpu_kind)})"
     )
 
 
-def span(times: Mapping[str, float | None], before: str = "") -> str:
-    return units.brief_span(times[f"{before}p10"], times[f"{before}p90"])
+def time_names(projection: Projection) -> list[str]:
+    """What is written over ``ShotAnswer.times``."""
+    cpu, gpus = f"this CPU, {projection.threads} threads", f"{projection.gpus:,} GPUs"
+    return [cpu, "1 GPU", "a frame a GPU", gpus, "simulation alone"]
 
 
-def middle(times: Mapping[str, float | None]) -> str:
-    return units.brief_seconds(times["p50"]) if times["p50"] is not None else "never ends"
+def span(times: Quantiles) -> str:
+    """``22 – 56 min``: P10 to P90 of a time."""
+    return units.brief_span(times.p10, times.p90)
 
 
-def _shots(document: Mapping[str, Any]) -> Table:
-    title = f"projected: one shot of {document['shot_length_s']:.3g} s, {document['frames']} frames (latency)"
-    numbers = [name.format(threads=document["threads"], gpus=document["gpus"]) for _, name in SHOT_TIMES]
+def middle(times: Quantiles) -> str:
+    """P50 of a time."""
+    return units.brief_seconds(times.p50) if times.p50 is not None else "never ends"
+
+
+def _shots(projection: Projection) -> Table:
+    title = f"projected: one shot of {projection.shot_length_s:.3g} s, {projection.frames} frames (latency)"
+    numbers = time_names(projection)
     table = new_table(("shot",), numbers, title=title, no_wrap=("shot", *numbers))
-    for shot in document["shots"]:
-        table.add_row(f"{plain(shot['shot'])} {plain(shot['size'])}", *[middle(shot[key]) for key, _ in SHOT_TIMES])
-        table.add_row("  P10 – P90", *[span(shot[key]) for key, _ in SHOT_TIMES], style="dim")
-        alone = [f"({span(shot[key], 'measured_')})" for key, _ in SHOT_TIMES]
-        table.add_row("  (measuring alone)", *alone, style="dim")
+    for shot in projection.shots:
+        times = shot.times.values()
+        table.add_row(f"{plain(shot.shot)} {plain(shot.size)}", *map(middle, times))
+        table.add_row("  P10 – P90", *map(span, times), style="dim")
+        table.add_row("  (measuring alone)", *[f"({span(one.alone)})" for one in times], style="dim")
     return table
 
 
-def film_rows(document: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+def _held_by(shot: ShotAnswer) -> str:
+    return (
+        f"  {plain(shot.shot)}: {units.count(shot.particles)} particles, GPU speed {plain(shot.gpu_basis)}; no faster"
+        f" beyond {shot.enough_gpus:,} GPUs ({units.brief_seconds(shot.best_s)}), held by {shot.bound_by}"
+    )
+
+
+def film_rows(projection: Projection) -> list[tuple[str, str, str]]:
     """(what, P50, P10 – P90) of the film."""
-    film, money = document["film"], document["cluster"]["currency"]
+    film, money = projection.film, projection.cluster.currency
 
-    def number(key: str, unit: str) -> tuple[str, str]:
-        one = film[key]
-        text = [units.count(one[p]) for p in ("p50", "p10", "p90")]
-        return f"{text[0]}{unit}", f"{text[1]} – {text[2]}"
+    def number(one: Quantiles, unit: str) -> tuple[str, str]:
+        return f"{units.count(one.p50)}{unit}", f"{units.count(one.p10)} – {units.count(one.p90)}"
 
-    passes = film["passes"]
-    again = f"with {passes['p50']:.2g} passes ({passes['p10']:.2g} – {passes['p90']:.2g}) and the share of GPUs got"
-    utilisation = film["utilisation"]
+    passes = film.passes
+    again = f"with {passes.p50:.2g} passes ({passes.p10:.2g} – {passes.p90:.2g}) and the share of GPUs got"
+    used = [units.share(value) for value in (film.utilisation.p50, film.utilisation.p10, film.utilisation.p90)]
     return [
-        ("every frame once", middle(film["once_s"]), span(film["once_s"])),
-        (again, middle(film["with_passes_s"]), span(film["with_passes_s"])),
-        ("shots a day, many at once (throughput)", *number("shots_per_day", "")),
-        (
-            "utilisation",
-            units.share(utilisation["p50"]),
-            f"{units.share(utilisation['p10'])} – {units.share(utilisation['p90'])}",
-        ),
-        ("GPU-hours held, once", *number("gpu_hours", " h")),
-        ("GPU-hours held, with passes", *number("gpu_hours_with_passes", " h")),
-        ("energy, once", *number("energy_kwh", " kWh")),
-        ("price of the GPU-hours, once", *number("price", f" {money}")),
-        ("price of the GPU-hours, with passes", *number("price_with_passes", f" {money}")),
-        ("of electricity, once", *number("energy_price", f" {money}")),
-        ("moved to and from storage, once", *number("storage_bytes", "B")),
-        ("sent over the link, once", *number("link_bytes", "B")),
+        ("every frame once", middle(film.once_s), span(film.once_s)),
+        (again, middle(film.with_passes_s), span(film.with_passes_s)),
+        ("shots a day, many at once (throughput)", *number(film.shots_per_day, "")),
+        ("utilisation", used[0], f"{used[1]} – {used[2]}"),
+        ("GPU-hours held, once", *number(film.gpu_hours, " h")),
+        ("GPU-hours held, with passes", *number(film.gpu_hours_with_passes, " h")),
+        ("energy, once", *number(film.energy_kwh, " kWh")),
+        ("price of the GPU-hours, once", *number(film.price, f" {money}")),
+        ("price of the GPU-hours, with passes", *number(film.price_with_passes, f" {money}")),
+        ("of electricity, once", *number(film.energy_price, f" {money}")),
+        ("moved to and from storage, once", *number(film.storage_bytes, "B")),
+        ("sent over the link, once", *number(film.link_bytes, "B")),
     ]
 
 
-def _film(document: Mapping[str, Any]) -> Table:
-    film = document["film"]
-    title = f"projected: a film of {film['shots']:,} such shots, {film['frames']:,} frames"
+def _film(projection: Projection) -> Table:
+    film = projection.film
+    title = f"projected: a film of {film.shots:,} such shots, {film.frames:,} frames"
     table = new_table(("film",), ("P50", "P10 – P90"), title=title)
-    for row in film_rows(document):
+    for row in film_rows(projection):
         table.add_row(*row)
     return table
 
 
-def _uploads(film: Mapping[str, Any]) -> Table:
+def _uploads(film: FilmAnswer) -> Table:
     table = new_table(("what",), ("size", "this link", "400 Gbit/s", "10 Gbit/s"), title="projected: over the link")
-    for row in film["uploads"]:
-        times = [units.seconds(row[key]) for key in ("link_s", "at_400_gbit_s", "at_10_gbit_s")]
-        table.add_row(plain(row["what"]), f"{units.count(row['bytes'])}B", *times)
+    for one in film.uploads:
+        times = [units.seconds(value) for value in (one.link_s, one.at_400_gbit_s, one.at_10_gbit_s)]
+        table.add_row(plain(one.what), f"{units.count(one.bytes)}B", *times)
     return table
 
 
-def _sweep(document: Mapping[str, Any]) -> Table:
-    names = list(document["sweep"][0]["shots"])
+def _sweep(projection: Projection) -> Table:
+    names = list(projection.sweep[0].shots)
     numbers = ("GPUs", *(f"one shot, {plain(name)}" for name in names), "film once")
     table = new_table((), numbers, title="projected: more GPUs, P50 (P10 – P90)")
-    for row in document["sweep"]:
-        cells = [*(row["shots"][name] for name in names), row["film_once_s"]]
-        table.add_row(f"{row['gpus']:,}", *[f"{middle(cell)} ({span(cell)})" for cell in cells])
+    for row in projection.sweep:
+        cells = [*(row.shots[name] for name in names), row.film_once_s]
+        table.add_row(f"{row.gpus:,}", *[f"{middle(cell)} ({span(cell)})" for cell in cells])
     return table
 
 
-def _tornado(found: Sequence[Mapping[str, Any]], what: str) -> Table:
+def _tornado(found: Sequence[TornadoLine], what: str) -> Table:
     words, numbers = ("assumption, from one end to the other",), ("shortest", "longest", "factor")
     table = new_table(words, numbers, title=f"projected: what moves {what} most")
     for line in found[:TORNADO_LINES]:
-        factor = "never ends" if line["factor"] is None else f"{line['factor']:.2f}"
-        table.add_row(plain(line["text"]), units.seconds(line["low_s"]), units.seconds(line["high_s"]), factor)
+        factor = "never ends" if line.factor is None else f"{line.factor:.2f}"
+        table.add_row(plain(line.text), units.seconds(line.low_s), units.seconds(line.high_s), factor)
     return table
 
 
-def _claims(document: Mapping[str, Any]) -> Table:
+def _verdicts(claims: Claims) -> Table:
     words = ("claim", "claimed", "found", "verdict", "because")
     table = new_table(words, title="projected against what was published")
-    for row in document["claims"]["verdicts"]:
-        table.add_row(*[plain(row[key]) for key in ("text", "claimed", "found", "verdict", "why")])
+    for line in claims.verdicts:
+        table.add_row(*map(plain, (line.text, line.claimed, line.found, line.verdict, line.why)))
     return table
 
 
-def _conditions(document: Mapping[str, Any]) -> Table:
+def _conditions(claims: Claims) -> Table:
     table = new_table(("way", "condition"), title='"3 to 5 days became a few hours" would be true with')
-    for row in document["claims"]["days_to_hours"]:
-        table.add_row(plain(row["way"]), plain(row["condition"]))
+    for line in claims.days_to_hours:
+        table.add_row(plain(line.way), plain(line.condition))
     return table
 
 
-def explain(document: Mapping[str, Any]) -> Table:
+def explain(projection: Projection) -> Table:
     """Every number with its source."""
     words = ("number", "short", "likely", "long", "unit", "source")
     table = new_table(words, title="projected: what it stands on")
-    for entry in document["stands_on"]:
+    for entry in projection.stands_on:
         values = [
-            EXPLAIN_DIGITS.format(entry[key]) if isinstance(entry[key], int | float) else plain(entry[key])
-            for key in ("low", "likely", "high")
+            plain(value) if isinstance(value, str) else EXPLAIN_DIGITS.format(value)
+            for value in (entry.low, entry.likely, entry.high)
         ]
         if len(set(values)) == 1:
             values = ["", values[0], ""]
-        table.add_row(plain(f"{entry['name']}: {entry['text']}"), *values, entry["unit"], plain(entry["source"]))
+        table.add_row(plain(f"{entry.name}: {entry.text}"), *values, entry.unit, plain(entry.source))
     return table
-
-
-def as_csv(document: Mapping[str, Any]) -> str:
-    """One row a figure: what, of which shot, on how many GPUs, P10, P50, P90; the first column says projected."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(("kind", "of", "quantity", "gpus", "p10", "p50", "p90", "record", "cluster"))
-    where = document["record"]["path"], document["cluster"]["name"]
-
-    def row(of: str, quantity: str, gpus: int | str, found: Mapping[str, float | None]) -> None:
-        values = ["" if found[key] is None else repr(found[key]) for key in ("p10", "p50", "p90")]
-        writer.writerow(("projected", of, quantity, gpus, *values, *where))
-
-    counts = {"one_gpu_s": 1, "frame_a_gpu_s": min(document["frames"], document["gpus"]), "gpus_s": document["gpus"]}
-    for shot in document["shots"]:
-        for key, _ in SHOT_TIMES:
-            row(f"{shot['shot']} {shot['size']}", key, counts.get(key, ""), shot[key])
-    for key, found in document["film"].items():
-        if isinstance(found, dict) and "p50" in found:
-            row("film", key, document["gpus"], found)
-    for line in document["sweep"]:
-        for name, found in line["shots"].items():
-            row(name, "sweep_s", line["gpus"], found)
-        row("film", "sweep_s", line["gpus"], line["film_once_s"])
-    return out.getvalue()

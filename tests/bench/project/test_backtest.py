@@ -11,21 +11,23 @@ from click.testing import CliRunner
 
 from bench.cli.main import main
 from bench.measure.meter import ShotMeter
-from bench.project.backtest.bar import Result, backtest, cells_of, document, overall
-from bench.project.backtest.cases import (
-    RAYTRACER,
-    Case,
-    around,
-    frame_cases,
-    predict_frames,
-    raytracer_cases,
-    size_cases,
-    speedup,
-    worker_cases,
-)
-from bench.project.backtest.dispatch_file import dispatch_cases, read_trial
+from bench.project.backtest.bar import BacktestRow, backtest, overall
+from bench.project.backtest.dispatch_file import read_trial, trials_held_out
 from bench.project.backtest.dispatch_trial import Trial
-from bench.project.backtest.series import KINDS, LADDER, SeriesMeter, SizeCase, cases_of, resized
+from bench.project.backtest.held_out import (
+    RAYTRACER,
+    HeldOut,
+    around,
+    frames_held_out,
+    predict_frames,
+    processors_held_out,
+    sizes_held_out,
+    speedup,
+    workers_held_out,
+)
+from bench.project.backtest.ladder import KINDS, LADDER
+from bench.project.backtest.series import SeriesMeter, SizeCase, cases_of, resized
+from bench.project.backtest.table import as_document, cells_of
 from bench.project.inputs.evidence import points_of
 from bench.record.schema import STAGES
 from bench.shot.load import load_shot
@@ -35,7 +37,7 @@ from tests.support.project_record import LAWS, make_record, make_row, series
 from tests.support.source_tree import ROOT
 
 
-def case(predicted: float, measured: float, sigma: float = 0.1) -> Case:
+def case(predicted: float, measured: float, sigma: float = 0.1) -> HeldOut:
     return around("size", "a case", predicted, sigma, measured, 2.0 * measured)
 
 
@@ -46,16 +48,16 @@ def test_a_case_knows_its_error_and_whether_it_was_held() -> None:
 
 def test_a_row_says_which_part_of_the_bar_it_misses() -> None:
     good = [case(1.0 + 0.01 * i, 1.0) for i in range(-8, 9)] + [case(1.19, 1.0), case(1.18, 1.0), case(0.85, 1.0)]
-    assert Result("a", "good", tuple(good)).misses == []
-    bad = Result("a", "bad", tuple(case(1.5, 1.0) for _ in range(12)))
+    assert BacktestRow("a", "good", tuple(good)).misses == []
+    bad = BacktestRow("a", "bad", tuple(case(1.5, 1.0) for _ in range(12)))
     assert bad.misses == ["median 50.0 %", "12 of 12 over 20 %", "interval holds 0.0 %"]
-    narrow = Result("a", "too wide", tuple(case(1.0, 1.0) for _ in range(12)))
+    narrow = BacktestRow("a", "too wide", tuple(case(1.0, 1.0) for _ in range(12)))
     assert narrow.misses == ["interval holds 100.0 %"]
     assert overall([bad, narrow]).coverage == 0.5
 
 
 def test_sizes_that_follow_a_law_are_predicted() -> None:
-    cases = size_cases(points_of([series(LAWS, ("lava", "wave"))]))
+    cases = sizes_held_out(points_of([series(LAWS, ("lava", "wave"))]))
     assert len(cases) == 2 * 2 * (len(STAGES) + 1)
     assert max(abs(one.error) for one in cases) < 0.01 and all(one.covered for one in cases)
     # Half the law is not proportional to the work, so linear scaling is off
@@ -63,9 +65,9 @@ def test_sizes_that_follow_a_law_are_predicted() -> None:
 
 
 def test_what_is_predicted_is_not_used() -> None:
-    honest = {c.label: c.predicted_s for c in size_cases(points_of([series(LAWS)]))}
+    honest = {c.label: c.predicted_s for c in sizes_held_out(points_of([series(LAWS)]))}
     lied = series(LAWS, noise=lambda stage, index: 7.0 if index == 4 else 1.0)
-    for one in size_cases(points_of([lied])):
+    for one in sizes_held_out(points_of([lied])):
         assert one.predicted_s == pytest.approx(honest[one.label], rel=1e-9)
 
 
@@ -80,7 +82,7 @@ def test_frames_between_pilots_change_evenly() -> None:
 
 def test_frame_cases_compare_with_the_first_frames() -> None:
     rows = [make_row(s, factor=1.0 + f / 60.0, frame=f) for f in range(1, 61) for s in STAGES]
-    cases = frame_cases(points_of([make_record(*rows, run={"series": "frames"})]))
+    cases = frames_held_out(points_of([make_record(*rows, run={"series": "frames"})]))
     assert {one.row for one in cases} == {"frames"} and len(cases) == 3 * 4
     for one in cases:
         assert abs(one.error) < 0.01 < abs(one.linear_error)
@@ -92,7 +94,7 @@ def test_workers_learn_the_slowing_from_the_other_shots() -> None:
         return [make_row(s, shot=n, factor=factor) for n in ("lava", "tornado", "wave") for s in STAGES]
 
     alone, slower = (points_of([make_record(*rows(f))]) for f in (1.0, 1.25))  # type: ignore[arg-type]
-    cases = worker_cases(alone, [slower, slower])
+    cases = workers_held_out(alone, [slower, slower])
     assert len(cases) == 15
     for one in cases:
         assert one.error == pytest.approx(0.0, abs=1e-9) and one.linear_error == pytest.approx(-0.2)
@@ -100,7 +102,7 @@ def test_workers_learn_the_slowing_from_the_other_shots() -> None:
 
 def test_the_published_series_meets_the_figures_of_the_literature() -> None:
     assert speedup(0.0, 0.0, 64.0) == 64.0 and speedup(0.1, 0.0, 4.0) == pytest.approx(1.0 / (0.1 + 0.9 / 4.0))
-    cases = raytracer_cases()
+    cases = processors_held_out()
     assert [one.measured_s for one in cases] == [1.0 / RAYTRACER[p] for p in (20, 24, 28, 32, 48, 64)]
     assert max(abs(one.error) for one in cases) < 0.12
     assert cases[-1].linear_error == pytest.approx(310 / 1280 - 1.0)
@@ -111,7 +113,7 @@ def test_the_committed_series_are_scored() -> None:
     assert [result.letter for result in found] == sorted(result.letter for result in found)
     for cells in cells_of(found):
         assert all(isinstance(cell, str) for cell in cells)
-    made = document(found)
+    made = as_document(found)
     assert made["kind"] == "backtest" and all(row["n"] or row["why_none"] for row in made["rows"])
     assert {row["row"] for row in made["rows"] if row["n"]} == {"a", "b", "c", "d", "e", None}
 
@@ -153,7 +155,7 @@ def test_a_series_is_made_of_the_shipped_shot() -> None:
     for kind in KINDS:
         identities = {(one.shot_name, one.size, one.frame) for one in cases_of(kind, [shot])}
         assert len(identities) == len(cases_of(kind, [shot]))
-    assert (LADDER[-1][0] / LADDER[0][0]) ** 3 == 64.0  # times the particles
+    assert (LADDER[-1].cells_factor / LADDER[0].cells_factor) ** 3 == 64.0  # times the particles
 
 
 def test_a_series_of_frames_goes_on_where_it_was(tmp_path: Path) -> None:
@@ -189,7 +191,7 @@ def write_trial(path: Path, found: Trial, **changes: object) -> Path:
 def test_a_trial_of_the_scheduler_is_read_and_scored(tmp_path: Path) -> None:
     (read,) = read_trial(write_trial(tmp_path / "dispatch_1.json", trial()))
     assert read == trial()
-    told, blind = dispatch_cases([read])
+    told, blind = trials_held_out([read])
     assert told.error == pytest.approx(0.01) and told.covered is None
     assert blind.covered and blind.linear_error == 0.0 and blind.farm_error == pytest.approx(0.0125)
 

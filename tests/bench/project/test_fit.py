@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bench.project.inputs.evidence import Work, merged, points_of
-from bench.project.model.fit import HYPOTHESES, Law, fit, hold_out, ordered, proportional, resampled_laws, solve
+from bench.project.model.fit import HYPOTHESES, fit, hold_out, ordered, proportional, resampled_laws, solve
 from bench.record.schema import STAGES
 from bench.record.statistics import median
 from tests.support.project_record import LAWS, ladder, make_record, series, with_samples
@@ -88,7 +88,6 @@ def test_without_a_fit_time_is_proportional_to_the_work() -> None:
     one, two = ladder((1, 2))
     ratio = proportional("simulate").seconds(two) / proportional("simulate").seconds(one)
     assert ratio == pytest.approx(16.0)  # eight times the particles, twice the substeps
-    assert Law(("1", "pixels"), (2.0, 3.0)).text == "2 s + 3 s x pixels"
 
 
 def test_a_series_that_is_measured_again_gains_rounds() -> None:

@@ -18,13 +18,14 @@ from bench.project.model.graph import (
     RENDER,
     SIMULATE,
     TRANSFER,
-    Shot,
+    ShotTasks,
     Tasks,
     film_tasks,
     make_tasks,
 )
+from tests.support.task_graph import bytes_of, seconds_of
 
-SHOT = Shot(frames=5, simulate_s=2.0, surface_s=0.0, trace_s=8.0, resolve_s=0.0, encode_s=0.0)
+SHOT = ShotTasks(frames=5, simulate_s=2.0, surface_s=0.0, trace_s=8.0, resolve_s=0.0, encode_s=0.0)
 
 
 def shot_tasks(
@@ -43,7 +44,7 @@ def shot_tasks(
     """One shot."""
     names = ("simulate_s", "surface_s", "trace_s", "resolve_s", "encode_s")
     seconds = dict(zip(names, (simulate_s, surface_s, trace_s, resolve_s, encode_s)))
-    shot = Shot(frames=frames, parts=parts, **seconds, **sizes)
+    shot = ShotTasks(frames=frames, parts=parts, **seconds, **sizes)
     return film_tasks([shot], simulate_gpus=simulate_gpus, efficiency=efficiency)
 
 
@@ -83,7 +84,7 @@ def test_a_shot_on_many_gpus_is_its_chain_and_one_frame() -> None:
     assert makespan_s(shot_tasks(60, 1.0, 0.0, 100.0, 0.0, 0.0), 1) == 60 * 101.0
 
 
-def test_a_simulation_spread_over_gpus_loses_to_efficiency() -> None:
+def test_a_simulation_split_over_gpus_loses_to_efficiency() -> None:
     tasks = shot_tasks(10, 8.0, 0.0, 0.0, 0.0, 0.0, simulate_gpus=4, efficiency=0.8)
     assert tasks.task_count == 40
     assert makespan_s(tasks, 4) == pytest.approx(10 * 8.0 / (4 * 0.8))
@@ -94,13 +95,15 @@ def test_a_simulation_spread_over_gpus_loses_to_efficiency() -> None:
 def test_frames_may_each_have_their_own_times() -> None:
     simulate_s = np.arange(1.0, 6.0)
     tasks = shot_tasks(5, simulate_s, 0.0, 10.0 * simulate_s, 0.0, 0.0)
-    assert tasks.seconds(SIMULATE) == 15.0 and tasks.seconds(RENDER) == 150.0 and tasks.seconds(ENCODE) == 0.0
+    assert (
+        seconds_of(tasks, SIMULATE) == 15.0 and seconds_of(tasks, RENDER) == 150.0 and seconds_of(tasks, ENCODE) == 0.0
+    )
     assert makespan_s(tasks, 5) == 15.0 + 50.0
 
 
 def test_a_film_is_its_shots_side_by_side() -> None:
     film = film_tasks([dataclasses.replace(SHOT, frames=n) for n in (1, 5, 3)])
-    assert film.shot_count == 3 and film.seconds(SIMULATE) == 18.0
+    assert film.shot_count == 3 and seconds_of(film, SIMULATE) == 18.0
     assert film.shot.tolist() == [0] * 2 + [1] * 10 + [2] * 6
     outcome = simulate(film, ClusterSample(gpu_count=100))
     assert outcome.shot_end_s.tolist() == [10.0, 18.0, 14.0]
@@ -108,7 +111,7 @@ def test_a_film_is_its_shots_side_by_side() -> None:
 
 def test_kinds_are_counted_apart() -> None:
     tasks = shot_tasks(4, 1.0, 1.0, 6.0, 0.0, 2.0, 3, merge_s=0.5)
-    found = {name: tasks.seconds(kind) for kind, name in enumerate(KINDS)}
+    found = {name: seconds_of(tasks, kind) for kind, name in enumerate(KINDS)}
     assert found == {"simulate": 4.0, "render": 36.0, "merge": 2.0, "encode": 8.0, "transfer": 0.0}
     assert simulate(tasks, ClusterSample(gpu_count=3)).seconds == pytest.approx(found)
 
@@ -145,4 +148,4 @@ def test_shots_that_cannot_be() -> None:
 
 def test_a_graph_takes_tens_of_bytes_a_task() -> None:
     tasks = film_tasks([dataclasses.replace(SHOT, parts=17, frame_bytes=1.0, encode_s=1.0)] * 100)
-    assert tasks.task_count == 100 * 5 * 21 and tasks.nbytes < 20 * tasks.task_count
+    assert tasks.task_count == 100 * 5 * 21 and bytes_of(tasks) < 20 * tasks.task_count

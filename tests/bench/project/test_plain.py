@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bench.project.inputs.cluster import ClusterSample, load_cluster
 from bench.project.model.events import FAILURES_A_TASK, FAILURES_MIN, simulate
-from bench.project.model.graph import KINDS, Shot, Tasks, film_tasks, make_tasks
+from bench.project.model.graph import KINDS, ShotTasks, Tasks, film_tasks, make_tasks
 from bench.project.model.limits import bounds_s
 from tests.reference.cluster_events import Plain
 
@@ -85,7 +85,7 @@ def test_any_graph_on_any_cluster(tasks: Tasks, sample: ClusterSample, seed: int
 @pytest.mark.parametrize("name", ["guian-1000", "studio-64", "workstation"])
 def test_a_small_film_on_a_cluster_that_ships(name: str, rng: np.random.Generator) -> None:
     shots = [
-        Shot(
+        ShotTasks(
             frames=frames,
             simulate_s=rng.uniform(5.0, 50.0, frames),
             surface_s=1.0,

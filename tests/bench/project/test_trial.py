@@ -12,7 +12,7 @@ import pytest
 from bench.base.errors import Unavailable
 from bench.project.backtest import dispatch_trial
 from bench.project.backtest.dispatch_trial import (
-    POOL,
+    SLEEPERS,
     Scheduler,
     calibrate,
     chain_priority,
@@ -56,16 +56,18 @@ def test_a_short_trial() -> None:
         assert len(trial.blind_s) == dispatch_trial.REPLICATES
 
 
-def test_no_worker_outlives_the_pool() -> None:
-    pool = subprocess.Popen([sys.executable, "-I", "-S", str(POOL), "3"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert pool.stdin is not None and pool.stdout is not None
-    pool.stdin.write(b'{"first": [0, 1], "edges": [[]], "needs": [0], "priority": [0.0], "duration_s": [0.0]}\n')
-    pool.stdin.flush()
-    assert float(pool.stdout.readline()) > 0.0
-    children = Path(f"/proc/{pool.pid}/task/{pool.pid}/children")
+def test_no_worker_outlives_its_scheduler() -> None:
+    sleepers = subprocess.Popen(
+        [sys.executable, "-I", "-S", str(SLEEPERS), "3"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert sleepers.stdin is not None and sleepers.stdout is not None
+    sleepers.stdin.write(b'{"first": [0, 1], "edges": [[]], "needs": [0], "priority": [0.0], "duration_s": [0.0]}\n')
+    sleepers.stdin.flush()
+    assert float(sleepers.stdout.readline()) > 0.0
+    children = Path(f"/proc/{sleepers.pid}/task/{sleepers.pid}/children")
     workers = [int(word) for word in children.read_text().split()] if children.exists() else None
-    pool.kill()
-    pool.communicate()
+    sleepers.kill()
+    sleepers.communicate()
     if workers is None:
         pytest.skip("this system does not list a process's children")
     assert len(workers) == 3
@@ -85,7 +87,7 @@ def _runs(process: int) -> bool:
         return False
 
 
-def test_a_pool_that_cannot_start_is_said_plainly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(dispatch_trial, "POOL", tmp_path / "nothing.py")
+def test_workers_that_cannot_start_are_said_plainly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(dispatch_trial, "SLEEPERS", tmp_path / "nothing.py")
     with pytest.raises(Unavailable, match="could not run 2 workers"):
         measure_s([independent([0.0])], 2)

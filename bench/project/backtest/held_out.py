@@ -1,25 +1,27 @@
-"""Cases of the backtest: what a part of the measurements predicts, and what was measured then.
+"""What the backtest holds out: what a part of the measurements predicts, and what was measured then.
 
-Every case is made by the same code that a projection uses, with what it is to predict taken away first, the choice of
-the model and the width of the interval included.
+Every prediction is made by the same code that a projection uses, with what it is to predict taken away first, the
+choice of the model and the width of the interval included.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from statistics import NormalDist, fmean
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.project.inputs.evidence import Point, groups_by
 from bench.project.model.fit import SIMPLER, distance, fit, ordered, proportional
+from bench.project.model.graph import F64
 from bench.record.schema import STAGES
 
-Z80 = 1.2815515655446004  # half of an 80 % interval, in standard deviations
-# 90 % point of Student's t over that of the normal distribution, from so many degrees of freedom on
-STUDENT = {1: 2.40, 2: 1.47, 3: 1.28, 4: 1.20, 6: 1.12, 9: 1.08, 13: 1.05, 30: 1.0}
+UPPER = 0.9  # quantile at which an 80 % interval ends
+Z80 = NormalDist().inv_cdf(UPPER)  # half of an 80 % interval, in standard deviations
 PILOTS = (3, 6, 10, 15)
 PILOT_STAGES = ("simulate", "surface", "trace", "frame")
 WHOLE_FRAME = "size, whole frame"
@@ -31,8 +33,8 @@ RAYTRACER_KNOWN = 16
 
 
 @dataclass(frozen=True)
-class Case:
-    """One prediction and what it met."""
+class HeldOut:
+    """One measurement that was held out: its prediction from the others, and what it was."""
 
     row: str  # of the table
     label: str
@@ -62,10 +64,10 @@ class Case:
         return self.low_s <= self.measured_s <= self.high_s
 
 
-def around(row: str, label: str, predicted: float, sigma: float, measured: float, linear: float) -> Case:
-    """A case with an interval that is even in the logarithm."""
+def around(row: str, label: str, predicted: float, sigma: float, measured: float, linear: float) -> HeldOut:
+    """With an interval that is even in the logarithm."""
     width = math.exp(Z80 * sigma)
-    return Case(row, label, predicted, predicted / width, predicted * width, measured, linear)
+    return HeldOut(row, label, predicted, predicted / width, predicted * width, measured, linear)
 
 
 def noise_of(point: Point) -> float:
@@ -74,7 +76,7 @@ def noise_of(point: Point) -> float:
     return max(NOISE, math.log(samples[min(1, len(samples) - 1)] / samples[0]))
 
 
-def size_cases(points: Sequence[Point]) -> list[Case]:
+def sizes_held_out(points: Sequence[Point]) -> list[HeldOut]:
     """Predict the largest size of every shot from those below it, and again from those below the second largest."""
     cases = []
     for left_out in (1, 2):
@@ -120,8 +122,8 @@ def far_text(far: float) -> str:
     return f"{math.exp(far):.1f} x"
 
 
-def frame_cases(points: Sequence[Point]) -> list[Case]:
-    """From a few pilot frames, spread evenly, the whole shot. Beside it: the first frames' mean, and OpenCue's sum."""
+def frames_held_out(points: Sequence[Point]) -> list[HeldOut]:
+    """From a few pilot frames, evenly spaced, the whole shot. Beside it: the first frames' mean, and OpenCue's sum."""
     cases = []
     piloted = [p for p in points if p.stage in PILOT_STAGES]
     for (shot, stage), series in groups_by(piloted, lambda p: (p.shot, p.stage)).items():
@@ -144,7 +146,7 @@ def frame_cases(points: Sequence[Point]) -> list[Case]:
     return cases
 
 
-def predict_frames(known: np.ndarray, seconds: np.ndarray, wanted: np.ndarray) -> tuple[float, float]:
+def predict_frames(known: F64, seconds: F64, wanted: F64) -> tuple[float, float]:
     """Seconds of all ``wanted`` frames from a few known ones, and the standard deviation of its logarithm.
 
     Between two known frames the time changes evenly. How far single frames lie from that is seen by leaving each inner
@@ -160,11 +162,18 @@ def predict_frames(known: np.ndarray, seconds: np.ndarray, wanted: np.ndarray) -
     if not errors:
         return total, 0.5
     scatter = math.sqrt(sum(e * e for e in errors) / len(errors) / 1.5)
-    student = STUDENT[max(count for count in STUDENT if count <= len(errors))]
-    return total, student * scatter * math.sqrt(1.0 / (len(known) - 1) + 1.0 / len(wanted))
+    sigma = scatter * math.sqrt(1.0 / (len(known) - 1) + 1.0 / len(wanted))
+    return total, student_factor(len(errors)) * sigma
 
 
-def worker_cases(alone: Sequence[Point], together: Sequence[Sequence[Point]]) -> list[Case]:
+def student_factor(degrees: int) -> float:
+    """How much wider an 80 % interval is when its scatter is known from so few errors: Student's t over the normal."""
+    from scipy.special import stdtrit  # what scipy.stats.t.ppf calls, without the second that scipy.stats takes to load
+
+    return float(stdtrit(degrees, UPPER)) / Z80
+
+
+def workers_held_out(alone: Sequence[Point], together: Sequence[Sequence[Point]]) -> list[HeldOut]:
     """From one process alone, and from the other shots' slowing when two run, this shot's time when two run.
 
     ``together`` holds the points of each of the workers that ran at the same time.
@@ -187,21 +196,20 @@ def worker_cases(alone: Sequence[Point], together: Sequence[Sequence[Point]]) ->
         workers = len(together)
         count = min(len(p.samples_s) for p in beside)
         truth = count * max(p.seconds for p in beside)
-        factor, sigma = math.exp(_mean(others)), float(np.std(others, ddof=1))
+        factor, sigma = math.exp(fmean(others)), float(np.std(others, ddof=1))
         sigma = math.hypot(sigma * math.sqrt(1.0 + 1.0 / len(others)), noise_of(point))
         predicted = count * point.seconds * factor
         linear = count * point.seconds
         case = around("workers", f"{shot} {size} {stage}, {workers} processes", predicted, sigma, truth, linear)
-        farm = (workers * count * _mean(point.samples_s) + max(point.samples_s)) / workers
+        farm = (workers * count * fmean(point.samples_s) + max(point.samples_s)) / workers
         cases.append(replace(case, farm_s=farm))
     return cases
 
 
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)
+Number = TypeVar("Number", float, NDArray[np.float64])
 
 
-def speedup(serial: Any, coherence: Any, workers: Any) -> Any:
+def speedup(serial: float, coherence: float, workers: Number) -> Number:
     """Throughput over that of one worker: Gunther's universal scalability law; without coherence Amdahl's (1967)."""
     return workers / (1.0 + serial * (workers - 1.0) + coherence * workers * (workers - 1.0))
 
@@ -209,25 +217,29 @@ def speedup(serial: Any, coherence: Any, workers: Any) -> Any:
 def _law_of(known: dict[int, int], contended: bool) -> Callable[[int], float]:
     """Rates by workers: the largest known one, times what a law that was fitted to all says it grows by."""
     last = max(known)
-    serial, coherence = _fit_scaling(known, contended)
-    return lambda workers: float(known[last] * speedup(serial, coherence, workers) / speedup(serial, coherence, last))
+    serial, coherence = fit_scaling(known, contended)
+    most = speedup(serial, coherence, float(last))
+    return lambda workers: known[last] * speedup(serial, coherence, float(workers)) / most
 
 
-def _fit_scaling(known: dict[int, int], contended: bool) -> tuple[float, float]:
-    """(serial, coherence) that minimise the squared relative errors, on a grid."""
+def fit_scaling(known: Mapping[int, int], contended: bool) -> tuple[float, float]:
+    """(serial, coherence) that minimise the squared relative errors; coherence 0 unless work is ``contended`` for."""
+    from scipy.optimize import least_squares
+
     workers = np.array(sorted(known), np.float64)
     rate = np.array([known[int(p)] for p in workers], np.float64)
-    serial = np.concatenate([[0.0], np.geomspace(1e-5, 0.5, 400)])
-    coherence = np.concatenate([[0.0], np.geomspace(1e-7, 1e-2, 200)]) if contended else np.zeros(1)
-    share = speedup(serial[:, None, None], coherence[None, :, None], workers) / rate
-    # The best rate of a single worker for each pair, in closed form
-    single = share.sum(axis=2) / (share**2).sum(axis=2)
-    error = ((single[:, :, None] * share - 1.0) ** 2).sum(axis=2)
-    i, j = np.unravel_index(int(error.argmin()), error.shape)
-    return float(serial[i]), float(coherence[j])
+
+    def errors(x: F64) -> F64:
+        share = speedup(x[0], x[1] if contended else 0.0, workers) / rate
+        # The best rate of a single worker, in closed form
+        return share * (share.sum() / (share**2).sum()) - 1.0
+
+    start, most = ((0.03, 1e-4), (0.5, 1e-2)) if contended else ((0.03,), (0.5,))
+    found = least_squares(errors, start, bounds=(0.0, most), x_scale=start, xtol=1e-12, ftol=1e-12, gtol=1e-12).x
+    return float(found[0]), float(found[1]) if contended else 0.0
 
 
-def raytracer_cases(known_to: int = RAYTRACER_KNOWN) -> list[Case]:
+def processors_held_out(known_to: int = RAYTRACER_KNOWN) -> list[HeldOut]:
     """The published series: fit up to ``known_to`` processors, predict the rest. Seconds are those of one work unit.
 
     Amdahl or the universal law, whichever predicts the largest known count better from the smaller ones.
@@ -241,7 +253,7 @@ def raytracer_cases(known_to: int = RAYTRACER_KNOWN) -> list[Case]:
             for target in counts[last:]:
                 far = math.log(target / counts[last - 1])
                 errors.setdefault(contended, []).append((far, math.log(rate(target) / known[target])))
-    scores = {contended: math.sqrt(_mean([e * e / far for far, e in found])) for contended, found in errors.items()}
+    scores = {contended: math.sqrt(fmean(e * e / far for far, e in found)) for contended, found in errors.items()}
     chosen = scores[False] > SIMPLER * scores[True]  # the longer law has to predict better by that factor
     rate = _law_of(known, chosen)
     cases = []
