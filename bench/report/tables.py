@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from bench.base import units
-from bench.base.console import plain
+from bench.base.console import new_table, plain
 from bench.record.compare import Line, Side
 from bench.record.schema import STAGES, TOTALS, Record, Row
 from bench.record.statistics import Summary, summarize
@@ -38,15 +38,8 @@ def rate_text(row: Row, median_s: float | None) -> str:
 
 def stage_table(record: Record) -> Table:
     """The closing table of a run: shot, stage, median, interval, rate, share of the frame, output, proof."""
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 1), header_style="bold")
-    table.add_column("shot")
-    table.add_column("stage")
-    for name in ("median", "95 % interval", "rate", "share"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("picture SHA-256")
-    table.add_column("verified")
+    numbers = ("median", "95 % interval", "rate", "share")
+    table = new_table(("shot", "stage"), numbers, ("picture SHA-256", "verified"), no_wrap=numbers)
     for group in groups(record):
         whole = next((summarize(row.samples_s).median for row in group if row.stage == "frame"), None)
         for index, row in enumerate(group):
@@ -93,14 +86,8 @@ def groups(record: Record) -> list[list[Row]]:
 
 def compare_table(a: Side, b: Side, lines: Sequence[Line]) -> Table:
     """Both absolute times beside every ratio."""
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 1), header_style="bold")
-    table.add_column("shot")
-    table.add_column("stage")
-    for name in (f"A: {plain(a.name)}", f"B: {plain(b.name)}", "A / B", "95 % interval"):
-        table.add_column(name, justify="right")
-    table.add_column("A is")
+    numbers = (f"A: {plain(a.name)}", f"B: {plain(b.name)}", "A / B", "95 % interval")
+    table = new_table(("shot", "stage"), numbers, ("A is",))
     last = ""
     for line in lines:
         shot = f"{line.shot} {line.size}"

@@ -10,7 +10,7 @@ import click
 
 from bench.backend.choose import make_backends
 from bench.base import units
-from bench.base.console import console, plain
+from bench.base.console import console, new_table, plain
 from bench.base.errors import EXIT_CHECK_FAILED, UserError
 from bench.base.files import default_results, make_folder
 from bench.record.certificate import FAILED, PASSED, Certificate
@@ -82,16 +82,12 @@ def parse_budget(text: str) -> float:
 
 def show(certificate: Certificate) -> None:
     """The shots' lines, then a short table, then where the file lies."""
-    from rich.table import Table
-
     out = console()
     for name, found in certificate.parts.items():
         if name.startswith("shots") and isinstance(found.data, dict):
             for line in found.data["lines"]:
                 out.print(plain(line), soft_wrap=True)
-    table = Table(box=None, padding=(0, 1), header_style="bold")
-    for heading in ("part", "verdict", "time", "what"):
-        table.add_column(heading, no_wrap=heading != "what")
+    table = new_table(("part", "verdict", "time", "what"), no_wrap=("part", "verdict", "time"))
     colours = {PASSED: "green", FAILED: "red"}
     for name, found in certificate.parts.items():
         colour = colours.get(found.verdict)

@@ -10,7 +10,7 @@ import click
 
 from bench.backend.numba_cpu import NumbaBackend
 from bench.base import units
-from bench.base.console import console, plain
+from bench.base.console import console, new_table, plain
 from bench.base.errors import CheckFailed, UserError
 from bench.measure.roofs import AnyRoofs, Roofs, measure_roofs
 from bench.record import machine
@@ -174,12 +174,8 @@ def equal(one: Measurement) -> str:
 
 def table_of(lines: Sequence[dict[str, str]]) -> Any:
     """Lines by heading as a table: words to the left, numbers to the right, and the proof last."""
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 1), header_style="bold")
-    headings = list(lines[0])
-    for place, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if place < 2 or place == len(headings) - 1 else "right")
+    first, second, *numbers, last = lines[0]
+    table = new_table((first, second), numbers, (last,))
     for line in lines:
         table.add_row(*line.values())
     return table
@@ -238,13 +234,10 @@ def scaling_document(rows: Sequence[Growth], memory: Memory, threads: int) -> di
 
 
 def show_scaling(rows: Sequence[Growth], memory: Memory) -> None:
-    from rich.table import Table
-
     from bench.record.statistics import median
 
-    table = Table(box=None, padding=(0, 1), header_style="bold")
-    for name in ("work grows", "from", "to", "time from", "to", "cost of an item", "within 15 %"):
-        table.add_column(name, justify="left" if name == "work grows" else "right")
+    numbers = ("from", "to", "time from", "to", "cost of an item", "within 15 %")
+    table = new_table(("work grows",), numbers)
     for row in rows:
         table.add_row(
             row.what,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.base import units
-from bench.base.console import console, plain
+from bench.base.console import console, new_table, plain
 from bench.record import machine
 
 if TYPE_CHECKING:
@@ -90,17 +90,12 @@ def trace_rows(rows: Sequence[TraceRow]) -> list[dict[str, Any]]:
 
 
 def show_simulation(document: dict[str, Any]) -> None:
-    from rich.table import Table
-
     from bench.measure.peers import compare as peers
     from bench.record.statistics import median
 
-    table = Table(box=None, padding=(0, 1), header_style="bold", title_justify="left")
-    table.title = (
-        f"simulation: {peers.PARTICLES:,} particles, {peers.CELLS}^3 cells, taichi {plain(document['taichi'])}"
-    )
-    for name in ("", "threads", f"{peers.SUBSTEPS} substeps", "particle-substeps/s", "Shotmark / taichi", "1 thread"):
-        table.add_column(name, justify="right" if name else "left")
+    title = f"simulation: {peers.PARTICLES:,} particles, {peers.CELLS}^3 cells, taichi {plain(document['taichi'])}"
+    numbers = ("threads", f"{peers.SUBSTEPS} substeps", "particle-substeps/s", "Shotmark / taichi", "1 thread")
+    table = new_table(("",), numbers, title=title)
     for row in document["rows"]:
         table.add_row(
             row["name"],
@@ -114,19 +109,16 @@ def show_simulation(document: dict[str, Any]) -> None:
 
 
 def show_tracer(document: dict[str, Any]) -> None:
-    from rich.table import Table
-
     from bench.measure.peers import compare as peers
     from bench.record.statistics import median
 
     out = console()
-    table = Table(box=None, padding=(0, 1), header_style="bold", title_justify="left")
-    table.title = (
+    title = (
         f"tracer: a cloud, {peers.WIDTH} x {peers.WIDTH} x {peers.SAMPLES} samples, depth {peers.MAX_DEPTH},"
         f" Mitsuba {plain(document['mitsuba'])}"
     )
-    for name in ("", "threads", "picture", "MSE", "1 / (MSE x s)", "Shotmark / it", "mean of the picture"):
-        table.add_column(name, justify="right" if name else "left")
+    numbers = ("threads", "picture", "MSE", "1 / (MSE x s)", "Shotmark / it", "mean of the picture")
+    table = new_table(("",), numbers, title=title)
     for row in document["rows"]:
         table.add_row(
             row["name"],

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from bench.base import units
-from bench.base.console import console, plain
+from bench.base.console import console, new_table, plain
 from bench.base.files import default_results
 from bench.pipeline.scene.estimate import Estimate, estimate, probe
 from bench.record import machine
@@ -39,13 +39,8 @@ def command(shots: tuple[str, ...], results: Path | None, as_json: bool) -> None
     if as_json:
         click.echo(json.dumps({"shots": [_document(shot, sizes) for shot, sizes in listed]}, indent=1))
         return
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 1), header_style="bold")
-    for name in ("shot", "size"):
-        table.add_column(name)
-    for name in ("particles", "blocks", "substeps/frame", "frames", "pixels x samples", "memory", "frame here, about"):
-        table.add_column(name, justify="right")
+    numbers = ("particles", "blocks", "substeps/frame", "frames", "pixels x samples", "memory", "frame here, about")
+    table = new_table(("shot", "size"), numbers)
     for shot, sizes in listed:
         for index, (need, seconds) in enumerate(sizes):
             table.add_row(

@@ -12,7 +12,7 @@ from bench.backend.choose import BACKEND_NAMES, make_backends
 from bench.backend.prepare import prepare
 from bench.backend.protocol import Backend
 from bench.base import units
-from bench.base.console import console, plain
+from bench.base.console import console, new_table, plain
 from bench.base.errors import EXIT_CHECK_FAILED, CheckFailed, UserError
 from bench.base.progress import Lines
 from bench.check.cases import FRAME_DEFAULT
@@ -151,20 +151,14 @@ def _check(backend: str, check: Any) -> dict[str, Any]:
 
 
 def _show(proofs: list[Proof], checks: list[tuple[str, Any]]) -> None:
-    from rich.table import Table
-
     out = console()
-    table = Table(box=None, padding=(0, 1), header_style="bold")
-    for name in ("golden", "back-end", "frame", "state SHA-256", "picture SHA-256", ""):
-        table.add_column(name)
+    table = new_table(("golden", "back-end", "frame", "state SHA-256", "picture SHA-256", ""))
     for proof in proofs:
         hashes = (units.short_hash(proof.state_sha256), units.short_hash(proof.picture_sha256))
         verdict = "[green]equal[/]" if proof.passed else f"[red]FAILED[/] {plain(proof.why)}"
         table.add_row(plain(proof.shot), proof.backend, str(proof.frame), *hashes, verdict)
     out.print(table)
-    table = Table(box=None, padding=(0, 1), header_style="bold")
-    for name in ("check", "back-end", "figure", "limit", "what", ""):
-        table.add_column(name)
+    table = new_table(("check", "back-end", "figure", "limit", "what", ""))
     for backend, check in checks:
         verdict = "[green]passed[/]" if check.passed else "[red]FAILED[/]"
         table.add_row(check.name, backend, f"{check.figure:.3g}", f"{check.limit:.3g}", check.what, verdict)

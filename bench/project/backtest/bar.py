@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.base.console import new_table
 from bench.base.units import share
 from bench.project.backtest.cases import WHOLE_FRAME, Case, frame_cases, raytracer_cases, size_cases, worker_cases
 from bench.project.backtest.dispatch_file import dispatch_cases, newest_trial, read_trial
@@ -165,13 +166,7 @@ def _row(result: Result) -> dict[str, Any]:
 
 def tables(found: Sequence[Result]) -> list[Any]:
     """The table, and beneath it what does not meet the bar."""
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 1), header_style="bold")
-    table.add_column("predicted")
-    for name in COLUMNS:
-        table.add_column(name, justify="right")
-    table.add_column("bar")
+    table = new_table(("predicted",), COLUMNS, ("bar",))
     for cells in cells_of(found):
         table.add_row(*cells)
     lines: list[Any] = [table, ""]

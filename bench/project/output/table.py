@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
-
-from rich.table import Table
+from typing import TYPE_CHECKING, Any
 
 from bench.base import units
-from bench.base.console import plain
+from bench.base.console import new_table, plain
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 SHOT_TIMES = (
     ("cpu_s", "this CPU, {threads} threads"),
@@ -64,12 +65,6 @@ def heading(document: Mapping[str, Any]) -> str:
     )
 
 
-def _table(title: str) -> Table:
-    table = Table(box=None, padding=(0, 1), header_style="bold", title_justify="left")
-    table.title = title
-    return table
-
-
 def span(times: Mapping[str, float | None], before: str = "") -> str:
     return units.brief_span(times[f"{before}p10"], times[f"{before}p90"])
 
@@ -79,11 +74,9 @@ def middle(times: Mapping[str, float | None]) -> str:
 
 
 def _shots(document: Mapping[str, Any]) -> Table:
-    table = _table(f"projected: one shot of {document['shot_length_s']:.3g} s, {document['frames']} frames (latency)")
-    table.add_column("shot", no_wrap=True)
-    for _, name in SHOT_TIMES:
-        text = name.format(threads=document["threads"], gpus=document["gpus"])
-        table.add_column(text, justify="right", no_wrap=True)
+    title = f"projected: one shot of {document['shot_length_s']:.3g} s, {document['frames']} frames (latency)"
+    numbers = [name.format(threads=document["threads"], gpus=document["gpus"]) for _, name in SHOT_TIMES]
+    table = new_table(("shot",), numbers, title=title, no_wrap=("shot", *numbers))
     for shot in document["shots"]:
         table.add_row(f"{plain(shot['shot'])} {plain(shot['size'])}", *[middle(shot[key]) for key, _ in SHOT_TIMES])
         table.add_row("  P10 – P90", *[span(shot[key]) for key, _ in SHOT_TIMES], style="dim")
@@ -126,20 +119,15 @@ def film_rows(document: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 def _film(document: Mapping[str, Any]) -> Table:
     film = document["film"]
-    table = _table(f"projected: a film of {film['shots']:,} such shots, {film['frames']:,} frames")
-    table.add_column("film")
-    table.add_column("P50", justify="right")
-    table.add_column("P10 – P90", justify="right")
+    title = f"projected: a film of {film['shots']:,} such shots, {film['frames']:,} frames"
+    table = new_table(("film",), ("P50", "P10 – P90"), title=title)
     for row in film_rows(document):
         table.add_row(*row)
     return table
 
 
 def _uploads(film: Mapping[str, Any]) -> Table:
-    table = _table("projected: over the link")
-    table.add_column("what")
-    for name in ("size", "this link", "400 Gbit/s", "10 Gbit/s"):
-        table.add_column(name, justify="right")
+    table = new_table(("what",), ("size", "this link", "400 Gbit/s", "10 Gbit/s"), title="projected: over the link")
     for row in film["uploads"]:
         times = [units.seconds(row[key]) for key in ("link_s", "at_400_gbit_s", "at_10_gbit_s")]
         table.add_row(plain(row["what"]), f"{units.count(row['bytes'])}B", *times)
@@ -147,12 +135,9 @@ def _uploads(film: Mapping[str, Any]) -> Table:
 
 
 def _sweep(document: Mapping[str, Any]) -> Table:
-    table = _table("projected: more GPUs, P50 (P10 – P90)")
-    table.add_column("GPUs", justify="right")
     names = list(document["sweep"][0]["shots"])
-    for name in names:
-        table.add_column(f"one shot, {plain(name)}", justify="right")
-    table.add_column("film once", justify="right")
+    numbers = ("GPUs", *(f"one shot, {plain(name)}" for name in names), "film once")
+    table = new_table((), numbers, title="projected: more GPUs, P50 (P10 – P90)")
     for row in document["sweep"]:
         cells = [*(row["shots"][name] for name in names), row["film_once_s"]]
         table.add_row(f"{row['gpus']:,}", *[f"{middle(cell)} ({span(cell)})" for cell in cells])
@@ -160,10 +145,8 @@ def _sweep(document: Mapping[str, Any]) -> Table:
 
 
 def _tornado(found: Sequence[Mapping[str, Any]], what: str) -> Table:
-    table = _table(f"projected: what moves {what} most")
-    table.add_column("assumption, from one end to the other")
-    for name in ("shortest", "longest", "factor"):
-        table.add_column(name, justify="right")
+    words, numbers = ("assumption, from one end to the other",), ("shortest", "longest", "factor")
+    table = new_table(words, numbers, title=f"projected: what moves {what} most")
     for line in found[:TORNADO_LINES]:
         factor = "never ends" if line["factor"] is None else f"{line['factor']:.2f}"
         table.add_row(plain(line["text"]), units.seconds(line["low_s"]), units.seconds(line["high_s"]), factor)
@@ -171,18 +154,15 @@ def _tornado(found: Sequence[Mapping[str, Any]], what: str) -> Table:
 
 
 def _claims(document: Mapping[str, Any]) -> Table:
-    table = _table("projected against what was published")
-    for name in ("claim", "claimed", "found", "verdict", "because"):
-        table.add_column(name)
+    words = ("claim", "claimed", "found", "verdict", "because")
+    table = new_table(words, title="projected against what was published")
     for row in document["claims"]["verdicts"]:
         table.add_row(*[plain(row[key]) for key in ("text", "claimed", "found", "verdict", "why")])
     return table
 
 
 def _conditions(document: Mapping[str, Any]) -> Table:
-    table = _table('"3 to 5 days became a few hours" would be true with')
-    table.add_column("way")
-    table.add_column("condition")
+    table = new_table(("way", "condition"), title='"3 to 5 days became a few hours" would be true with')
     for row in document["claims"]["days_to_hours"]:
         table.add_row(plain(row["way"]), plain(row["condition"]))
     return table
@@ -190,9 +170,8 @@ def _conditions(document: Mapping[str, Any]) -> Table:
 
 def explain(document: Mapping[str, Any]) -> Table:
     """Every number with its source."""
-    table = _table("projected: what it stands on")
-    for name in ("number", "short", "likely", "long", "unit", "source"):
-        table.add_column(name)
+    words = ("number", "short", "likely", "long", "unit", "source")
+    table = new_table(words, title="projected: what it stands on")
     for entry in document["stands_on"]:
         values = [
             EXPLAIN_DIGITS.format(entry[key]) if isinstance(entry[key], int | float) else plain(entry[key])
