@@ -12,6 +12,7 @@ from bench.backend.choose import BackendState, available_backends
 from bench.base import units
 from bench.base.console import console, plain
 from bench.record import machine
+from bench.record.description import Cpu, Memory
 
 
 @click.command("devices")
@@ -30,10 +31,10 @@ def command(as_json: bool) -> None:
     say(f"         {cpu['affinity_cores']} of {cpu['logical_cores']} logical cores usable{_quota(cpu)}")
     say(f"         {plain(' '.join(cpu['isa'])) or 'vector units unknown'}")
     say(f"Memory   {units.byte_size(memory['total_bytes'])}{_limit(memory)}")
-    for gpu in described["gpus"]:
+    for card in described["gpus"]:
         say(
-            f"GPU      {plain(gpu['model'])}, {units.byte_size(gpu['memory_bytes'])}, driver {plain(gpu['driver'])},"
-            f" power limit {gpu['power_limit_w'] or units.UNKNOWN} W"
+            f"GPU      {plain(card['model'])}, {units.byte_size(card['memory_bytes'])}, driver {plain(card['driver'])},"
+            f" power limit {card['power_limit_w'] or units.UNKNOWN} W"
         )
     if not described["gpus"]:
         say("GPU      none that an NVIDIA driver shows")
@@ -61,10 +62,10 @@ def _state(state: BackendState) -> dict[str, object]:
     }
 
 
-def _quota(cpu: dict[str, float | None]) -> str:
+def _quota(cpu: Cpu) -> str:
     return f", the container grants {cpu['cgroup_quota_cores']:g}" if cpu["cgroup_quota_cores"] else ""
 
 
-def _limit(memory: dict[str, int | None]) -> str:
+def _limit(memory: Memory) -> str:
     limit = memory["cgroup_limit_bytes"]
     return f", the container grants {units.byte_size(limit)}" if limit else ""

@@ -11,7 +11,8 @@ import click
 from bench.base.console import console
 from bench.base.errors import UserError
 from bench.base.files import default_results
-from bench.record.schema import Record, find_record, list_records
+from bench.record.read import find_record, list_records
+from bench.record.schema import Record
 
 SHOT_S, FILM_SHOTS, CLUSTER = 2.5, 1900, "h200-1000"
 

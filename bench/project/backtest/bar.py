@@ -17,7 +17,8 @@ from bench.project.backtest.cases import WHOLE_FRAME, Case, frame_cases, raytrac
 from bench.project.backtest.dispatch_file import dispatch_cases, newest_trial, read_trial
 from bench.project.backtest.series import folder_of
 from bench.project.inputs.evidence import merged, points_of, series_records
-from bench.record.schema import STAGES, Record, list_records
+from bench.record.read import list_records
+from bench.record.schema import STAGES, Record
 from bench.record.statistics import median
 
 MEDIAN_MOST, WORST_MOST = 0.10, 0.20  # the bar: errors

@@ -19,7 +19,7 @@ from bench.project.backtest.dispatch_trial import Trial, calibrate, trials
 from bench.project.backtest.series import folder_of
 from bench.project.inputs.evidence import points_of, series_records
 from bench.record import machine
-from bench.record.schema import list_records
+from bench.record.read import list_records
 from bench.record.statistics import median
 
 SCHEMA = 1

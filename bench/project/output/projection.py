@@ -29,7 +29,8 @@ from bench.project.output import explain
 from bench.project.output.claims import FRAME_RATE, conditions, verdicts
 from bench.project.output.claims import Projected as Claimed
 from bench.project.output.claims import document as claims_document
-from bench.record.schema import Record, Row, list_records
+from bench.record.read import list_records
+from bench.record.schema import Record, Row
 from bench.shot.schema import SIZE_NAMES
 
 SHOT_S, FILM_SHOTS = 2.5, 1900

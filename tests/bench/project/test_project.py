@@ -26,7 +26,8 @@ from bench.project.output.claims import CHECKS
 from bench.project.output.plot import terminal
 from bench.project.output.projection import CLUSTER, Effort, Projected, project
 from bench.project.output.table import as_csv, explain, lines
-from bench.record.schema import Record, parse_record
+from bench.record.read import parse_record
+from bench.record.schema import Record
 from tests.support.project_record import LAWS, SECONDS, ladder, make_record, make_row, series, with_samples
 
 QUICK = Effort(worlds=12, measured_worlds=8, film_worlds=3, sweep_worlds=6, tornado=False)
