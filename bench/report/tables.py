@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.base import units
 from bench.base.console import new_table, plain
@@ -105,7 +105,7 @@ def compare_table(a: Side, b: Side, lines: Sequence[Line]) -> Table:
     return table
 
 
-def summary_dict(summary: Summary | None) -> dict[str, Any] | None:
+def summary_dict(summary: Summary | None) -> dict[str, object] | None:
     """A figure for --json: times in seconds, unknown null."""
     if summary is None:
         return None
