@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pytest_benchmark.stats import Stats
 
+from bench.base.progress import Silent
 from bench.measure.meter import ShotMeter
 from bench.measure.plugin import Plugin, measure
+from bench.project.backtest import series as backtest
+from bench.project.backtest.series import SizeCase
 from bench.record.read import read_record
 from bench.record.schema import STAGES
 from tests.support.fake_backend import FakeBackend
@@ -84,3 +88,17 @@ def test_what_did_not_verify_is_named_stage_by_stage(tmp_path: Path) -> None:
     assert record.complete and record.rows == ()
     assert [entry.stage for entry in record.rejected] == ["frame", *STAGES, "kernels", "resident"]
     assert all(entry.expected == wrong and not entry.unavailable for entry in record.rejected)
+
+
+def test_a_series_is_recorded_like_any_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = [SizeCase(**{**vars(case("fake", frame=frame)), "definition_sha256": None}) for frame in (1, 3)]
+    monkeypatch.setattr(backtest, "NumbaBackend", lambda threads: FakeBackend())
+    monkeypatch.setattr(backtest, "cases_of", lambda kind, shots: asked)
+    shots: Any = [SimpleNamespace(name="fake")]
+    path = backtest.measure_series("frames", shots, tmp_path, Workshop().makers(), Silent(), threads=1)
+    record = read_record(path)
+    assert path.is_relative_to(tmp_path / "series") and record.complete and record.run["series"] == "frames"
+    assert set(rows_on_disk(path)) >= {"frame[fake-S-f001-fake]", "stage[fake-S-f003-fake-trace]"}
+    assert {row.frame for row in record.rows} == {1, 3} and len(record.rows) == 16
+    assert not path.with_suffix("").exists(), "its pictures go"
+    assert len({row.work_sha256 for row in record.rows}) == 2
