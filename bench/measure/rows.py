@@ -62,7 +62,7 @@ def _row(meter: ShotMeter, stage: str, options: Mapping[str, object]) -> Row:
         verified=result.verified,
         state_sha256=first.state_sha256,
         picture_sha256=first.picture_sha256,
-        work=first.work,
+        work=dict(first.work),
         work_sha256=work_digest(first.work),
         cold_s=result.cold_s.get(stage),
         compile_s=result.compile_s if is_frame else None,
