@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from bench.backend.ahead import CompiledModule
 from bench.backend.prepare import prepare
@@ -20,19 +20,24 @@ from bench.base import units
 from bench.base.errors import BudgetSpent, ShotmarkError
 from bench.base.progress import Silent
 from bench.check import sanitizer as sanitize
+from bench.check.forecast import Forecast
 from bench.measure.meter import ROUNDS_MIN
-from bench.measure.plugin import measure_into
+from bench.measure.plugin import measure_into, meters_of
 from bench.pipeline.frame import FRAME_DEFAULT
-from bench.record.certificate import FAILED, LEFT_OUT, NOTED, PASSED, Certificate, Finding
+from bench.record.certificate import FAILED, LEFT_OUT, NOTED, PASSED, CertificateDraft, Finding
 from bench.record.statistics import median
 from kernels.base.kernel import Kernel
 from kernels.base.registry import all_kernels
+
+if TYPE_CHECKING:
+    from bench.backend.cupy_gpu import CupyBackend
+    from bench.measure.roofs import AnyRoofs
+    from bench.shot.load import Shot
 
 TWIN_LONG_S = 4.0  # forecast of one kernel at one size
 LEAST_S = 0.5  # of the budget, for a part to begin
 HOT = ("mpm_p2g", "mpm_g2p", "mpm_sort", "mpm_grid", "img_trace", "surf_field", "surf_distance")  # what takes the time
 WATER_PARTICLE_BYTES = 320  # of a block of water, everything included, and more than that
-SCENE_MARGIN = 1.5  # over the time that a larger scene's building is forecast to take
 
 
 @dataclass(frozen=True)
@@ -58,20 +63,25 @@ class Certifier:
     """One machine, one back-end, one budget."""
 
     def __init__(
-        self, backend: Backend, cpu: Backend, certificate: Certificate, results: Path, limits: Limits | None = None
+        self, backend: Backend, cpu: Backend, certificate: CertificateDraft, results: Path, limits: Limits | None = None
     ) -> None:
-        self.backend: Any = backend
+        self.backend = backend
         self.cpu = cpu
         self.certificate = certificate
         self.results = results
         self.limits = limits or Limits()
-        self.roofs: Any = None
+        self.roofs: AnyRoofs | None = None  # once they are measured
         self.on_gpu = backend.is_gpu
-        self._spent_s: dict[tuple[str, str], float] = {}  # shot, size -> what its measurement took
-        self._scene_s: dict[tuple[str, str], float] = {}
-        self._kernel_rows: list[dict[str, Any]] = []
+        self._forecast = Forecast(self.limits.sizes[0])
+        self._kernel_rows: list[dict[str, object]] = []
 
-    def run(self, tell: Callable[[str], None] = lambda text: None) -> Certificate:
+    @property
+    def _gpu(self) -> CupyBackend:
+        """The back-end, where it is a GPU's."""
+        assert self.on_gpu
+        return cast("CupyBackend", self.backend)
+
+    def run(self, tell: Callable[[str], None] = lambda text: None) -> CertificateDraft:
         """Do every part that the budget holds; the record is written after each."""
         known = all_kernels()
         names = self.limits.kernels or (*HOT, *(name for name in known if name not in HOT))
@@ -97,8 +107,7 @@ class Certifier:
         if self.certificate.parts["kernels"].verdict == LEFT_OUT:
             tell("kernels, the rest")
             self._do("kernels", 1.0, lambda: self.kernels(kernels))
-        self.certificate.complete = True
-        self.certificate.save()
+        self.certificate.save(complete=True)
         return self.certificate
 
     def _do(self, name: str, share: float, part: Callable[[], Finding]) -> None:
@@ -107,7 +116,8 @@ class Certifier:
         start = time.perf_counter()
         self._deadline = time.monotonic() + min(certificate.left_s, share * certificate.budget_s)
         if certificate.left_s < LEAST_S:
-            found = certificate.parts.get(name) or Finding(LEFT_OUT, "no time left")
+            begun = certificate.parts.get(name)
+            found = Finding(begun.verdict, begun.line, begun.data) if begun else Finding(LEFT_OUT, "no time left")
         else:
             try:
                 found = part()
@@ -118,8 +128,7 @@ class Certifier:
             except (Exception, MemoryError) as error:  # a part that breaks is a finding, not the end
                 text = str(error) if isinstance(error, ShotmarkError) else f"{type(error).__name__}: {error}"
                 found = Finding(FAILED, " ".join(text.split())[:300])
-        certificate.parts[name] = found
-        certificate.seconds[name] = certificate.seconds.get(name, 0.0) + time.perf_counter() - start
+        certificate.note(name, found, time.perf_counter() - start)
         certificate.save()
 
     def _left_s(self) -> float:
@@ -131,7 +140,7 @@ class Certifier:
 
     def _keep(self, name: str, found: Finding) -> None:
         """What a part has found so far: a stop in the middle of it loses the rest alone."""
-        self.certificate.parts[name] = found
+        self.certificate.note(name, found)
         self.certificate.save()
 
     # --- Parts --------------------------------------------------------------------------------------
@@ -139,9 +148,9 @@ class Certifier:
         """Machine code for everything: the device's, and the CPU's that it is held against."""
         made = prepare([self.cpu, self.backend] if self.on_gpu else [self.backend], Silent(), self.limits.modules)
         text = f"{made.kernel_count} texts compiled" if made.kernel_count else "everything was on disk"
-        data: dict[str, Any] = {"compiled_count": made.kernel_count, "wall_s": made.wall_s}
+        data: dict[str, object] = {"compiled_count": made.kernel_count, "wall_s": made.wall_s}
         if self.on_gpu:
-            gpu = self.backend
+            gpu = self._gpu
             data["nvrtc"], data["architecture"] = list(gpu.compiler.version), gpu.compiler.architecture
             data |= {"device": gpu.device_name, "multiprocessors": gpu.multiprocessors, "l2_bytes": gpu.l2_bytes}
             data |= {"clock_max_hz": gpu.clock_max_hz, "memory_bytes": gpu.total_bytes()}
@@ -197,7 +206,9 @@ class Certifier:
         from bench.check.cases import make_cases
         from bench.pipeline.makers import MAKERS, require_memory
 
-        done, lines, unfit, wrong = 0, [], 0, []
+        done, unfit = 0, 0
+        lines: list[str] = []
+        wrong: list[str] = []
         shots = self._shots()
         for shot in shots:
             backends = [self.backend]
@@ -209,24 +220,18 @@ class Certifier:
                 lines.append(str(error))
                 unfit += 1
                 continue
-            backends = [one for one in backends if self._forecast_s(shot, size, one) < self._left_s()]
+            backends = [one for one in backends if self._forecast.seconds(shot, size, one) < self._left_s()]
             if not backends:
                 lines.append(f"{shot.name} {size}: it would take longer than the time left")
                 unfit += 1
                 continue
             start = time.monotonic()
-            plugin = measure_into(
-                self.certificate.slot,
-                make_cases([shot], size, min(self.limits.frame, shot.frames), self._rounds(size)),
-                backends,
-                dataclasses.replace(MAKERS, build_scene=self._timed_build(MAKERS.build_scene)),
-                self.results,
-                self.certificate.run,
-                deadline=self._deadline,
-                more={"certificate": self.certificate.document()},
-                kept=self.certificate.rows(),
-            )
-            self._spent_s[shot.name, size] = time.monotonic() - start
+            draft = self.certificate.draft
+            cases = make_cases([shot], size, min(self.limits.frame, shot.frames), self._rounds(size))
+            makers = dataclasses.replace(MAKERS, build_scene=self._forecast.timed(MAKERS.build_scene))
+            meters = meters_of(cases, backends, makers, draft.slot.pictures)
+            plugin = measure_into(draft, meters, self.results, deadline=self._deadline)
+            self._forecast.spent_s[shot.name, size] = time.monotonic() - start
             results = {identity: meter.result for identity, meter in plugin.meters.items()}
             unfit += bool(plugin.left_out)
             lines += [f"{identity}: no time left" for identity in plugin.left_out]
@@ -246,49 +251,26 @@ class Certifier:
         """Fewer where a round is long."""
         return self.limits.rounds if size == self.limits.sizes[0] else min(self.limits.rounds, ROUNDS_MIN)
 
-    def _timed_build(self, build: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
-        def timed(shot: Any, size: str) -> Any:
-            start = time.monotonic()
-            scene = build(shot, size)
-            self._scene_s[shot.name, size] = time.monotonic() - start
-            return scene
-
-        return timed
-
-    def _forecast_s(self, shot: Any, size: str, backend: Backend) -> float:
-        """A guess from the smallest size: what cannot be stopped is a scene on the host; on a CPU a whole frame."""
-        from bench.pipeline.scene.estimate import estimate
-
-        first = self.limits.sizes[0]
-        if size == first or (shot.name, first) not in self._scene_s:
-            return 0.0
-        small, large = estimate(shot, first), estimate(shot, size)
-        particles = large.particle_count / max(1, small.particle_count)
-        scene_s = SCENE_MARGIN * particles * self._scene_s[shot.name, first]
-        if backend.is_gpu:
-            return scene_s
-        steps = particles * large.substeps_per_frame / small.substeps_per_frame
-        return scene_s + max(steps, large.sample_count / small.sample_count) * self._spent_s[shot.name, first]
-
     def measure_roofs(self) -> Finding:
         if self.on_gpu:
             from bench.measure.roofs_gpu import measure_device_roofs
 
-            self.roofs = measure_device_roofs(self.backend, **self.limits.roofs)
+            self.roofs = measure_device_roofs(self._gpu, **self.limits.roofs)
         else:
             from bench.measure.roofs import measure_roofs
 
             self.roofs = measure_roofs(self.cpu.threads or 1)
-        return self._roofs_found()
+        return self._roofs_found(self.roofs)
 
-    def _roofs_found(self) -> Finding:
-        line = f"copy {units.count(self.roofs.copy_bytes_per_s)}B/s, {units.count(self.roofs.fma_flop_per_s)}flop/s"
-        return Finding(NOTED, line, self.roofs.document())
+    def _roofs_found(self, roofs: AnyRoofs) -> Finding:
+        line = f"copy {units.count(roofs.copy_bytes_per_s)}B/s, {units.count(roofs.fma_flop_per_s)}flop/s"
+        return Finding(NOTED, line, roofs.document())
 
     def kernels(self, kernels: Sequence[Kernel]) -> Finding:
         """Every kernel alone, proved, timed, and held against the roofs; one that is too long for the rest waits."""
         from bench.measure.kernels import document, measure_against
         from bench.measure.kernels_gpu import measure_on_device
+        from bench.measure.roofs import Roofs
 
         if self.roofs is None:
             return Finding(LEFT_OUT, "the roofs were not measured")
@@ -303,10 +285,11 @@ class Certifier:
                 break
             try:
                 if self.on_gpu:
-                    found = measure_on_device(kernel, self.backend, threads, size, left_s=left_s)
+                    found = measure_on_device(kernel, self._gpu, threads, size, left_s=left_s)
                 else:
+                    assert isinstance(self.roofs, Roofs)
                     found, self.roofs = measure_against(kernel, threads, self.roofs, size, left_s)
-                    self.certificate.parts["roofs"] = self._roofs_found()
+                    self.certificate.note("roofs", self._roofs_found(self.roofs))
             except BudgetSpent:
                 continue
             rows.append(document(found, self.roofs))
@@ -327,7 +310,7 @@ class Certifier:
         from bench.pipeline.simulate import Simulation
 
         cells = self.limits.water_cells[self.on_gpu]
-        while self.on_gpu and 8 * cells**3 * WATER_PARTICLE_BYTES > self.backend.free_bytes():
+        while self.on_gpu and 8 * cells**3 * WATER_PARTICLE_BYTES > self._gpu.free_bytes():
             cells //= 2
         simulation = Simulation(water_block(cells), self.backend)
         simulation.advance_frame()
@@ -354,7 +337,7 @@ class Certifier:
         """compute-sanitizer on small examples of every kernel."""
         if not self.on_gpu:
             return Finding(LEFT_OUT, "it watches GPUs")
-        found = sanitize.run_tool(tool, self.backend.device, max(1.0, self._left_s()))
+        found = sanitize.run_tool(tool, self._gpu.device, max(1.0, self._left_s()))
         verdict = {"clean": PASSED, "errors": FAILED, "failed": FAILED}.get(found.verdict, LEFT_OUT)
         return Finding(verdict, found.line, dataclasses.asdict(found))
 
@@ -365,7 +348,7 @@ class Certifier:
 
         if not self.on_gpu:
             return Finding(LEFT_OUT, "only a GPU's counter is read")
-        meter = self.backend.energy_meter()
+        meter = self._gpu.energy_meter()
         if meter.joules() is None:
             return Finding(LEFT_OUT, "the driver shows no energy counter")
         size, least_s = self.limits.sizes[0], self.limits.energy_s
@@ -377,7 +360,7 @@ class Certifier:
         known = [f"{row['shot']} {row['joules_per_frame']:.3g} J" for row in data if row["joules_per_frame"]]
         return Finding(NOTED, f"a frame at {self.limits.sizes[0]}: {', '.join(known) or 'unknown'} (informative)", data)
 
-    def _shots(self) -> list[Any]:
+    def _shots(self) -> list[Shot]:
         from bench.shot.load import load_shot, shot_names
 
         return [load_shot(name) for name in self.limits.shots or shot_names()]

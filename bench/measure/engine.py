@@ -6,30 +6,14 @@ import contextlib
 import io
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-SUITE = Path(__file__).with_name("suite.py")
-ORDER = ("verify", "frame", "stage")
+from bench.measure.rows import CHECKOUT, SUITE
 
-
-class Replay:
-    """A clock that gives measured seconds back: 0, then the next sample, and so on."""
-
-    def __init__(self) -> None:
-        self._readings: Iterator[float] = iter(())
-
-    def load(self, samples_s: Sequence[float]) -> None:
-        self._readings = iter([reading for sample in samples_s for reading in (0.0, sample)])
-
-    def nothing(self) -> None:
-        """What a replayed round does."""
-
-    def read(self) -> float:
-        return next(self._readings)
+ORDER = ("verify", "frame")
 
 
 @contextlib.contextmanager
@@ -48,11 +32,11 @@ def _own_pytest() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def run_pytest(plugin: Any, results: Path) -> str:
-    """Run the suite with the plugin; pytest's own output is returned, for a reader who looks for a defect."""
+def run_pytest(plugin: object, results: Path) -> bool:
+    """Run the suite with the plugin; False when it was stopped from the keyboard."""
     arguments = [
         str(SUITE),
-        *("-c", os.devnull, "--rootdir", str(SUITE.parents[2]), "--noconftest", "-p", "pytest_benchmark.plugin"),
+        *("-c", os.devnull, "--rootdir", str(CHECKOUT), "--noconftest", "-p", "pytest_benchmark.plugin"),
         *("-p", "no:cacheprovider", "-p", "no:warnings", "-s", "-q", "--no-header", "--import-mode=importlib"),
         *("-o", "python_files=suite.py", "-o", f"python_functions={' '.join(ORDER)}"),
         *("--benchmark-enable", "--benchmark-quiet", "--benchmark-disable-gc"),
@@ -65,8 +49,7 @@ def run_pytest(plugin: Any, results: Path) -> str:
         # A row that is refused for want of a proof does not use the benchmark fixture: that is meant.
         warnings.simplefilter("ignore", PytestBenchmarkWarning)
         code = pytest.main(arguments, plugins=[plugin])
-    if code == pytest.ExitCode.INTERRUPTED and plugin.failure is None:
-        plugin.failure = KeyboardInterrupt()
     if code in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED):
+        # pytest's own output is for a reader who looks for a defect
         raise RuntimeError(f"pytest could not run the suite:\n{output.getvalue()}")
-    return output.getvalue()
+    return code != pytest.ExitCode.INTERRUPTED

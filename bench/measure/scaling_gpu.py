@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from bench.backend.protocol import Backend
 from bench.base import units
-from bench.base.files import dump
 from bench.measure.meter import ShotCase
-from bench.pipeline.gpu_pool import DeviceScaling, Worker, measure_scaling, workers_of
-from bench.record.store import Slot
+from bench.pipeline.gpu_pool import Worker, measure_scaling, workers_of
+from bench.record.schema import ScalingRow
+from bench.record.write import Draft
 
 MakeWorkers = Callable[[str, str, Backend], Sequence[Worker]]
 
 
 def measure_all_devices(
-    cases: Sequence[ShotCase], backends: Sequence[Backend], slot: Slot, make_workers: MakeWorkers = workers_of
-) -> dict[str, list[DeviceScaling]]:
+    cases: Sequence[ShotCase], backends: Sequence[Backend], draft: Draft, make_workers: MakeWorkers = workers_of
+) -> dict[str, tuple[ScalingRow, ...]]:
     """Scaling by shot, also written into the record as ``shotmark.scaling`` after each; empty without a GPU.
 
     Raises CheckFailed when two devices make different pictures.
     """
     from bench.pipeline.makers import MAKERS
 
+    found: dict[str, tuple[ScalingRow, ...]] = {}
     gpus = [backend for backend in backends if backend.is_gpu]
-    found: dict[str, list[DeviceScaling]] = {}
     for case in cases if gpus else ():
         simulation = MAKERS.simulation(MAKERS.build_scene(case.shot, case.size), gpus[0])
         for _ in range(case.frame):
@@ -36,23 +33,19 @@ def measure_all_devices(
         del simulation
         workers = make_workers(case.shot.path, case.size, gpus[0])
         try:
-            found[case.shot_name] = measure_scaling(workers, case.frame, state)
+            rows = measure_scaling(workers, case.frame, state)
         finally:
             for worker in workers:
                 worker.close()
-        if slot.path.exists():
-            document = json.loads(slot.path.read_bytes())
-            document["shotmark"]["scaling"] = scaling_document(found)
-            slot.write(dump(document))
+        found[case.shot_name] = tuple(
+            ScalingRow(row.devices, row.frames, row.seconds, row.frames_by_device) for row in rows
+        )
+        draft.scaling = dict(found)
+        draft.save()
     return found
 
 
-def scaling_document(found: Mapping[str, Sequence[DeviceScaling]]) -> dict[str, Any]:
-    """For ``--json`` and the record."""
-    return {shot: [dataclasses.asdict(row) for row in rows] for shot, rows in found.items()}
-
-
-def scaling_lines(found: Mapping[str, Sequence[DeviceScaling]]) -> list[str]:
+def scaling_lines(found: Mapping[str, Sequence[ScalingRow]]) -> list[str]:
     """A line a shot and number of devices, both absolute rates beside the ratio."""
     lines = []
     for shot, rows in found.items():

@@ -1,48 +1,42 @@
-"""The suite that pytest runs: for every shot ``verify``, then ``frame``, then one ``stage`` a lap of that frame.
+"""The suite that pytest runs: for every shot ``verify``, then ``frame``.
 
 ``frame`` is the measurement: pedantic rounds of one frame, each from the same restored state, each proved outside the
-clock. ``stage`` reads the laps of those same rounds back through pytest-benchmark's timer, so that stages and frame
-belong to the same work and add up; nothing is run twice. ``plugin`` gives the fixtures, the order and the timers.
+clock. The stages are laps of those same rounds, so that stages and frame belong to the same work and add up; nothing
+is run twice. ``plugin`` gives the fixtures, the order and the timers.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from bench.base.errors import CheckFailed
-from bench.measure.engine import Replay
 from bench.measure.meter import ShotMeter
+
+if TYPE_CHECKING:
+    from pytest_benchmark.fixture import BenchmarkFixture
+
+    from bench.measure.plugin import Plugin
 
 WARM_UP_ROUND_S_MAX = 2.0  # a frame that takes longer was warmed up enough by the proof's repeat
 
 
-def verify(meter: ShotMeter, shotmark: Any) -> None:
+def verify(meter: ShotMeter, shotmark: Plugin) -> None:
     """Compile, prove the output against its golden SHA-256 or against a repeat."""
     meter.verify(shotmark.progress_of(meter))
 
 
-def frame(meter: ShotMeter, shotmark: Any, benchmark: Any) -> None:
+def frame(meter: ShotMeter, shotmark: Plugin, benchmark: BenchmarkFixture) -> None:
     """Time the whole frame."""
     require_proof(meter)
     planned = meter.round_count()
     warm_up = 1 if meter.last_frame_s < WARM_UP_ROUND_S_MAX else 0
     rounds = shotmark.plan_rounds(meter, planned)
-    keep = shotmark.keeper_of(meter, warm_up)
+    keep = shotmark.keeper_of(meter, warm_up, benchmark)
     benchmark.pedantic(meter.run_frame, setup=meter.restore, teardown=keep, rounds=rounds, warmup_rounds=warm_up)
     while meter.wants_another(planned):
         meter.restore()
         meter.run_frame()
         keep()
-
-
-def stage(meter: ShotMeter, stage: str, replay: Replay, benchmark: Any) -> None:
-    """One lap of the frame's rounds."""
-    require_proof(meter)
-    samples_s = meter.result.samples_s(stage)
-    if not samples_s:
-        raise CheckFailed("no round of this frame was finished")
-    replay.load(samples_s)
-    benchmark.pedantic(replay.nothing, rounds=len(samples_s))
 
 
 def require_proof(meter: ShotMeter) -> None:

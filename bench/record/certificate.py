@@ -5,23 +5,14 @@ The record is one of the usual form: its rows are the shots, and ``shotmark.cert
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import dataclass
 
-import pytest_benchmark
-
-from bench import __version__
-from bench.base.files import dump
-from bench.record import machine
-from bench.record.schema import SCHEMA
-from bench.record.store import Slot
+from bench.record.schema import CERTIFICATE_SCHEMA, Certificate, Part
+from bench.record.write import Draft
 
 PASSED, FAILED, NOTED, LEFT_OUT = "passed", "FAILED", "noted", "left out"
-CERTIFICATE_SCHEMA = 1
 
 
 @dataclass(frozen=True)
@@ -30,74 +21,50 @@ class Finding:
 
     verdict: str  # PASSED, FAILED, NOTED (a figure without a limit) or LEFT_OUT
     line: str
-    data: Any = None  # of JSON
+    data: object = None  # of JSON
 
 
-@dataclass
-class Certificate:
-    """Parts in the order in which they were done."""
+class CertificateDraft:
+    """A certificate that still grows, and the budget that it is made in; saved with the record's draft."""
 
-    slot: Slot
-    run: dict[str, Any]
-    budget_s: float
-    clock: Callable[[], float] = time.monotonic
-    parts: dict[str, Finding] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-    complete: bool = False
-    _begun: float = 0.0
-    _time: str = ""
-
-    def __post_init__(self) -> None:
-        self._begun = self.clock()
-        self._time = datetime.now(UTC).isoformat()
+    def __init__(self, draft: Draft, budget_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.draft = draft
+        self.budget_s = budget_s
+        self.parts: dict[str, Part] = {}  # by name, in the order in which they were done
+        self._clock = clock
+        self._begun_s = clock()
 
     @property
     def left_s(self) -> float:
-        return self.budget_s - (self.clock() - self._begun)
+        return self.budget_s - self._spent_s
+
+    @property
+    def _spent_s(self) -> float:
+        return self._clock() - self._begun_s
 
     @property
     def failed(self) -> list[str]:
-        return [name for name, found in self.parts.items() if found.verdict == FAILED]
+        return [name for name, part in self.parts.items() if part.verdict == FAILED]
 
-    def document(self) -> dict[str, Any]:
-        """For ``shotmark.certificate`` of the record."""
-        return {
-            "schema": CERTIFICATE_SCHEMA,
-            "begun": self._time,
-            "complete": self.complete,
-            "budget_s": self.budget_s,
-            "spent_s": self.clock() - self._begun,
-            "parts": [
-                {"part": name, "verdict": f.verdict, "line": f.line, "seconds": self.seconds.get(name), "data": f.data}
-                for name, f in self.parts.items()
-            ],
-        }
+    def note(self, name: str, found: Finding, seconds: float | None = None) -> None:
+        """Take down what a part has found so far; ``seconds`` add to what it took before, None: it goes on."""
+        before = self.parts[name].seconds if name in self.parts else None
+        taken = before if seconds is None else seconds + (before or 0.0)
+        self.parts[name] = Part(name, found.verdict, found.line, taken, found.data)
 
-    def rows(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Rows and rejected rows that the record has so far."""
-        if not self.slot.path.exists():
-            return [], []
-        found = json.loads(self.slot.path.read_bytes())
-        return found["benchmarks"], found["shotmark"]["rejected"]
+    def certificate(self) -> Certificate:
+        """What is known now."""
+        return Certificate(
+            schema=CERTIFICATE_SCHEMA,
+            begun=self.draft.begun,
+            complete=self.draft.complete,
+            budget_s=self.budget_s,
+            spent_s=self._spent_s,
+            parts=tuple(self.parts.values()),
+        )
 
-    def save(self) -> None:
+    def save(self, complete: bool = False) -> None:
         """Write the record with what is known now."""
-        if self.slot.path.exists():
-            document = json.loads(self.slot.path.read_bytes())
-        else:
-            document = self._blank()
-        own = document["shotmark"]
-        own["certificate"], own["complete"], own["run"] = self.document(), self.complete, self.run
-        own["peak_memory_bytes"] = machine.peak_memory_bytes()
-        self.slot.write(dump(document))
-
-    def _blank(self) -> dict[str, Any]:
-        """A record without rows, in pytest-benchmark's form."""
-        return {
-            "machine_info": machine.pytest_benchmark_view(machine.describe()),
-            "commit_info": machine.pytest_benchmark_commit(machine.commit()),
-            "benchmarks": [],
-            "datetime": self._time,
-            "version": pytest_benchmark.__version__,
-            "shotmark": {"schema": SCHEMA, "version": __version__, "begun": self._time, "rejected": []},
-        }
+        self.draft.complete = complete
+        self.draft.certificate = self.certificate()
+        self.draft.save()

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 from bench.base.errors import UserError
+from bench.record.read import find_record, list_records
 from bench.record.schema import STAGES, TOTALS, Record, Row
 from bench.record.statistics import Ratio, Summary, ratio_of_medians, summarize, verdict
 
@@ -34,8 +35,13 @@ class Side:
     def rows(self) -> list[Row]:
         return [row for row in self.record.rows if row.backend == self.backend and self.threads in (None, row.threads)]
 
-    def as_dict(self) -> dict[str, Any]:
+    @property
+    def all_threads(self) -> int | list[int] | None:
+        """How many CPU threads: the number where it is one; None on a GPU."""
         threads = sorted({row.threads for row in self.rows() if row.threads is not None})
+        return threads[0] if len(threads) == 1 else threads or None
+
+    def as_dict(self) -> dict[str, object]:
         return {
             "record": str(self.record.path),
             "machine": self.record.machine_id,
@@ -43,7 +49,7 @@ class Side:
             "clean": self.record.clean,
             "time": self.record.time,
             "backend": self.backend,
-            "threads": threads[0] if len(threads) == 1 else threads or None,
+            "threads": self.all_threads,
         }
 
 
@@ -150,3 +156,26 @@ def choose(records: Iterable[Record]) -> tuple[Side, Side]:
     if len(usable) < 2:
         raise UserError(f"two records are needed, {len(usable)} can be read: shotmark run makes one")
     return sides_of(usable[-2])[0], sides_of(usable[-1])[0]
+
+
+def find_sides(a: str | None, b: str | None, results: Path) -> tuple[Side, Side, list[str]]:
+    """The sides that two names stand for, chosen where there are none; and a line for each file left out.
+
+    Raises UserError where there is nothing to compare.
+    """
+    if a is None:
+        records, unreadable = list_records(results)
+        return *choose(records), unreadable
+    record = find_record(a, results)
+    first = sides_of(record)
+    if b is None:
+        if len(first) < 2:
+            raise UserError(
+                f"{a}: one record is compared with itself only where it has two back-ends; name a second one"
+            )
+        return *pairs_of(record)[0], []
+    second = sides_of(find_record(b, results))
+    for name, sides in ((a, first), (b, second)):
+        if not sides:
+            raise UserError(f"{name}: no row in it verified, there is nothing to compare")
+    return first[0], second[0], []

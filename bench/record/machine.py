@@ -11,11 +11,13 @@ import os
 import platform
 import re
 import subprocess
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from bench.backend.limits import affinity_cores, cgroup_memory_limit_bytes, cgroup_quota_cores
+from bench.record.description import Commit, Cpu, Gpu, Hardware, Machine, Memory
 
 LIBRARIES = ("numba", "llvmlite", "numpy", "pytest", "pytest-benchmark", "click", "rich", "Pillow", "OpenEXR", "psutil")
 GPU_LIBRARIES = ("cupy-cuda12x", "cupy-cuda13x", "nvidia-ml-py")
@@ -35,6 +37,8 @@ ISA_FLAGS = (
 )
 CHECKOUT = Path(__file__).resolve().parents[2]
 SLUG_LENGTH_MAX = 60
+
+T = TypeVar("T")
 
 
 def slug(text: str) -> str:
@@ -87,7 +91,7 @@ def _read_text(path: str) -> str | None:
         return None
 
 
-def cpu() -> dict[str, Any]:
+def cpu() -> Cpu:
     """The processor and what this process may use of it."""
     import psutil
 
@@ -114,14 +118,14 @@ def cpu() -> dict[str, Any]:
     }
 
 
-def memory() -> dict[str, Any]:
+def memory() -> Memory:
     """Main memory, and the container's limit where there is one."""
     import psutil
 
     return {"total_bytes": psutil.virtual_memory().total, "cgroup_limit_bytes": cgroup_memory_limit_bytes()}
 
 
-def gpus() -> list[dict[str, Any]]:
+def gpus() -> list[Gpu]:
     """NVIDIA GPUs through NVML, an empty list without driver or library."""
     try:
         import pynvml as nvml
@@ -130,15 +134,18 @@ def gpus() -> list[dict[str, Any]]:
     except Exception:  # NVML raises its own types; without it there is nothing to tell
         return []
 
-    def read(function: Any, *args: Any) -> Any:
+    def read(function: Callable[..., T], *args: object) -> T | None:
         try:
-            value = function(*args)
+            return function(*args)
         except nvml.NVMLError:
             return None
+
+    def read_text(function: Callable[..., str | bytes], *args: object) -> str | None:
+        value = read(function, *args)
         return value.decode() if isinstance(value, bytes) else value
 
-    found = []
-    driver = read(nvml.nvmlSystemGetDriverVersion)
+    found: list[Gpu] = []
+    driver = read_text(nvml.nvmlSystemGetDriverVersion)
     cuda = read(nvml.nvmlSystemGetCudaDriverVersion_v2)
     for index in range(read(nvml.nvmlDeviceGetCount) or 0):
         handle = read(nvml.nvmlDeviceGetHandleByIndex, index)
@@ -153,7 +160,7 @@ def gpus() -> list[dict[str, Any]]:
         mig = read(nvml.nvmlDeviceGetMigMode, handle)
         found.append(
             {
-                "model": read(nvml.nvmlDeviceGetName, handle),
+                "model": read_text(nvml.nvmlDeviceGetName, handle),
                 "memory_bytes": size.total if size else None,
                 "driver": driver,
                 "cuda_driver": f"{cuda // 1000}.{cuda % 1000 // 10}" if cuda else None,
@@ -192,7 +199,7 @@ def _git(*arguments: str) -> str | None:
 
 
 @lru_cache(maxsize=1)
-def commit() -> dict[str, Any]:
+def commit() -> Commit:
     """Commit of the checkout that runs, and whether its tree was clean; nulls when it is not a checkout.
 
     New files under ``results/`` do not make a tree unclean: every run writes one.
@@ -244,8 +251,8 @@ def peak_memory_bytes() -> int | None:
 
 
 @lru_cache(maxsize=1)
-def _fixed() -> dict[str, Any]:
-    described = {
+def _hardware() -> Hardware:
+    return {
         "cpu": cpu(),
         "memory": memory(),
         "gpus": gpus(),
@@ -257,13 +264,14 @@ def _fixed() -> dict[str, Any]:
         "python": {"version": platform.python_version(), "implementation": platform.python_implementation()},
         "libraries": libraries(),
     }
-    return {"id": machine_id(described), **described}
 
 
-def describe() -> dict[str, Any]:
-    """Everything a record says about the machine; ``id`` is the name of its folder in results/."""
+def describe() -> Machine:
+    """Everything a record says about this machine."""
+    hardware = _hardware()
     return {
-        **_fixed(),
+        "id": machine_id(hardware),
+        **hardware,
         "load_average": load_average(),
         "threading_layer": threading_layer(),
         "wait_policy": wait_policy(),
@@ -271,7 +279,7 @@ def describe() -> dict[str, Any]:
     }
 
 
-def machine_id(described: dict[str, Any]) -> str:
+def machine_id(described: Hardware) -> str:
     """Folder name of a machine: CPU, threads, GPUs, system. Equal hardware shares a folder; no host name leaks."""
     processor = described["cpu"]
     parts = [processor["model"] or processor["architecture"] or "unknown-cpu", f"{processor['affinity_cores']}t"]
@@ -285,7 +293,7 @@ def machine_id(described: dict[str, Any]) -> str:
     return f"{name}-{mark}"
 
 
-def pytest_benchmark_commit(found: dict[str, Any]) -> dict[str, Any]:
+def pytest_benchmark_commit(found: Commit) -> dict[str, object]:
     """``commit_info`` as pytest-benchmark writes it, of what ``commit`` returned."""
     return {
         "id": found["id"] or "unversioned",
@@ -297,7 +305,7 @@ def pytest_benchmark_commit(found: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def pytest_benchmark_view(described: dict[str, Any]) -> dict[str, Any]:
+def pytest_benchmark_view(described: Machine) -> dict[str, object]:
     """``machine_info`` as pytest-benchmark writes it, with our description under ``shotmark``; no host name."""
     processor = described["cpu"]
     return {

@@ -25,10 +25,10 @@ def show_devices(states: Sequence[BackendState]) -> None:
     say(f"         {cpu['affinity_cores']} of {cpu['logical_cores']} logical cores usable{granted}")
     say(f"         {plain(' '.join(cpu['isa'])) or 'vector units unknown'}")
     say(f"Memory   {units.byte_size(memory['total_bytes'])}{limit}")
-    for gpu in described["gpus"]:
+    for card in described["gpus"]:
         say(
-            f"GPU      {plain(gpu['model'])}, {units.byte_size(gpu['memory_bytes'])}, driver {plain(gpu['driver'])},"
-            f" power limit {gpu['power_limit_w'] or units.UNKNOWN} W"
+            f"GPU      {plain(card['model'])}, {units.byte_size(card['memory_bytes'])}, driver {plain(card['driver'])},"
+            f" power limit {card['power_limit_w'] or units.UNKNOWN} W"
         )
     if not described["gpus"]:
         say("GPU      none that an NVIDIA driver shows")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.base import units
 from bench.base.console import new_table, plain
@@ -29,11 +29,10 @@ def rate_text(row: Row, median_s: float | None) -> str:
     """What the stage's speed is quoted in; empty where it has no rate."""
     if not median_s:
         return ""
-    if row.stage == "simulate" and isinstance(row.work.get("particle_substeps"), int):
-        return units.rate(row.work["particle_substeps"] / median_s, "particle-substeps")
-    if row.stage == "trace" and isinstance(row.work.get("samples"), int):
-        return units.rate(row.work["samples"] / median_s, "samples")
-    return ""
+    counted = {"simulate": ("particle_substeps", "particle-substeps"), "trace": ("samples", "samples")}
+    name, item = counted.get(row.stage, ("", ""))
+    count = row.work.get(name)
+    return units.rate(count / median_s, item) if isinstance(count, int) else ""
 
 
 def stage_table(record: Record) -> Table:
@@ -68,10 +67,10 @@ def one_thread(row: Row) -> str:
 def rejected_lines(record: Record) -> list[str]:
     """One line for each shot that did not verify: no time of it is kept."""
     return [
-        f"[red]{plain(entry.get('shot'))} {plain(entry.get('size'))} {plain(entry.get('backend'))} did not verify:"
-        f" {plain(entry.get('reason'))}; its times are not kept[/]"
+        f"[red]{plain(entry.shot)} {plain(entry.size)} {plain(entry.backend)} did not verify:"
+        f" {plain(entry.reason)}; its times are not kept[/]"
         for entry in record.rejected
-        if entry.get("stage") == "frame"
+        if entry.stage == "frame"
     ]
 
 
@@ -106,7 +105,7 @@ def compare_table(a: Side, b: Side, lines: Sequence[Line]) -> Table:
     return table
 
 
-def summary_dict(summary: Summary | None) -> dict[str, Any] | None:
+def summary_dict(summary: Summary | None) -> dict[str, object] | None:
     """A figure for --json: times in seconds, unknown null."""
     if summary is None:
         return None

@@ -10,7 +10,8 @@ from bench.project.backtest.bar import backtest
 from bench.project.backtest.table import markdown as as_markdown
 from bench.project.output.markdown import hours_or_days, verdicts
 from bench.project.output.projection import known_records, project
-from bench.record.schema import Record, list_records
+from bench.record.read import list_records
+from bench.record.schema import Record
 from bench.report.markdown import markdown
 from bench.shot.load import load_shot
 from tests.support.source_tree import ROOT

@@ -56,7 +56,6 @@ def make_record(*rows: Row, run: dict[str, Any] | None = None, machine: str = "h
     return Record(
         path=Path("results/here/0001.json"),
         time="2026-01-01T00:00:00+00:00",
-        machine={},
         machine_id=machine,
         commit="0" * 40,
         clean=True,

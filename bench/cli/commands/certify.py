@@ -11,10 +11,9 @@ import click
 
 from bench.backend.choose import make_backends
 from bench.base import units
-from bench.base.console import console, new_table, plain
+from bench.base.console import console
 from bench.base.errors import EXIT_CHECK_FAILED, UserError
 from bench.base.files import default_results, make_folder
-from bench.record.certificate import FAILED, PASSED, Certificate
 
 DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)([smh]?)")
 UNITS_S = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -53,22 +52,25 @@ def command(
     from bench.check.certify import Certifier, Limits
     from bench.measure.plugin import new_slot
     from bench.project.model import loop
+    from bench.record.certificate import CertificateDraft
+    from bench.record.write import Draft
+    from bench.report.certificate import certificate_document, show
 
     cpu = NumbaBackend(threads) if chosen.name != "numba" else chosen
     asked = {"command": "certify", "backend": chosen.name, "threads": threads, "device": device, "budget_s": budget_s}
     err = console(stderr=True)
-    certificate = Certificate(new_slot(results), asked, budget_s)
+    certificate = CertificateDraft(Draft(new_slot(results), asked), budget_s)
 
     def tell(name: str) -> None:
         left = units.seconds(max(0.0, certificate.left_s))
         err.print(f"{name} ... ({left} left)", soft_wrap=True)
 
     Certifier(chosen, cpu, certificate, results, replace(Limits(), modules=(loop,))).run(tell)
+    found, path = certificate.certificate(), certificate.draft.path
     if as_json:
-        document = {"record": str(certificate.slot.path), **certificate.document()}
-        click.echo(json.dumps(document, indent=1, allow_nan=False))
+        click.echo(json.dumps(certificate_document(found, path), indent=1, allow_nan=False))
     else:
-        show(certificate)
+        show(found, path)
     if certificate.failed:
         context.exit(EXIT_CHECK_FAILED)
 
@@ -80,21 +82,3 @@ def parse_budget(text: str) -> float:
     if seconds <= 0.0:
         raise UserError(f"--budget: expected a time such as 90s, 9m or 1h, not {text[:40]!r}")
     return seconds
-
-
-def show(certificate: Certificate) -> None:
-    """The shots' lines, then a short table, then where the file lies."""
-    out = console()
-    for name, found in certificate.parts.items():
-        if name.startswith("shots") and isinstance(found.data, dict):
-            for line in found.data["lines"]:
-                out.print(plain(line), soft_wrap=True)
-    table = new_table(("part", "verdict", "time", "what"), no_wrap=("part", "verdict", "time"))
-    colours = {PASSED: "green", FAILED: "red"}
-    for name, found in certificate.parts.items():
-        colour = colours.get(found.verdict)
-        verdict = f"[{colour}]{found.verdict}[/]" if colour else found.verdict
-        table.add_row(name, verdict, units.seconds(certificate.seconds[name]), plain(found.line))
-    out.print()
-    out.print(table)
-    out.print(f"\nrecord {plain(certificate.slot.path)}: the file to share", soft_wrap=True)

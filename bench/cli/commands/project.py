@@ -12,7 +12,8 @@ from bench.base.console import console
 from bench.base.errors import UserError
 from bench.base.files import default_results
 from bench.project.inputs.defaults import CLUSTER, FILM_SHOTS, FRAME_RATE, SHOT_S
-from bench.record.schema import Record, find_record, list_records
+from bench.record.read import find_record, list_records
+from bench.record.schema import Record
 
 
 @click.command("project")

@@ -6,10 +6,7 @@ from pathlib import Path
 
 import click
 
-from bench.base.errors import UserError
 from bench.base.files import default_results
-from bench.record.schema import find_record, list_records
-from bench.report.markdown import markdown
 
 
 @click.command("report")
@@ -17,11 +14,8 @@ from bench.report.markdown import markdown
 @click.option("--results", type=click.Path(path_type=Path), default=None, help="Folder of the records.")
 def command(record: str | None, results: Path | None) -> None:
     """Print RECORD (the newest unless said; a file, or the start of a record's name) as a Markdown table."""
+    from bench.record.read import find_record, newest_record
+    from bench.report.markdown import markdown
+
     folder = results or default_results()
-    if record is None:
-        records, _ = list_records(folder)
-        if not records:
-            raise UserError(f"{folder}: expected a record, found none; shotmark run makes one")
-        click.echo(markdown(records[-1]))
-        return
-    click.echo(markdown(find_record(record, folder)))
+    click.echo(markdown(newest_record(folder) if record is None else find_record(record, folder)))

@@ -5,32 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from bench.backend.choose import ALL, BACKEND_NAMES, make_backends
 from bench.backend.numba_cpu import NumbaBackend
 from bench.backend.prepare import prepare
+from bench.backend.protocol import Backend
 from bench.base import units
 from bench.base.console import console, plain
-from bench.base.errors import EXIT_CHECK_FAILED, EXIT_UNAVAILABLE
 from bench.base.files import default_results, make_folder
 from bench.base.progress import choose_progress
 from bench.check.cases import make_cases
-from bench.measure.plugin import measure
-from bench.measure.scaling_gpu import measure_all_devices, scaling_document, scaling_lines
+from bench.measure.meter import ShotCase
 from bench.pipeline.frame import FRAME_DEFAULT
-from bench.record.compare import compare, pairs_of
-from bench.record.schema import Record, Row, read_record
-from bench.record.statistics import first_was_slow, summarize
-from bench.report import tables
 from bench.shot.load import load_shot, shot_names
 
-if TYPE_CHECKING:
-    from bench.project.output.result import Projection
-
-PROJECTED_GPUS = 1000
 SMALLEST = "S"  # where the CPU is measured with one thread as well: it is slow
 
 
@@ -68,14 +58,15 @@ def command(
     cases = make_cases([load_shot(name) for name in shots or shot_names()], size, frames or FRAME_DEFAULT, rounds)
     make_folder(results)
     # The kernels are imported once it is known that they will be used.
-    from bench.pipeline.makers import MAKERS, require_memory
+    from bench.measure.plugin import measure
+    from bench.measure.scaling_gpu import measure_all_devices, scaling_lines
+    from bench.pipeline.makers import MAKERS
     from bench.project.model import loop
+    from bench.record.write import scaling_document
+    from bench.report.run import finished, run_document, show
 
-    for one in backends:
-        needs = [(case.shot_name, require_memory(case.shot, case.size, one)) for case in cases]
-        text = ", ".join(f"{plain(name)} {units.byte_size(needed)}" for name, needed in needs)
-        console(stderr=True).print(f"memory needed at size {size} on {one.name}: {text}", soft_wrap=True)
-    asked: dict[str, Any] = {
+    _require_memory(cases, size, backends)
+    asked: dict[str, object] = {
         "shots": [case.shot_name for case in cases],
         "size": size,
         "backend": backend,
@@ -87,136 +78,24 @@ def command(
     with choose_progress(len(cases) * len(backends)) as progress:
         ahead = prepare(backends, progress, [loop])
         asked["compiled_ahead"] = {"kernel_count": ahead.kernel_count, "wall_s": ahead.wall_s}
-        slot = measure(cases, backends, MAKERS, results, asked, progress)
-        scaling = measure_all_devices(cases, backends, slot) if device == ALL else {}
-    record = read_record(slot.path)
-    pictures = sorted(slot.pictures.glob("*.*")) if slot.pictures.is_dir() else []
-    projection = project(record)
+        draft = measure(cases, backends, MAKERS, results, asked, progress)
+        scaling = measure_all_devices(cases, backends, draft) if device == ALL else {}
+    run = finished(draft)
     if as_json:
-        document = {**run_document(record, pictures, projection), "scaling": scaling_document(scaling)}
-        click.echo(json.dumps(document, indent=1, allow_nan=False))
+        click.echo(json.dumps({**run_document(run), "scaling": scaling_document(scaling)}, indent=1, allow_nan=False))
     else:
-        show(record, pictures, projection, results)
+        show(run, ahead, results)
         for line in scaling_lines(scaling):
             click.echo(line)
-    if record.rejected:
-        context.exit(exit_code_of(record))
+    if run.exit_code:
+        context.exit(run.exit_code)
 
 
-def exit_code_of(record: Record) -> int:
-    """Of a run that left something out: 3 where nothing but the device or its memory was missing."""
-    missing = all(entry.get("unavailable") is True for entry in record.rejected)
-    return EXIT_UNAVAILABLE if missing else EXIT_CHECK_FAILED
+def _require_memory(cases: Sequence[ShotCase], size: str, backends: Sequence[Backend]) -> None:
+    """Say what every shot needs, before anything is compiled; raises what refuses it."""
+    from bench.pipeline.makers import require_memory
 
-
-def project(record: Record) -> Projection | None:
-    """Hours, days and price of these shots and of a film on a centre, with the claims; None where nothing verified."""
-    if not record.rows:
-        return None
-    from bench.project.output.projection import summary
-
-    return summary(record, gpus=PROJECTED_GPUS)
-
-
-def run_document(record: Record, pictures: Sequence[Path], projection: Projection | None) -> dict[str, Any]:
-    """What --json prints."""
-    from bench.project.output.document import as_document
-
-    return {
-        "record": str(record.path),
-        "machine": record.machine_id,
-        "commit": record.commit,
-        "clean": record.clean,
-        "complete": record.complete,
-        "peak_memory_bytes": record.peak_memory_bytes,
-        "shots": [shot_document(rows) for rows in tables.groups(record)],
-        "rejected": list(record.rejected),
-        "pictures": [str(path) for path in pictures],
-        "projection": as_document(projection) if projection else None,
-    }
-
-
-def shot_document(rows: Sequence[Row]) -> dict[str, Any]:
-    first = rows[0]
-    middle = {row.stage: summarize(row.samples_s).median for row in rows}
-    return {
-        "shot": first.shot,
-        "size": first.size,
-        "backend": first.backend,
-        "threads": first.threads,
-        "frame": first.frame,
-        "verified": first.verified,
-        "state_sha256": first.state_sha256,
-        "picture_sha256": first.picture_sha256,
-        "work": first.work,
-        "work_sha256": first.work_sha256,
-        "compile_s": next((row.compile_s for row in rows if row.compile_s is not None), None),
-        "particle_substeps_per_s": per_second(first.work.get("particle_substeps"), middle.get("simulate")),
-        "samples_per_s": per_second(first.work.get("samples"), middle.get("trace")),
-        "stages": {
-            row.stage: {
-                **(tables.summary_dict(summarize(row.samples_s)) or {}),
-                "cold_s": row.cold_s,
-                "samples_s": list(row.samples_s),
-            }
-            for row in rows
-        },
-    }
-
-
-def per_second(items: Any, seconds: float | None) -> float | None:
-    return items / seconds if isinstance(items, int) and seconds else None
-
-
-def show(record: Record, pictures: Sequence[Path], projection: Projection | None, results: Path) -> None:
-    """The closing words: table, compile times, projection, where things lie, what to do next."""
-    from functools import partial
-
-    out = console()
-    say = partial(out.print, soft_wrap=True)
-    say()
-    out.print(tables.stage_table(record))
-    for line in tables.rejected_lines(record):
-        say(line)
-    for rows in tables.groups(record):
-        whole = next((row for row in rows if row.stage == "frame"), None)
-        if whole is not None:
-            say(f"{whole.shot} {whole.size} {whole.backend}: {cold_text(rows)}")
-            if first_was_slow(whole.samples_s):
-                say(f"  its first round was slower than the rest: try --rounds {2 * len(whole.samples_s)}")
-    ahead = record.run["compiled_ahead"]
-    if ahead["kernel_count"]:
-        taken = units.seconds(ahead["wall_s"])
-        say(f"compiled {ahead['kernel_count']} kernels ahead in {taken}, kept for the next run")
-    _show_ratio(record)
-    if projection is not None:
-        say()
-        from bench.project.output.table import show as show_projection
-
-        show_projection(projection, say)
-    say()
-    if pictures:
-        say(f"pictures {plain(pictures[0].parent)}")
-        say(f"         {plain(' '.join(path.name for path in pictures))}")
-    say(f"record   {plain(record.path)}")
-    say(f"memory   {units.byte_size(record.peak_memory_bytes)} at the most")
-    say("\nNext: shotmark verify             golden hashes, physics and tracer checks")
-    say("      shotmark run --size M       a larger shot")
-    say("      shotmark compare            the two newest runs")
-    say(f"      shotmark project --gpus {PROJECTED_GPUS}")
-    say(f"      pytest-benchmark --storage file://{plain(results)} compare")
-
-
-def cold_text(rows: Sequence[Row]) -> str:
-    """Compiling and first calls, apart from the times in the table."""
-    compile_s = next((row.compile_s for row in rows if row.compile_s is not None), None)
-    cold = sum(row.cold_s for row in rows if row.cold_s is not None)
-    return f"first calls {units.seconds(cold)}, of which compiling {units.seconds(compile_s)} (not in the table)"
-
-
-def _show_ratio(record: Record) -> None:
-    """CPU against GPU where the run has both: with all threads and with one, each with both absolute times."""
-    for a, b in pairs_of(record) if record.rows else ():
-        out = console()
-        out.print(f"\n{plain(a.name)} against {plain(b.name)}: same work, same bits")
-        out.print(tables.compare_table(a, b, compare(a, b)))
+    for one in backends:
+        needs = [(case.shot_name, require_memory(case.shot, case.size, one)) for case in cases]
+        text = ", ".join(f"{plain(name)} {units.byte_size(needed)}" for name, needed in needs)
+        console(stderr=True).print(f"memory needed at size {size} on {one.name}: {text}", soft_wrap=True)

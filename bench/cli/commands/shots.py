@@ -13,7 +13,8 @@ from bench.base.console import console, new_table, plain
 from bench.base.files import default_results
 from bench.pipeline.scene.estimate import Estimate, estimate, probe
 from bench.record import machine
-from bench.record.schema import Record, list_records
+from bench.record.read import list_records
+from bench.record.schema import Record
 from bench.record.statistics import summarize
 from bench.shot.load import Shot, load_shot, shot_names
 

@@ -21,7 +21,8 @@ from bench.project.backtest.held_out import (
     workers_held_out,
 )
 from bench.project.inputs.evidence import merged, points_of, series_folder, series_records
-from bench.record.schema import STAGES, Record, list_records
+from bench.record.read import list_records
+from bench.record.schema import STAGES, Record
 from bench.record.statistics import median
 
 MEDIAN_MOST, WORST_MOST = 0.10, 0.20  # the bar: errors

@@ -18,7 +18,7 @@ from bench.project.backtest.dispatch_trial import Trial, calibrate, trials
 from bench.project.backtest.held_out import HeldOut
 from bench.project.inputs.evidence import points_of, series_folder, series_records
 from bench.record import machine
-from bench.record.schema import list_records
+from bench.record.read import list_records
 from bench.record.statistics import median
 
 SCHEMA = 1

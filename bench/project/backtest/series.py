@@ -25,10 +25,11 @@ from bench.base.errors import CheckFailed, UserError
 from bench.base.progress import Progress
 from bench.check.golden import definition_sha256
 from bench.measure.meter import Round, ShotCase, ShotMeter
-from bench.measure.plugin import Plugin, new_slot, run_pytest
+from bench.measure.plugin import new_slot, record_meters
 from bench.pipeline.frame import FRAME_DEFAULT, Makers
 from bench.project.backtest.ladder import FRAME_STEP, SERIES, Step
 from bench.project.inputs.evidence import series_folder
+from bench.record.write import Draft
 from bench.shot.load import Shot
 from bench.shot.schema import Size
 
@@ -121,16 +122,10 @@ def measure_series(
     states: dict[Any, Any] = {}
     meters = [SeriesMeter(case, backend, makers, slot.pictures, states) for case in cases_of(kind, shots)]
     run = {"series": kind, "shots": [shot.name for shot in shots], "threads": threads, "workers": workers}
-    plugin = Plugin(meters, slot, run, progress)
     try:
-        run_pytest(plugin, slot.path.parent)
+        record_meters(meters, Draft(slot, run), slot.path.parent, progress)
     finally:
-        slot.release()
         shutil.rmtree(slot.pictures, ignore_errors=True)  # a series keeps times and hashes
-    if plugin.failure is not None:
-        raise plugin.failure
-    if not slot.path.exists():
-        raise CheckFailed("nothing was recorded")
     return slot.path
 
 

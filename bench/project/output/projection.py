@@ -38,7 +38,8 @@ from bench.project.output.result import (
     Times,
     Tornado,
 )
-from bench.record.schema import Record, Row, list_records
+from bench.record.read import list_records
+from bench.record.schema import Record, Row
 from bench.shot.schema import SIZE_NAMES
 
 SHOTS_MAX, SECONDS_MAX, SWEEP_MAX, FILM_FRAMES_MAX = 100_000, 3600.0, 24, 3_000_000

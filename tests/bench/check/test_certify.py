@@ -21,15 +21,16 @@ from bench.base.errors import UserError
 from bench.check import cases, certify, physics
 from bench.check import sanitizer as sanitize
 from bench.check.certify import Certifier, Limits
-from bench.cli.commands import certify as cmd_certify
 from bench.cli.commands.certify import parse_budget
 from bench.cli.main import main
 from bench.measure import kernels as kernel_bench
 from bench.measure import roofs, roofs_gpu
 from bench.measure.plugin import new_slot
 from bench.measure.roofs_gpu import DeviceRoofs
-from bench.record.certificate import FAILED, LEFT_OUT, NOTED, PASSED, Certificate
-from bench.record.schema import read_record
+from bench.record.certificate import FAILED, LEFT_OUT, NOTED, PASSED, CertificateDraft, Finding
+from bench.record.read import read_record
+from bench.record.write import Draft
+from bench.report.certificate import show
 from kernels.base.kernel import Kernel, Traffic
 from kernels.base.registry import all_kernels
 from tests.emulator.gpu import NEEDS_COMPILER, emulated_cupy, emulated_gpu
@@ -69,7 +70,7 @@ def limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Limits:
 
 def certifier(backend: Any, folder: Path, limits: Limits, budget_s: float = 500.0) -> Certifier:
     results = folder / "results"
-    certificate = Certificate(new_slot(results), {"command": "certify"}, budget_s)
+    certificate = CertificateDraft(Draft(new_slot(results), {"command": "certify"}), budget_s)
     cpu = backend if backend.name == "numba" else NumbaBackend(1)
     return Certifier(backend, cpu, certificate, results, limits)
 
@@ -82,15 +83,15 @@ def parts_of(path: Path) -> dict[str, dict[str, Any]]:
 def test_a_cpu_is_certified_to_the_end(tmp_path: Path, limits: Limits) -> None:
     told: list[str] = []
     certificate = certifier(NumbaBackend(1), tmp_path, limits).run(told.append)
-    assert certificate.complete and not certificate.failed
+    assert certificate.draft.complete and not certificate.failed
     verdicts = {name: found.verdict for name, found in certificate.parts.items()}
     assert told == list(verdicts)
     assert {verdicts[name] for name in ("twins", "shots S", "shots M", "kernels", "checks")} == {PASSED}
     assert verdicts["roofs"] == verdicts["water"] == NOTED
     assert {verdict for name, verdict in verdicts.items() if name.startswith(("sanitizer", "energy"))} == {LEFT_OUT}
-    record = read_record(certificate.slot.path)
+    record = read_record(certificate.draft.slot.path)
     assert record.complete and {row.size for row in record.rows} == {"S", "M"} and not record.rejected
-    assert parts_of(certificate.slot.path)["kernels"]["data"][0]["kernel"] == "mpm_key"
+    assert parts_of(certificate.draft.slot.path)["kernels"]["data"][0]["kernel"] == "mpm_key"
 
 
 @pytest.mark.slow
@@ -105,26 +106,26 @@ def test_a_gpu_is_certified_to_the_end_in_the_emulator(
     monkeypatch.setattr(roofs_gpu, "measure_device_roofs", lambda backend, **options: roofs_of_a_clock_that_counts)
     every = replace(limits, kernels=(), twin_sizes=(1, 8), kernel_size=8)
     certificate = certifier(emulated_gpu(tmp_path, launch_s=1.0), tmp_path, every).run()
-    assert certificate.complete and not certificate.failed, {n: f.line for n, f in certificate.parts.items()}
+    assert certificate.draft.complete and not certificate.failed, {n: f.line for n, f in certificate.parts.items()}
     verdicts = {name: found.verdict for name, found in certificate.parts.items()}
     assert {verdicts[name] for name in ("twins", "shots S", "shots M", "kernels", "checks")} == {PASSED}
     assert certificate.parts["twins"].line.startswith(f"CPU = GPU to the last bit: {len(all_kernels())} kernels")
     assert len(certificate.parts["kernels"].data) == len(all_kernels())
     assert certificate.parts["water"].data["graphs"] == "used"
     assert certificate.parts["sanitizer racecheck"].data["verdict"] == "not installed"
-    record = read_record(certificate.slot.path)
+    record = read_record(certificate.draft.slot.path)
     rows = {(row.size, row.backend): row for row in record.rows if row.stage == "frame"}
     assert set(rows) == {(size, backend) for size in ("S", "M") for backend in ("numba", "cupy")}
     for size in ("S", "M"):
         assert rows[size, "numba"].state_sha256 == rows[size, "cupy"].state_sha256
         assert rows[size, "numba"].picture_sha256 == rows[size, "cupy"].picture_sha256
-    assert sorted(certificate.slot.pictures.glob("*.png"))
+    assert sorted(certificate.draft.slot.pictures.glob("*.png"))
 
 
 def test_what_the_time_does_not_hold_is_named(tmp_path: Path, limits: Limits) -> None:
     certificate = certifier(NumbaBackend(1), tmp_path, limits, budget_s=1e-3).run()
-    assert {found.verdict for found in certificate.parts.values()} == {LEFT_OUT} and certificate.complete
-    record = read_record(certificate.slot.path)
+    assert {found.verdict for found in certificate.parts.values()} == {LEFT_OUT} and certificate.draft.complete
+    record = read_record(certificate.draft.slot.path)
     assert record.rows == () and record.complete
 
 
@@ -166,8 +167,8 @@ def test_what_was_found_before_a_stop_is_on_disk(
     stopped = certifier(NumbaBackend(1), tmp_path, limits)
     with pytest.raises(KeyboardInterrupt):
         stopped.run()
-    assert list(parts_of(stopped.certificate.slot.path)) == ["compile", "twins"]
-    assert not read_record(stopped.certificate.slot.path).complete
+    assert list(parts_of(stopped.certificate.draft.slot.path)) == ["compile", "twins"]
+    assert not read_record(stopped.certificate.draft.slot.path).complete
 
 
 def test_kernels_that_were_timed_before_a_stop_are_on_disk(
@@ -184,7 +185,7 @@ def test_kernels_that_were_timed_before_a_stop_are_on_disk(
     stopped = certifier(NumbaBackend(1), tmp_path, replace(limits, sizes=("S",)))
     with pytest.raises(KeyboardInterrupt):
         stopped.run()
-    part = parts_of(stopped.certificate.slot.path)["kernels"]
+    part = parts_of(stopped.certificate.draft.slot.path)["kernels"]
     assert part["verdict"] == LEFT_OUT and [row["kernel"] for row in part["data"]] == ["mpm_key"]
 
 
@@ -317,10 +318,7 @@ def test_energy_is_unknown_where_it_cannot_be_read() -> None:
 
 
 def test_the_table_shows_what_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from bench.record.certificate import Finding
-
-    certificate = Certificate(new_slot(tmp_path), {}, 1.0)
-    certificate.parts["twins"] = Finding(FAILED, "1 of 2 kernels differ [red]")
-    certificate.seconds["twins"] = 1.0
-    cmd_certify.show(certificate)
+    certificate = CertificateDraft(Draft(new_slot(tmp_path), {}), 1.0)
+    certificate.note("twins", Finding(FAILED, "1 of 2 kernels differ [red]"), 1.0)
+    show(certificate.certificate(), certificate.draft.path)
     assert "1 of 2 kernels differ [red]" in capsys.readouterr().out

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bench.record.schema import read_record
+from bench.record.read import read_record
 from tests.support.source_tree import ROOT
 
 pytestmark = pytest.mark.slow

@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from bench.backend.numba_cpu import NumbaBackend
 from bench.cli.commands import run as cmd_run
 from bench.cli.main import main
-from bench.record.schema import TOTALS, read_record
+from bench.record.read import read_record
+from bench.record.schema import TOTALS
 from tests.emulator.gpu import NEEDS_COMPILER, emulated_gpu
 from tests.support.tiny_shot import write_tiny_shot
 

@@ -12,12 +12,12 @@ import pytest
 from bench.backend.energy import EnergyMeter
 from bench.backend.sm_clock import hertz, throttled
 from bench.base.errors import EXIT_CHECK_FAILED, EXIT_UNAVAILABLE, Unavailable
-from bench.cli.commands.run import exit_code_of
 from bench.measure.meter import ShotMeter
 from bench.measure.plugin import measure
 from bench.pipeline import makers
 from bench.record.compare import compare, pairs_of
-from bench.record.schema import read_record
+from bench.record.read import read_record
+from bench.report.run import Run
 from tests.support.fake_backend import FakeBackend
 from tests.support.fake_shot import Workshop, case
 
@@ -101,14 +101,14 @@ def test_out_of_memory_leaves_a_line_and_the_next_shot_runs(tmp_path: Path) -> N
     workshop = Workshop(fail_at=2, failure=Unavailable("GPU 0 (Fake GPU) is out of memory: an array needs 2 GiB"))
     record = read_record(measure([case("large"), case("small")], [gpu], workshop.makers(), tmp_path, {}).path)
     assert {row.shot for row in record.rows} == {"small"} and gpu.released == 1
-    assert {entry["shot"] for entry in record.rejected} == {"large"}
-    assert "out of memory" in record.rejected[0]["reason"] and exit_code_of(record) == EXIT_UNAVAILABLE
+    assert {entry.shot for entry in record.rejected} == {"large"}
+    assert "out of memory" in record.rejected[0].reason and Run(record, (), None).exit_code == EXIT_UNAVAILABLE
 
 
 def test_other_bits_are_no_lack_of_memory(tmp_path: Path) -> None:
     workshop = Workshop(state_of=lambda frame, call: f"state {call}")
     record = read_record(measure([case()], [FakeGpu()], workshop.makers(), tmp_path, {}).path)
-    assert exit_code_of(record) == EXIT_CHECK_FAILED
+    assert Run(record, (), None).exit_code == EXIT_CHECK_FAILED
 
 
 def test_all_and_one_thread_are_each_held_against_the_gpu(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ import pytest
 
 from bench.base.errors import CheckFailed, UserError
 from bench.measure.meter import ROUNDS_MAX, ROUNDS_MIN, ShotMeter
-from bench.measure.plugin import Replay, measure
-from bench.record.schema import STAGES, TOTALS, read_record
+from bench.measure.plugin import measure
+from bench.record.read import read_record
+from bench.record.schema import STAGES, TOTALS
 from tests.support.fake_backend import FakeBackend
 from tests.support.fake_shot import Workshop, case, digest
 
@@ -80,13 +81,6 @@ def test_rounds_follow_the_time_budget(tmp_path: Path, clock_step: float, rounds
     assert shot.round_count() == rounds
 
 
-def test_replayed_laps_come_back_as_differences() -> None:
-    replay = Replay()
-    replay.load([0.25, 0.5])
-    readings = [replay.read() for _ in range(4)]
-    assert [readings[1] - readings[0], readings[3] - readings[2]] == [0.25, 0.5]
-
-
 def test_a_run_is_recorded_in_pytest_benchmark_s_form(tmp_path: Path) -> None:
     slot = measure([case("one"), case("two")], [FakeBackend()], Workshop().makers(), tmp_path, {"asked": "for"})
     record = read_record(slot.path)
@@ -111,8 +105,8 @@ def test_rows_that_did_not_verify_are_rejected_and_the_next_shot_runs(
     record = read_record(slot.path)
     assert capsys.readouterr() == ("", "")
     assert {row.shot for row in record.rows} == {"good"}
-    assert {entry["shot"] for entry in record.rejected} == {"bad"}
-    assert all("golden" in entry["reason"] and "samples_s" not in entry for entry in record.rejected)
+    assert {entry.shot for entry in record.rejected} == {"bad"}
+    assert all("golden" in entry.reason and not hasattr(entry, "samples_s") for entry in record.rejected)
 
 
 def test_a_round_that_goes_wrong_takes_its_frame_s_times_along(tmp_path: Path) -> None:
@@ -120,7 +114,7 @@ def test_a_round_that_goes_wrong_takes_its_frame_s_times_along(tmp_path: Path) -
     workshop = Workshop(state_of=lambda frame, call: "odd" if call == 6 else f"state {frame}")
     record = read_record(measure([case()], [FakeBackend()], workshop.makers(), tmp_path, {}).path)
     assert record.rows == ()
-    assert "first round's" in record.rejected[0]["reason"]
+    assert "first round's" in record.rejected[0].reason
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from bench.base.errors import CheckFailed, Unavailable
-from bench.base.files import dump
 from bench.measure.plugin import new_slot
 from bench.measure.scaling_gpu import measure_all_devices, scaling_lines
 from bench.pipeline import makers as pipeline
@@ -27,6 +26,7 @@ from bench.pipeline.gpu_pool import (
     started,
     visible_device,
 )
+from bench.record.write import Draft
 from bench.shot.load import load_shot
 from tests.bench.pipeline.test_shot_folder import Machine, render
 from tests.support.fake_backend import FakeBackend
@@ -158,16 +158,15 @@ def test_scaling_is_kept_in_the_record(tmp_path: Path, monkeypatch: pytest.Monke
         simulation=lambda scene, backend: Machine([]),
     )
     monkeypatch.setattr(pipeline, "MAKERS", makers)
-    slot = new_slot(tmp_path)
-    slot.write(dump({"shotmark": {}}))
+    draft = Draft(new_slot(tmp_path), {})
     gpu, devices = FakeBackend(threads=None), [FakeDevice(0), FakeDevice(1)]
     asked: Any = case()
     asked = type(asked)(**{**vars(asked), "shot": SimpleNamespace(path="fake.toml")})
-    found = measure_all_devices([asked], [FakeBackend(threads=2), gpu], slot, lambda path, size, backend: devices)
-    rows = json.loads(slot.path.read_text())["shotmark"]["scaling"]["fake"]
+    found = measure_all_devices([asked], [FakeBackend(threads=2), gpu], draft, lambda path, size, backend: devices)
+    rows = json.loads(draft.path.read_text())["shotmark"]["scaling"]["fake"]
     assert [row["devices"] for row in rows] == [1, 2] and all(device.closed for device in devices)
     assert len(scaling_lines(found)) == 2
-    assert measure_all_devices([asked], [FakeBackend(threads=2)], slot) == {}
+    assert measure_all_devices([asked], [FakeBackend(threads=2)], draft) == {}
 
 
 def test_a_line_has_both_absolute_times() -> None:

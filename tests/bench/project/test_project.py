@@ -28,7 +28,8 @@ from bench.project.output.plot import terminal
 from bench.project.output.projection import Effort, project, summary
 from bench.project.output.result import Projection, Quantiles
 from bench.project.output.table import explain, lines
-from bench.record.schema import Record, parse_record
+from bench.record.read import parse_record
+from bench.record.schema import Record
 from tests.support.project_record import LAWS, SECONDS, ladder, make_record, make_row, series, with_samples
 
 QUICK = Effort(worlds=12, measured_worlds=8, film_worlds=3, sweep_worlds=6, tornado=False)

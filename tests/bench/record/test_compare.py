@@ -14,7 +14,8 @@ from bench.base.errors import UserError
 from bench.cli.main import main
 from bench.measure.plugin import measure
 from bench.record.compare import Side, choose, compare, compare_rows, sides_of, why_no_ratio
-from bench.record.schema import Record, Row, read_record
+from bench.record.read import read_record
+from bench.record.schema import Record, Row
 from tests.support.fake_backend import FakeBackend
 from tests.support.fake_shot import Workshop, case
 

@@ -18,7 +18,7 @@ import pytest
 from bench.base.errors import UserError
 from bench.base.files import FILE_SIZE_MAX, write_atomically
 from bench.measure.plugin import measure
-from bench.record.schema import find_record, list_records, read_record
+from bench.record.read import find_record, list_records, read_record
 from bench.record.store import claim, record_paths
 from tests.support.fake_backend import FakeBackend
 from tests.support.fake_shot import Workshop, case
