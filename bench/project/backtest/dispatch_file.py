@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from bench.base.errors import UserError
 from bench.base.files import load_json, make_folder, write_atomically
@@ -70,8 +69,8 @@ def read_trial(path: Path) -> list[Trial]:
     return [_read(path, index, row) for index, row in enumerate(rows)]
 
 
-def _read(path: Path, index: int, row: Any) -> Trial:
-    values: dict[str, Any] = {}
+def _read(path: Path, index: int, row: object) -> Trial:
+    values: dict[str, object] = {}
     for field in fields(Trial):
         value = row.get(field.name) if isinstance(row, dict) else None
         if field.name == "case":
@@ -84,10 +83,10 @@ def _read(path: Path, index: int, row: Any) -> Trial:
         if not good:
             raise UserError(f"{path}: trials[{index}].{field.name}: expected a positive number, or text of the case")
         values[field.name] = value
-    return Trial(**values)
+    return Trial(**values)  # type: ignore[arg-type]  # each has just been validated
 
 
-def _positive(value: Any) -> bool:
+def _positive(value: object) -> bool:
     return not isinstance(value, bool) and isinstance(value, int | float) and 0.0 < value < 1e12
 
 

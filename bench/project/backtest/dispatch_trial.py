@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -105,8 +105,7 @@ def calibrate(workers: int = 16) -> Scheduler:
 def predict_s(tasks: Tasks, workers: int, scheduler: Scheduler) -> float:
     """The event simulation's answer, on equal workers that never fail."""
     sample = ClusterSample(gpu_count=workers, dispatch_s=scheduler.dispatch_s)
-    slower = np.float32(scheduler.latency_s)
-    late = Tasks(**{**vars(tasks), "duration_s": tasks.duration_s + slower})
+    late = replace(tasks, duration_s=tasks.duration_s + np.float32(scheduler.latency_s))
     return simulate(late, sample, priority=chain_priority(tasks)).makespan_s
 
 

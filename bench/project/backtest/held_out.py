@@ -230,9 +230,9 @@ def fit_scaling(known: Mapping[int, int], contended: bool) -> tuple[float, float
     rate = np.array([known[int(p)] for p in workers], np.float64)
 
     def errors(x: F64) -> F64:
-        share = speedup(x[0], x[1] if contended else 0.0, workers) / rate
+        share = speedup(float(x[0]), float(x[1]) if contended else 0.0, workers) / rate
         # The best rate of a single worker, in closed form
-        return share * (share.sum() / (share**2).sum()) - 1.0
+        return share * float(share.sum() / (share**2).sum()) - 1.0
 
     start, most = ((0.03, 1e-4), (0.5, 1e-2)) if contended else ((0.03,), (0.5,))
     found = least_squares(errors, start, bounds=(0.0, most), x_scale=start, xtol=1e-12, ftol=1e-12, gtol=1e-12).x

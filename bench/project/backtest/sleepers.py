@@ -15,9 +15,19 @@ import socket
 import struct
 import sys
 import time
-from typing import Any
+from typing import TypedDict
 
 TASK = struct.Struct("d")
+
+
+class Graph(TypedDict):
+    """What comes in on a line."""
+
+    first: list[int]  # the first task of each group, and how many tasks there are
+    edges: list[list[int]]  # the groups that wait for each group
+    needs: list[int]  # how many groups each group waits for
+    priority: list[float]  # of each group
+    duration_s: list[float]  # of each task
 
 
 def work(connection: int) -> None:
@@ -47,7 +57,7 @@ def start(count: int) -> list[socket.socket]:
     return connections
 
 
-def run(graph: dict[str, Any], connections: list[socket.socket]) -> float:
+def run(graph: Graph, connections: list[socket.socket]) -> float:
     """Seconds from the first task's start to the last one's answer: list scheduling, highest priority first."""
     first, edges, durations = graph["first"], graph["edges"], graph["duration_s"]
     priority, needs = graph["priority"], list(graph["needs"])
@@ -88,8 +98,9 @@ def run(graph: dict[str, Any], connections: list[socket.socket]) -> float:
 def main() -> None:
     """Workers as told by the first argument; graphs from standard input until it ends."""
     connections = start(int(sys.argv[1]))
-    once = {"first": [0, len(connections)], "edges": [[]], "needs": [0], "priority": [0.0]}
-    run({**once, "duration_s": [0.01] * len(connections)}, connections)  # every worker is awake once
+    count = len(connections)
+    naps = Graph(first=[0, count], edges=[[]], needs=[0], priority=[0.0], duration_s=[0.01] * count)
+    run(naps, connections)  # every worker is awake once
     for line in sys.stdin:
         print(json.dumps(run(json.loads(line), connections)), flush=True)
 

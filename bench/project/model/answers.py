@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.backend.limits import usable_cores
 from bench.project.inputs.cluster import ClusterSample
 from bench.project.model import limits
 from bench.project.model.costs import Basis
 from bench.project.model.events import Outcome, simulate
-from bench.project.model.graph import SPLIT_EFFICIENCY, ShotTasks, Tasks, film_tasks
+from bench.project.model.graph import F64, SPLIT_EFFICIENCY, ShotTasks, Tasks, film_tasks
 from bench.project.model.scenario import Pair, Scenario, Seconds
 from kernels.base.constants import FILM_WORDS
 
@@ -140,7 +141,7 @@ def _without_simulation(seconds: Seconds) -> Seconds:
 # --- a film ---------------------------------------------------------------------------------------------
 
 
-def lengths(shots: int, mean_frames: float, longest: float) -> np.ndarray:
+def lengths(shots: int, mean_frames: float, longest: float) -> NDArray[np.int64]:
     """Frames of each shot: log-normal around the mean, one shot in 1,900 ``longest`` times the average."""
     root = LENGTH_QUANTILE**2 - 2.0 * math.log(longest)
     sigma = LENGTH_QUANTILE - math.sqrt(root) if root > 0.0 else LENGTH_QUANTILE
@@ -152,7 +153,7 @@ def lengths(shots: int, mean_frames: float, longest: float) -> np.ndarray:
     return np.maximum(1, np.round(made[order])).astype(np.int64)
 
 
-def _normal_quantile(u: np.ndarray) -> np.ndarray:
+def _normal_quantile(u: F64) -> F64:
     """Quantiles of the normal distribution, by the standard library."""
     from statistics import NormalDist
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -18,6 +18,7 @@ import numpy as np
 from bench.base.errors import UserError
 from bench.project.inputs.evidence import Point, Work, WorkAtSizes, merged, points_of, series_records, work_of
 from bench.project.model.fit import BEYOND, Model, distance, fit, proportional, resampled_laws
+from bench.project.model.graph import F64
 from bench.record.schema import STAGES, Record, Row
 from bench.record.statistics import median, summarize
 from bench.shot.load import load_shot
@@ -68,7 +69,6 @@ class Basis:
     there: Work
     stages: dict[str, Stage]
     flags: tuple[str, ...] = ()
-    known: dict[int, dict[str, np.ndarray]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def particle_substeps_per_s(self) -> float:
@@ -80,19 +80,11 @@ class Basis:
         """Whether growth is fitted, or the measured size is the wanted one."""
         return all(stage.growth_draws for stage in self.stages.values()) or self.here == self.there
 
-    def frame_factors(self, frames: int) -> dict[str, np.ndarray]:
+    def frame_factors(self, frames: int) -> dict[str, F64]:
         """Cost of each of ``frames`` frames over that of the measured one, by stage."""
-        if frames in self.known:
-            return self.known[frames]
-        found = {}
-        for name, stage in self.stages.items():
-            course = np.asarray(stage.course or (1.0,))
-            at = np.linspace(0.0, 1.0, frames) if frames > 1 else np.zeros(1)
-            found[name] = np.interp(at, np.linspace(0.0, 1.0, len(course)), course)
-        self.known[frames] = found  # whole, for other threads
-        return found
+        return {name: _stretched(stage.course or (1.0,), frames) for name, stage in self.stages.items()}
 
-    def draw(self, generator: np.random.Generator, count: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    def draw(self, generator: np.random.Generator, count: int) -> tuple[dict[str, F64], F64]:
         """``count`` draws of each stage's seconds, and of the particle-substeps/s at the measured size.
 
         Resampled measurements, resampled fits, error of the growth.
@@ -108,6 +100,13 @@ class Basis:
             if name == "simulate":
                 rate = self.here.particle_substeps / here_s
         return found, rate
+
+
+@cache
+def _stretched(course: tuple[float, ...], frames: int) -> F64:
+    """A course with as many frames as are wanted, even between those that are known."""
+    at = np.linspace(0.0, 1.0, frames) if frames > 1 else np.zeros(1)
+    return np.interp(at, np.linspace(0.0, 1.0, len(course)), course)
 
 
 def measured_shots(record: Record, backend: str) -> list[dict[str, Row]]:

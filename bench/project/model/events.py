@@ -77,7 +77,8 @@ def gpu_factors(sample: ClusterSample, seed: int) -> NDArray[np.float64]:
 def _uniforms(seed: int, purpose: int, index: NDArray[np.uint64]) -> NDArray[np.float64]:
     """``loop.uniform`` for an array of indices, without a compiler."""
     with np.errstate(over="ignore"):
-        return loop.uniform.py_func(seed, purpose, index)  # type: ignore[no-any-return]
+        found: NDArray[np.float64] = loop.uniform.py_func(seed, purpose, index)  # type: ignore[no-untyped-call]
+    return found
 
 
 def simulate(

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,6 +27,7 @@ SPLIT_EFFICIENCY = (0.50, 0.78, 0.95)  # low, likely, high: of a simulation spli
 F32: TypeAlias = NDArray[np.float32]
 F64: TypeAlias = NDArray[np.float64]
 I32: TypeAlias = NDArray[np.int32]
+Numbers = TypeVar("Numbers", F32, I32)
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,17 @@ class Frames:
     frame_bytes: F32  # encoded frame, sent over the link
 
 
+class _Step(NamedTuple):
+    """One step of every frame."""
+
+    kind: int
+    there: NDArray[np.bool_]  # whether a frame has it
+    seconds: F32  # of one task
+    tasks: I32
+    read_bytes: F32  # each task
+    write_bytes: F32
+
+
 def frame_tasks(frames: Frames, *, simulate_gpus: int = 1, efficiency: float = SPLIT_EFFICIENCY[1]) -> Tasks:
     """The graph of all frames.
 
@@ -147,33 +159,32 @@ def frame_tasks(frames: Frames, *, simulate_gpus: int = 1, efficiency: float = S
         raise ValueError("expected at least one GPU for a simulation, and an efficiency above 0 and up to 1")
     one = np.ones(len(frames.parts), np.int32)
     split = 1.0 if simulate_gpus == 1 else 1.0 / (simulate_gpus * efficiency)
+    simulate_s = frames.simulate_s * np.float32(split)
     parts = frames.parts
-    render_s = frames.render_s / parts + frames.surface_s
-    # Seconds, tasks, bytes read and written of each step of a frame; what is not there has no task
+    render_s = (frames.render_s / parts + frames.surface_s).astype(np.float32)
+    state_bytes = frames.state_bytes / np.float32(simulate_gpus)
+    merge_bytes = (frames.part_bytes * parts).astype(np.float32)
+    # What is not there has no task
     steps = [
-        (SIMULATE, frames.simulate_s > 0.0, frames.simulate_s * np.float32(split), one * simulate_gpus)
-        + (frames.state_bytes / simulate_gpus, frames.state_bytes / simulate_gpus),
-        (RENDER, render_s > 0.0, render_s, parts, frames.state_bytes, frames.part_bytes),
-        (MERGE, (parts > 1) & (render_s > 0.0), frames.merge_s, one, frames.part_bytes * parts, frames.part_bytes),
-        (ENCODE, frames.encode_s > 0.0, frames.encode_s, one, frames.part_bytes, frames.frame_bytes),
-        (TRANSFER, frames.frame_bytes > 0.0, 0.0 * render_s, one, frames.frame_bytes, frames.frame_bytes),
+        _Step(SIMULATE, frames.simulate_s > 0.0, simulate_s, one * simulate_gpus, state_bytes, state_bytes),
+        _Step(RENDER, render_s > 0.0, render_s, parts, frames.state_bytes, frames.part_bytes),
+        _Step(MERGE, (parts > 1) & (render_s > 0.0), frames.merge_s, one, merge_bytes, frames.part_bytes),
+        _Step(ENCODE, frames.encode_s > 0.0, frames.encode_s, one, frames.part_bytes, frames.frame_bytes),
+        _Step(TRANSFER, frames.frame_bytes > 0.0, 0.0 * render_s, one, frames.frame_bytes, frames.frame_bytes),
     ]
-    here = np.stack([step[1] for step in steps], axis=1)
+    here = np.stack([step.there for step in steps], axis=1)
     number = np.cumsum(here.ravel(), dtype=np.int32).reshape(here.shape) - 1  # of each group that is there
 
-    def of_groups(column: int, dtype: Any) -> NDArray[Any]:
-        made = np.empty(here.shape, dtype)
-        for place, step in enumerate(steps):
-            made[:, place] = step[column]
-        return made[here]
+    def of_groups(columns: Sequence[Numbers]) -> Numbers:
+        return np.stack(columns, axis=1)[here]
 
     return make_tasks(
-        duration_s=of_groups(2, np.float32),
-        kind=of_groups(0, np.int8),
-        count=of_groups(3, np.int32),
+        duration_s=of_groups([step.seconds for step in steps]),
+        kind=np.broadcast_to(np.array([step.kind for step in steps], np.int8), here.shape)[here],
+        count=of_groups([step.tasks for step in steps]),
         shot=np.broadcast_to(frames.shot[:, None], here.shape)[here],
-        read_bytes=of_groups(4, np.float32),
-        write_bytes=of_groups(5, np.float32),
+        read_bytes=of_groups([step.read_bytes for step in steps]),
+        write_bytes=of_groups([step.write_bytes for step in steps]),
         edges=_frame_edges(frames, here, number),
     )
 
