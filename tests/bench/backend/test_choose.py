@@ -13,7 +13,6 @@ from bench.backend.choose import Surroundings, cupy_state, make_backends
 from bench.backend.cupy_gpu import CupyBackend
 from bench.backend.numba_cpu import NumbaBackend
 from bench.base.errors import EXIT_UNAVAILABLE, Unavailable, UserError
-from bench.cli.commands import devices as cmd_devices
 from bench.cli.main import main
 from tests.support.fake_cupy import FakeCupy, FakeGpu
 
@@ -73,7 +72,7 @@ def test_a_gpu_that_can_run_is_taken() -> None:
 
 def test_devices_lists_what_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     found = cupy_state(around(FakeCupy(gpus=(TURING, FakeGpu("Hopper [x]")))))
-    monkeypatch.setattr(cmd_devices, "available_backends", lambda: (found,))
+    monkeypatch.setattr("bench.backend.choose.available_backends", lambda: (found,))
     done = CliRunner().invoke(main, ["devices"])
     assert "--device 0: Turing, 8.00 GiB, compute capability 7.5" in done.stdout
     assert "--device 1: Hopper [x], 8.00 GiB, compute capability 9.0" in done.stdout
