@@ -21,7 +21,8 @@ LINES_MAX = 400
 ENTRIES_MAX = 14
 CODE = (".py", ".cu", ".cuh", ".cpp", ".h")
 TOP_LEVEL = {"bench", "kernels", "results", "tests", ".ci"}
-TOP_LEVEL_FILES = {"README.md", "CHANGELOG.md", "LICENSE", "Makefile", "pyproject.toml", ".gitignore", ".gitattributes"}
+TOP_LEVEL_DOCUMENTS = {"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE"}
+TOP_LEVEL_FILES = TOP_LEVEL_DOCUMENTS | {"Makefile", "pyproject.toml", ".gitignore", ".gitattributes"}
 # Split, so that this file does not hold what it looks for
 PROMISES = [
     first + rest for first, rest in (("TO", "DO"), ("FIX", "ME"), ("XX", "X"), ("HA", "CK"), ("place", "holder"))
@@ -97,21 +98,23 @@ def silent_ok(path: Path) -> bool:
 
 
 def command_lines() -> list[str]:
-    """Lines of README's and results/README's code blocks."""
+    """Lines of the documents' code blocks that are commands; CONTRIBUTING.md's are run, in ``test_contributing``."""
     lines = []
-    for name in ("README.md", "results/README.md"):
-        text = (ROOT / name).read_text(encoding="utf-8") if (ROOT / name).exists() else ""
-        for block in re.findall(r"^```(?:\w*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
-            lines += [line.strip().removeprefix("$ ") for line in block.splitlines()]
+    for name in tracked():
+        if name.endswith(".md") and name != "CONTRIBUTING.md":
+            text = (ROOT / name).read_text(encoding="utf-8")
+            for kind, block in re.findall(r"^```(\w*)[^\n]*\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+                if kind in ("", "sh"):
+                    lines += [line.strip().removeprefix("$ ") for line in block.splitlines()]
     return lines
 
 
-def test_readmes_commands_exist() -> None:
+def test_commands_of_the_documents_exist() -> None:
     from bench.cli.main import main
 
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     lines = command_lines()
-    assert lines, "README.md shows no command"
+    assert len(lines) > 10, "the documents show no commands"
     wrong = []
     for line in lines:
         line = line.split("#")[0].strip()

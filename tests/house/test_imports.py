@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.source_tree import ROOT, sources, tracked, tree_of
+from tests.support.source_tree import ROOT, copy_project, sources, tree_of
 
 # Modules that load a module by a name made at run time: each finds by scanning what belongs to it.
 SCANNING = {"bench/cli/main.py", "kernels/base/registry.py"}
@@ -45,12 +45,7 @@ def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("copy")
-    for name in tracked():
-        if name.endswith(".py") or name == "pyproject.toml":
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, folder / name)
-    return folder
+    return copy_project(tmp_path_factory.mktemp("copy"))
 
 
 def test_every_import_goes_the_right_way() -> None:
