@@ -11,6 +11,7 @@ from bench.base import units
 from bench.base.console import console, plain
 from bench.base.errors import UserError
 from bench.base.files import default_results
+from bench.cli import options
 from bench.record.compare import Line, Side, choose, compare, pairs_of, sides_of
 from bench.record.schema import find_record, list_records
 from bench.report import tables
@@ -19,8 +20,8 @@ from bench.report import tables
 @click.command("compare")
 @click.argument("a", required=False)
 @click.argument("b", required=False)
-@click.option("--results", type=click.Path(path_type=Path), default=None, help="Folder of the records.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@options.results
+@options.json
 def command(a: str | None, b: str | None, results: Path | None, as_json: bool) -> None:
     """Compare two records, A and B: files, or the start of a record's name such as 0003.
 

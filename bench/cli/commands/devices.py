@@ -11,11 +11,12 @@ import click
 from bench.backend.choose import BackendState, available_backends
 from bench.base import units
 from bench.base.console import console, plain
+from bench.cli import options
 from bench.record import machine
 
 
 @click.command("devices")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@options.json
 def command(as_json: bool) -> None:
     """Show this machine, and each back-end: ready, or why not and what to install."""
     described, states = machine.describe(), available_backends()

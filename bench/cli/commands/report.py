@@ -8,13 +8,14 @@ import click
 
 from bench.base.errors import UserError
 from bench.base.files import default_results
+from bench.cli import options
 from bench.record.schema import find_record, list_records
 from bench.report.markdown import markdown
 
 
 @click.command("report")
 @click.argument("record", required=False)
-@click.option("--results", type=click.Path(path_type=Path), default=None, help="Folder of the records.")
+@options.results
 def command(record: str | None, results: Path | None) -> None:
     """Print RECORD (the newest unless said; a file, or the start of a record's name) as a Markdown table."""
     folder = results or default_results()

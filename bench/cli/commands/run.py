@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from bench.backend.choose import ALL, BACKEND_NAMES, make_backends
+from bench.backend.choose import ALL, make_backends
 from bench.backend.numba_cpu import NumbaBackend
 from bench.backend.prepare import prepare
 from bench.base import units
@@ -19,6 +19,7 @@ from bench.base.errors import EXIT_CHECK_FAILED, EXIT_UNAVAILABLE
 from bench.base.files import default_results, make_folder
 from bench.base.progress import choose_progress
 from bench.check.cases import FRAME_DEFAULT, make_cases
+from bench.cli import options
 from bench.measure.plugin import measure
 from bench.measure.scaling_gpu import measure_all_devices, scaling_document, scaling_lines
 from bench.record.compare import compare, pairs_of
@@ -32,15 +33,15 @@ SMALLEST = "S"  # where the CPU is measured with one thread as well: it is slow
 
 
 @click.command("run")
-@click.argument("shots", nargs=-1, metavar="[SHOT ...]")
-@click.option("--size", default="S", show_default=True, help="S, M, L or XL.")
-@click.option("--backend", default="auto", show_default=True, help=f"auto, all, {' or '.join(BACKEND_NAMES)}.")
-@click.option("--threads", type=int, default=None, help="CPU threads; all that this process may use unless said.")
-@click.option("--device", default=None, help="Number of the GPU, or all to see how rendering scales over them [0].")
+@options.shots
+@options.size
+@options.backend("auto, all, numba or cupy")
+@options.threads
+@options.device(", or all to see how rendering scales over them")
 @click.option("--frames", type=click.IntRange(1), default=None, help=f"Frames to simulate [{FRAME_DEFAULT}].")
 @click.option("--rounds", type=click.IntRange(1, 10_000), default=None, help="Timed rounds [a time budget decides].")
-@click.option("--results", type=click.Path(path_type=Path), default=None, help="Folder of the records.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@options.results
+@options.json
 @click.pass_context
 def command(
     context: click.Context,
