@@ -96,7 +96,7 @@ def parse_shot(text: str, path: str) -> ShotFile:
 
 
 def _read_shot(table: dict[str, Any]) -> ShotFile:
-    shot = read_table(ShotFile, table, "")
+    shot: ShotFile = read_table(ShotFile, table, "")
     check_extent(shot)
     return shot
 

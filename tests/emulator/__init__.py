@@ -1,4 +1,4 @@
-"""Runs the text of a ``.cu`` on the CPU: for tests alone, exact and slow. See ``launcher`` and ``emulator.h``."""
+"""Runs the text of a ``.cu`` on the CPU: for tests alone, exact and slow. See ``launcher`` and ``cpp/emulator.h``."""
 
 from tests.emulator.launcher import Emulator, EmulatorError
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from kernels.base import source
 
 HERE = Path(__file__).resolve().parent
+CPP = HERE / "cpp"
 ROOT = HERE.parent.parent
 FLAGS = ("-std=c++20", "-fPIC", "-fvisibility=hidden", "-g1", "-w")
 KERNEL_FLAGS = ("-O1", "-ffp-contract=off", "-fno-fast-math", "-fno-math-errno", "-fno-trapping-math", "-fwrapv")
@@ -66,7 +67,7 @@ def _machine_flags() -> tuple[str, ...]:
 
 @functools.cache
 def _runtime_text() -> str:
-    return "".join(path.read_text(encoding="utf-8") for path in sorted([*HERE.glob("*.h"), *HERE.glob("*.cpp")]))
+    return "".join(path.read_text(encoding="utf-8") for path in sorted([*CPP.glob("*.h"), *CPP.glob("*.cpp")]))
 
 
 def folder() -> Path:
@@ -76,7 +77,7 @@ def folder() -> Path:
 
 def translated(text: str) -> str:
     """What changes in a kernel's text: an array of dynamic shared memory becomes a pointer to the block's, any other
-    variable in shared memory gets a gap behind it in the checked build (see emulator.h)."""
+    variable in shared memory gets a gap behind it in the checked build (see cpp/emulator.h)."""
     text = _DYNAMIC.sub(r"\1* const \2 = reinterpret_cast<\1*>(emulator_dynamic);", text)
     return _FIXED.sub(_apart, text)
 
@@ -120,7 +121,7 @@ def library(text: str, checked: bool) -> Path:
         kernel, made = own.with_suffix(f".{os.getpid()}.cpp"), own.with_suffix(f".{os.getpid()}.so")
         kernel.write_text(wrapped(text), encoding="utf-8")
         try:
-            told = [compiler(), *flags, f"-I{HERE}", "-c", str(kernel), "-o", f"{own}.o"]
+            told = [compiler(), *flags, f"-I{CPP}", "-c", str(kernel), "-o", f"{own}.o"]
             _compile(told)
             # Linked without -fsanitize: its functions are the checker's
             objects = [str(_object(name, checked)) for name in _parts(checked)]
@@ -154,7 +155,7 @@ def _object(name: str, checked: bool) -> Path:
     path = folder() / f"{name}-{key}.o"
     if not path.exists():
         own = path.with_suffix(f".{os.getpid()}.o")
-        _compile([compiler(), *flags, "-c", str(HERE / f"{name}.cpp"), "-o", str(own)])
+        _compile([compiler(), *flags, "-c", str(CPP / f"{name}.cpp"), "-o", str(own)])
         os.replace(own, path)
     return path
 

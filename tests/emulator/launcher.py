@@ -81,7 +81,7 @@ def _guards_hold(array: np.ndarray) -> bool:
     return bool(np.all(memory[: inside.start] == GUARD) and np.all(memory[inside.stop :] == GUARD))
 
 
-_STACKS = (ctypes.c_size_t * 2)()  # the libraries' own: see memory.cpp
+_STACKS = (ctypes.c_size_t * 2)()  # the libraries' own: see cpp/memory.cpp
 
 
 @functools.cache

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -17,25 +18,11 @@ import pytest
 from tests.support.source_tree import ROOT, sources, tracked, tree_of
 
 LINES_MAX = 400
-
-# First to last. A room imports from itself and from those before it; no cycles anywhere.
-LAYERS = (
-    "__init__",
-    "base",
-    "shot",
-    "backend",
-    "pipeline",
-    "record",
-    "measure",
-    "check",
-    "project",
-    "report",
-    "cli",
-    "__main__",
-)
+ENTRIES_MAX = 14
+CODE = (".py", ".cu", ".cuh", ".cpp", ".h")
 TOP_LEVEL = {"bench", "kernels", "results", "tests", ".ci"}
-TOP_LEVEL_FILES = {"README.md", "CHANGELOG.md", "LICENSE", "Makefile", "pyproject.toml", ".gitignore", ".gitattributes"}
-HEAVY = {"cupy", "OpenEXR", "cpuinfo", "pynvml", "mitsuba", "taichi", "imageio_ffmpeg", "matplotlib", "drjit"}
+TOP_LEVEL_DOCUMENTS = {"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE"}
+TOP_LEVEL_FILES = TOP_LEVEL_DOCUMENTS | {"Makefile", "pyproject.toml", ".gitignore", ".gitattributes"}
 # Split, so that this file does not hold what it looks for
 PROMISES = [
     first + rest for first, rest in (("TO", "DO"), ("FIX", "ME"), ("XX", "X"), ("HA", "CK"), ("place", "holder"))
@@ -43,89 +30,45 @@ PROMISES = [
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?:" + "|".join(("wo" + "rk", "ro" + "ot", "ho" + "me", "tm" + "p")) + r")/\w")
 
 
-def module_name(path: Path) -> str:
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+def too_long() -> dict[str, int]:
+    code = [name for name in tracked() if name.endswith(CODE)]
+    lengths = {name: len((ROOT / name).read_text(encoding="utf-8").splitlines()) for name in code}
+    return {name: count for name, count in lengths.items() if count > LINES_MAX}
 
 
-def imports(path: Path, everywhere: bool = True) -> set[str]:
-    """Modules that a file imports, as dotted names; inside functions too unless told otherwise.
-
-    What only a type checker imports does not count.
-    """
-    found = set()
-    body = ast.walk(tree_of(path)) if everywhere else iter(tree_of(path).body)
-    for node in body:
-        if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            for alias in node.names:
-                inner = ROOT / Path(*node.module.split("."), f"{alias.name}.py")
-                found.add(f"{node.module}.{alias.name}" if inner.exists() else node.module)
+def entries(names: Iterable[str]) -> dict[str, set[str]]:
+    """What a reader sees in each folder: sub-folders and files, a Python file and its CUDA twin being one."""
+    found: dict[str, set[str]] = {}
+    for name in names:
+        parts = Path(name).parts
+        for depth in range(1, len(parts)):
+            entry = parts[depth]
+            found.setdefault("/".join(parts[:depth]), set()).add(re.sub(r"\.(py|cu|cuh)$", "", entry))
     return found
 
 
-def layer_of(module: str) -> int:
-    return LAYERS.index((module.split(".") + ["__init__"])[1])
-
-
-def test_a_file_imports_only_what_stands_before_it() -> None:
-    wrong = [
-        f"{path.relative_to(ROOT)} imports {other}"
-        for path in sources("bench")
-        for other in imports(path)
-        if other.split(".")[0] == "bench" and layer_of(other) > layer_of(module_name(path))
-    ]
-    assert not wrong
-
-
-def test_kernels_never_import_bench_nor_anything_imports_tests() -> None:
-    wrong = [
-        f"{path.relative_to(ROOT)} imports {other}"
-        for path in sources("bench", "kernels")
-        for other in imports(path)
-        if other.split(".")[0] == "tests" or (other.split(".")[0] == "bench" and "kernels" in path.parts)
-    ]
-    assert not wrong
-
-
-def test_no_cycles() -> None:
-    """At import time: an example may be imported by the kernels that it launches, inside a function."""
-    graph = {
-        module_name(path): {
-            other for other in imports(path, everywhere=False) if other.startswith(("bench", "kernels"))
-        }
-        for path in sources("bench", "kernels")
-    }
-    done: set[str] = set()
-
-    def visit(module: str, trail: tuple[str, ...]) -> None:
-        assert module not in trail, " -> ".join((*trail[trail.index(module) :], module))
-        if module in done:
-            return
-        for other in graph.get(module, ()):
-            if other != module:
-                visit(other, (*trail, module))
-        done.add(module)
-
-    for module in graph:
-        visit(module, ())
-
-
-def test_no_heavy_import_at_start_up() -> None:
-    wrong = [
-        f"{path.relative_to(ROOT)} imports {name}"
-        for path in sources("bench", "kernels")
-        for name in imports(path, everywhere=False)
-        if name.split(".")[0] in HEAVY
-    ]
-    assert not wrong
-
-
 def test_files_are_short() -> None:
-    code = [name for name in tracked() if name.endswith((".py", ".cu", ".cuh", ".cpp", ".h"))]
-    lengths = {name: len((ROOT / name).read_text(encoding="utf-8").splitlines()) for name in code}
-    assert {name: count for name, count in lengths.items() if count > LINES_MAX} == {}
+    assert too_long() == {}
+
+
+def test_rooms_are_small() -> None:
+    found = entries(name for name in tracked() if name.split("/")[0] in ("bench", "kernels", "tests"))
+    assert {folder: len(names) for folder, names in found.items() if len(names) > ENTRIES_MAX} == {}
+
+
+def test_twins_count_as_one_entry_and_everything_else_counts() -> None:
+    names = ["r/a.py", "r/a.cu", "r/a.cuh", "r/b.cuh", "r/__init__.py", "r/README.md", "r/sub/c.py", "r/sub/d.toml"]
+    assert entries(names) == {"r": {"a", "b", "__init__", "README.md", "sub"}, "r/sub": {"c", "d.toml"}}
+
+
+def test_a_kernel_module_s_name_stands_once_in_all_rooms() -> None:
+    """Includes, caches and ``kernels.base.registry`` know a file of ``kernels/`` by its name alone."""
+    places: dict[str, set[str]] = {}
+    for name in tracked():
+        if name.startswith("kernels/") and name.endswith((".py", ".cu", ".cuh")) and Path(name).stem != "__init__":
+            places.setdefault(Path(name).stem, set()).add(str(Path(name).parent))
+    assert len(places) > 20
+    assert {stem: folders for stem, folders in places.items() if len(folders) > 1} == {}
 
 
 def test_only_known_folders_and_files_at_the_top() -> None:
@@ -138,7 +81,7 @@ def test_only_known_folders_and_files_at_the_top() -> None:
 def test_no_promises_and_no_paths_of_one_machine() -> None:
     wrong = []
     for name in tracked():
-        if not name.endswith((".py", ".cu", ".cuh", ".h", ".cpp", ".md", ".toml", "Makefile", "run")):
+        if not name.endswith((*CODE, ".md", ".toml", "Makefile", "run")):
             continue
         for number, line in enumerate((ROOT / name).read_text(encoding="utf-8").splitlines(), 1):
             if any(re.search(rf"\b{word}\b", line) for word in PROMISES) or MACHINE_PATH.search(line):
@@ -155,21 +98,23 @@ def silent_ok(path: Path) -> bool:
 
 
 def command_lines() -> list[str]:
-    """Lines of README's and results/README's code blocks."""
+    """Lines of the documents' code blocks that are commands; CONTRIBUTING.md's are run, in ``test_contributing``."""
     lines = []
-    for name in ("README.md", "results/README.md"):
-        text = (ROOT / name).read_text(encoding="utf-8") if (ROOT / name).exists() else ""
-        for block in re.findall(r"^```(?:\w*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
-            lines += [line.strip().removeprefix("$ ") for line in block.splitlines()]
+    for name in tracked():
+        if name.endswith(".md") and name != "CONTRIBUTING.md":
+            text = (ROOT / name).read_text(encoding="utf-8")
+            for kind, block in re.findall(r"^```(\w*)[^\n]*\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+                if kind in ("", "sh"):
+                    lines += [line.strip().removeprefix("$ ") for line in block.splitlines()]
     return lines
 
 
-def test_readmes_commands_exist() -> None:
+def test_commands_of_the_documents_exist() -> None:
     from bench.cli.main import main
 
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     lines = command_lines()
-    assert lines, "README.md shows no command"
+    assert len(lines) > 10, "the documents show no commands"
     wrong = []
     for line in lines:
         line = line.split("#")[0].strip()

@@ -70,7 +70,7 @@ def test_no_literal_of_float64() -> None:
 
 def test_no_float_is_added_atomically() -> None:
     """Order would matter. Only int, unsigned and unsigned long long have atomics here; the emulator has no other."""
-    header = (ROOT / "tests/emulator/emulator.h").read_text(encoding="utf-8")
+    header = (ROOT / "tests/emulator/cpp/emulator.h").read_text(encoding="utf-8")
     assert re.findall(r"^EMULATOR_ATOMICS\((.*)\)$", header, re.MULTILINE) == ["int", "unsigned", "unsigned long long"]
 
 

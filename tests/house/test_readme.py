@@ -1,8 +1,9 @@
-"""README's figures come from the committed record, and its pictures are there."""
+"""The documents are true: README's figures are the committed record's, and what is named is there."""
 
 from __future__ import annotations
 
 import re
+import tomllib
 
 import pytest
 
@@ -14,7 +15,7 @@ from bench.record.read import list_records
 from bench.record.schema import Record
 from bench.report.markdown import markdown
 from bench.shot.load import load_shot
-from tests.support.source_tree import ROOT
+from tests.support.source_tree import ROOT, tracked
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -34,6 +35,42 @@ def test_every_picture_exists() -> None:
     pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README)
     assert len(pictures) == 4
     assert all((ROOT / name).is_file() for name in pictures)
+
+
+def test_every_path_that_a_document_names_exists() -> None:
+    """A path in back-ticks, from the root or from the document's own folder."""
+    wrong, seen = [], 0
+    for name in tracked():
+        if not name.endswith(".md") or name in ("CHANGELOG.md", "CONTRIBUTING.md"):
+            continue
+        text = re.sub(r"^```.*?^```$", "", (ROOT / name).read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+        for path in re.findall(r"`((?:[\w.-]+/)+[\w.-]*|[\w-]+\.(?:py|cuh?|md|toml|json|csv))`", text):
+            seen += 1
+            places = [ROOT / path, (ROOT / name).parent / path]
+            by_name = [other for other in tracked() if "/" not in path and other.endswith(f"/{path}")]
+            if not by_name and not any(place.exists() for place in places):
+                wrong.append(f"{name}: {path}")
+    assert seen > 40 and wrong == []
+
+
+def test_the_picture_of_the_house_is_the_one_of_the_contracts() -> None:
+    """Every room is in it, and every arrow goes down."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    (rooms,) = [one["layers"] for one in contracts if one.get("containers") == ["bench"]]
+    picture = (ROOT / "bench/README.md").read_text(encoding="utf-8").split("```mermaid\n")[1].split("```")[0]
+    order = {room: place for place, room in enumerate([*rooms, "kernels"])}
+    drawn = set(re.findall(r"^ +(\w+)\[", picture, re.MULTILINE))
+    assert drawn == order.keys() - {"__main__"}
+    arrows = [
+        (one.strip(), other.strip())
+        for ones, others in re.findall(r"^ +([\w &]+) --> ([\w &]+)$", picture, re.MULTILINE)
+        for one in ones.split("&")
+        for other in others.split("&")
+    ]
+    assert {end for arrow in arrows for end in arrow} == drawn
+    assert all(order[one] < order[other] for one, other in arrows)
 
 
 def test_the_example_shot_is_valid(tmp_path) -> None:  # type: ignore[no-untyped-def]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,15 @@ def tracked() -> tuple[str, ...]:
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("no git here: which files belong to the house is not known")
     return tuple(name for name in listing if name and (ROOT / name).is_file())
+
+
+def copy_project(folder: Path, kernels: bool = True) -> Path:
+    """A copy of the project's files; without ``kernels`` it wants ours, whose machine code is there already."""
+    for name in tracked():
+        if kernels or not name.startswith("kernels/"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / name)
+    return folder
 
 
 def sources(*folders: str) -> list[Path]:

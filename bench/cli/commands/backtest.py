@@ -10,6 +10,7 @@ import click
 from bench.base.console import console, plain
 from bench.base.errors import UserError
 from bench.base.files import default_results, make_folder
+from bench.cli import options
 from bench.project.backtest.ladder import KINDS
 
 
@@ -17,10 +18,10 @@ from bench.project.backtest.ladder import KINDS
 @click.option(
     "--measure", type=click.Choice([*KINDS, "worker", "dispatch"]), default=None, help="Make the records of a series."
 )
-@click.option("--shot", "only", multiple=True, metavar="SHOT", help="Measure this shot alone; may be given again.")
+@options.only("Measure")
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes that measure at the same time.")
-@click.option("--results", type=click.Path(path_type=Path), default=None, help="Folder of the records.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@options.results
+@options.json
 @click.option("--markdown", is_flag=True, help="Markdown on standard output.")
 def command(
     measure: str | None, only: tuple[str, ...], workers: int, results: Path | None, as_json: bool, markdown: bool

@@ -14,18 +14,19 @@ from bench.base import units
 from bench.base.console import console
 from bench.base.errors import EXIT_CHECK_FAILED, UserError
 from bench.base.files import default_results, make_folder
+from bench.cli import options
 
 DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)([smh]?)")
 UNITS_S = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 @click.command("certify")
-@click.option("--backend", default="auto", show_default=True, help="auto, numba or cupy.")
-@click.option("--device", default=None, help="Number of the GPU [0].")
-@click.option("--threads", type=int, default=None, help="CPU threads; all that this process may use unless said.")
+@options.backend("auto, numba or cupy")
+@options.device()
+@options.threads
 @click.option("--budget", default="9m", show_default=True, help="Time for everything, such as 90s, 9m or 1h.")
-@click.option("--results", type=click.Path(path_type=Path), default=None, help="Folder of the records.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@options.results
+@options.json
 @click.pass_context
 def command(
     context: click.Context,

@@ -8,13 +8,14 @@ from pathlib import Path
 import click
 
 from bench.base.files import default_results
+from bench.cli import options
 
 
 @click.command("compare")
 @click.argument("a", required=False)
 @click.argument("b", required=False)
-@click.option("--results", type=click.Path(path_type=Path), default=None, help="Folder of the records.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@options.results
+@options.json
 def command(a: str | None, b: str | None, results: Path | None, as_json: bool) -> None:
     """Compare two records, A and B: files, or the start of a record's name such as 0003.
 

@@ -7,9 +7,11 @@ from dataclasses import asdict
 
 import click
 
+from bench.cli import options
+
 
 @click.command("devices")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@options.json
 def command(as_json: bool) -> None:
     """Show this machine, and each back-end: ready, or why not and what to install."""
     from bench.backend.choose import available_backends

@@ -8,16 +8,17 @@ import click
 
 from bench.base.console import console
 from bench.base.errors import CheckFailed, UserError
+from bench.cli import options
 
 
 @click.command("kernels")
 @click.argument("names", nargs=-1, metavar="[NAME ...]")
-@click.option("--backend", default="numba", show_default=True, help="numba, cupy or auto.")
-@click.option("--device", default=None, help="Number of the GPU [0].")
-@click.option("--threads", type=int, default=None, help="CPU threads; all that this process may use unless said.")
+@options.backend("numba, cupy or auto", default="numba")
+@options.device()
+@options.threads
 @click.option("--size", type=click.IntRange(1, 2**26), default=None, help="Size of the examples [larger than cache].")
 @click.option("--scaling", is_flag=True, help="Time against work instead: particles x 8, pixels x 4, samples x 4.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@options.json
 def command(
     names: tuple[str, ...],
     backend: str,

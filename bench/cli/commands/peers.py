@@ -7,12 +7,13 @@ import json
 import click
 
 from bench.base.console import console
+from bench.cli import options
 
 
 @click.command("peers")
 @click.argument("which", nargs=-1, type=click.Choice(["simulation", "tracer"]), metavar="[simulation] [tracer]")
-@click.option("--threads", type=int, default=None, help="CPU threads; all that this process may use unless said.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@options.threads
+@options.json
 def command(which: tuple[str, ...], threads: int | None, as_json: bool) -> None:
     """Compare with taichi's shipped mpm3d example (particle-substeps/s) and Mitsuba's volpath (1 / (MSE x s)).
 

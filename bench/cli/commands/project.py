@@ -11,6 +11,7 @@ import click
 from bench.base.console import console
 from bench.base.errors import UserError
 from bench.base.files import default_results
+from bench.cli import options
 from bench.project.inputs.defaults import CLUSTER, FILM_SHOTS, FRAME_RATE, SHOT_S
 from bench.record.read import find_record, list_records
 from bench.record.schema import Record
@@ -18,7 +19,7 @@ from bench.record.schema import Record
 
 @click.command("project")
 @click.argument("record", required=False)
-@click.option("--shot", "only", multiple=True, metavar="SHOT", help="Project this shot alone; may be given again.")
+@options.only("Project")
 @click.option("--size", default=None, help="S, M, L or XL [XL, where the shot has it].")
 @click.option(
     "--seconds",
@@ -35,9 +36,9 @@ from bench.record.schema import Record
 @click.option("--my-frame-hours", type=float, default=None, help="Your own hours a frame, on a machine like this one.")
 @click.option("--simulate-gpus", type=int, default=1, show_default=True, help="GPUs that share one simulation.")
 @click.option("--plot", default=None, metavar="FILE|-", help="Time against GPUs: a .png or .svg file, - for here.")
-@click.option("--results", type=click.Path(path_type=Path), default=None, help="Folder of the records.")
+@options.results
 @click.option("--explain", "explained", is_flag=True, help="List every number with its source.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@options.json
 @click.option("--markdown", is_flag=True, help="Markdown on standard output: hours or days, and the claims.")
 @click.option("--csv", "as_csv", is_flag=True, help="One line a figure on standard output.")
 def command(

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
-from bench.backend.choose import ALL, BACKEND_NAMES, make_backends
+from bench.backend.choose import ALL, make_backends
 from bench.backend.prepare import prepare
 from bench.base.files import default_results
 from bench.base.progress import choose_progress
 from bench.check.golden import definition_sha256, golden_of
+from bench.cli import options
 from bench.pipeline.pictures import MOVIE, STILLS, read_formats
 from bench.pipeline.shoot import RenderJob, render
 from bench.pipeline.shot_folder import ShotFolder, parse_frames
@@ -23,11 +24,11 @@ from bench.shot.load import load_shot
 @click.option("--frames", default="all", show_default=True, help="Such as 1-60, 1,5,10-20 or 1-60:4.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder of the frames [out/SHOT-SIZE].")
 @click.option("--format", "formats", default="png", show_default=True, help=f"Of {', '.join((*STILLS, MOVIE))}.")
-@click.option("--size", default="S", show_default=True, help="S, M, L or XL.")
+@options.size
 @click.option("--samples", type=click.IntRange(1, 1_000_000), default=None, help="Samples per pixel [the size's].")
-@click.option("--backend", default="auto", show_default=True, help=f"auto, {' or '.join(BACKEND_NAMES)}.")
-@click.option("--threads", type=int, default=None, help="CPU threads; all that this process may use unless said.")
-@click.option("--device", "gpu", default=None, help="Number of the GPU, or all [0].")
+@options.backend("auto, numba or cupy")
+@options.threads
+@options.device(", or all", name="gpu")
 def command(
     shot: str,
     frames: str,

@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 
 from bench.base.files import default_results
+from bench.cli import options
 
 
 @click.command("report")
 @click.argument("record", required=False)
-@click.option("--results", type=click.Path(path_type=Path), default=None, help="Folder of the records.")
+@options.results
 def command(record: str | None, results: Path | None) -> None:
     """Print RECORD (the newest unless said; a file, or the start of a record's name) as a Markdown table."""
     from bench.record.read import find_record, newest_record

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from bench.backend.choose import ALL, BACKEND_NAMES, make_backends
+from bench.backend.choose import ALL, make_backends
 from bench.backend.numba_cpu import NumbaBackend
 from bench.backend.prepare import prepare
 from bench.backend.protocol import Backend
@@ -17,6 +17,7 @@ from bench.base.console import console, plain
 from bench.base.files import default_results, make_folder
 from bench.base.progress import choose_progress
 from bench.check.cases import make_cases
+from bench.cli import options
 from bench.measure.meter import ShotCase
 from bench.pipeline.frame import FRAME_DEFAULT
 from bench.shot.load import load_shot, shot_names
@@ -25,15 +26,15 @@ SMALLEST = "S"  # where the CPU is measured with one thread as well: it is slow
 
 
 @click.command("run")
-@click.argument("shots", nargs=-1, metavar="[SHOT ...]")
-@click.option("--size", default="S", show_default=True, help="S, M, L or XL.")
-@click.option("--backend", default="auto", show_default=True, help=f"auto, all, {' or '.join(BACKEND_NAMES)}.")
-@click.option("--threads", type=int, default=None, help="CPU threads; all that this process may use unless said.")
-@click.option("--device", default=None, help="Number of the GPU, or all to see how rendering scales over them [0].")
+@options.shots
+@options.size
+@options.backend("auto, all, numba or cupy")
+@options.threads
+@options.device(", or all to see how rendering scales over them")
 @click.option("--frames", type=click.IntRange(1), default=None, help=f"Frames to simulate [{FRAME_DEFAULT}].")
 @click.option("--rounds", type=click.IntRange(1, 10_000), default=None, help="Timed rounds [a time budget decides].")
-@click.option("--results", type=click.Path(path_type=Path), default=None, help="Folder of the records.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@options.results
+@options.json
 @click.pass_context
 def command(
     context: click.Context,

@@ -11,6 +11,7 @@ import click
 from bench.base import units
 from bench.base.console import console, new_table, plain
 from bench.base.files import default_results
+from bench.cli import options
 from bench.pipeline.scene.estimate import Estimate, estimate, probe
 from bench.record import machine
 from bench.record.read import list_records
@@ -20,9 +21,9 @@ from bench.shot.load import Shot, load_shot, shot_names
 
 
 @click.command("shots")
-@click.argument("shots", nargs=-1, metavar="[SHOT ...]")
-@click.option("--results", type=click.Path(path_type=Path), default=None, help="Folder of the records.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@options.shots
+@options.results
+@options.json
 def command(shots: tuple[str, ...], results: Path | None, as_json: bool) -> None:
     """List shots and sizes: particles, blocks, substeps, samples, memory, and the time of a frame on this machine.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.backend.choose import BACKEND_NAMES, make_backends
+from bench.backend.choose import make_backends
 from bench.backend.prepare import prepare
 from bench.base import units
 from bench.base.console import console, new_table, plain
@@ -15,6 +15,7 @@ from bench.base.errors import EXIT_CHECK_FAILED
 from bench.base.progress import Lines
 from bench.check.golden import load_golden, write_golden
 from bench.check.proof import Proof, prove, renewed
+from bench.cli import options
 from bench.shot.load import load_shot, shot_names
 
 if TYPE_CHECKING:
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
 
 
 @click.command("verify")
-@click.argument("shots", nargs=-1, metavar="[SHOT ...]")
-@click.option("--backend", default="auto", show_default=True, help=f"auto, all, {' or '.join(BACKEND_NAMES)}.")
-@click.option("--threads", type=int, default=None, help="CPU threads; all that this process may use unless said.")
-@click.option("--device", default=None, help="Number of the GPU [0].")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@options.shots
+@options.backend("auto, all, numba or cupy")
+@options.threads
+@options.device()
+@options.json
 @click.option("--update-golden", is_flag=True, hidden=True, help="Write the hashes found as the golden ones.")
 @click.pass_context
 def command(

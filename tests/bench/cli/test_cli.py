@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from bench.backend.choose import BACKEND_NAMES
 from bench.base.errors import CheckFailed, Unavailable, UserError
 from bench.cli.main import LazyGroup, main
 from tests.support.source_tree import ROOT
@@ -43,6 +45,17 @@ def test_help_lists_every_command_with_one_sentence() -> None:
         name = path.stem
         assert f"\n  {name} " in done.output
         assert run(name, "--help").exit_code == 0
+
+
+def test_what_several_commands_take_is_said_once() -> None:
+    """An option of ``bench.cli.options`` is not written out in a command; back-ends are named as they are known."""
+    shared = ("--json", "--results", "--threads", "--backend", "--device")
+    for path in (ROOT / "bench/cli/commands").glob("[a-z]*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert not [name for name in shared if re.search(rf"click\.option\(\s*\"{name}\"", text)], path.name
+    for name in ("run", "render", "verify", "certify", "kernels"):
+        told = run(name, "--help").output
+        assert all(re.search(rf"--backend .*\b{backend}\b", told) for backend in BACKEND_NAMES), told
 
 
 @pytest.mark.parametrize(
