@@ -78,7 +78,3 @@ def _fail(ctx: click.Context, line: str, exit_code: int) -> None:
 @click.version_option(__version__, prog_name="shotmark")
 def main() -> None:
     """Real effects shots, simulated and path-traced; proved equal to the last bit, timed, and projected."""
-
-
-if __name__ == "__main__":
-    main()

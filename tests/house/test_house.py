@@ -5,15 +5,9 @@ from __future__ import annotations
 import ast
 import fnmatch
 import re
-import shutil
-import subprocess
-import sys
 import tomllib
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path
-
-import pytest
 
 from tests.support.source_tree import ROOT, sources, tracked, tree_of
 
@@ -153,18 +147,3 @@ def test_package_data_covers_every_file() -> None:
         )
     ]
     assert not wrong
-
-
-@pytest.mark.slow
-def test_a_wheel_holds_the_same_files(tmp_path: Path) -> None:
-    pytest.importorskip("setuptools", minversion="77", reason="building a wheel needs setuptools 77 or newer")
-    copy, out = tmp_path / "copy", tmp_path / "out"
-    out.mkdir()
-    for name in tracked():
-        (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ROOT / name, copy / name)
-    build = f"from setuptools import build_meta; build_meta.build_wheel({str(out)!r})"
-    subprocess.run([sys.executable, "-c", build], cwd=copy, check=True, capture_output=True)
-    (wheel,) = out.glob("*.whl")
-    packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    assert packed == {name for name in tracked() if name.split("/")[0] in ("bench", "kernels")}
