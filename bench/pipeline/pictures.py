@@ -11,8 +11,9 @@ import numpy as np
 
 from bench import __version__
 from bench.base.errors import UserError
+from bench.base.files import whole_file
 from bench.pipeline import image
-from bench.pipeline.shot_folder import Film, whole_file
+from bench.pipeline.shot_folder import Film
 
 STILLS = ("png", "exr")
 MOVIE = "mp4"
@@ -79,7 +80,7 @@ def write_movie(film: Film, frames: Sequence[int], frame_rate: float) -> Path:
     from PIL import Image
 
     path = film.folder / f"{film.header['shot']}.{MOVIE}"
-    with whole_file(path) as temporary:
+    with whole_file(path, suffix=path.suffix) as temporary:
         encoder = None
         for frame in frames:
             with Image.open(film.folder / film.name(frame, "png")) as picture:

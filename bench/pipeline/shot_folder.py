@@ -11,8 +11,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-import secrets
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -21,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from bench.base.errors import UserError
-from bench.base.files import SHA256, TEMPORARY_PREFIX, load_json, make_folder, write_atomically
+from bench.base.files import SHA256, TEMPORARY_PREFIX, load_json, make_folder, whole_file, write_atomically
 
 MANIFEST_BYTES_MAX = 64 * 2**20
 STATES_KEPT = 2
@@ -122,7 +120,7 @@ class Film:
             files = {}
         for suffix, writer in write.items():
             path = self.folder / self.name(frame, suffix)
-            with whole_file(path) as temporary:
+            with whole_file(path, on_disk=False) as temporary:  # the manifest's hash tells when the disk lost it
                 writer(temporary)
             digest = file_sha256(path)
             files[path.name] = digest
@@ -138,8 +136,6 @@ class Film:
         """Keep the state after a frame and its digest; older ones than the newest two go."""
         with whole_file(self.state_path(frame)) as temporary, open(temporary, "wb") as file:
             np.savez(file, **{**state, DIGEST: np.array(sha256)})  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
         for number in self.state_frames()[:-STATES_KEPT]:
             with contextlib.suppress(OSError):
                 self.state_path(number).unlink()
@@ -159,18 +155,3 @@ class Film:
             except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
                 continue
             yield frame, state, sha256
-
-
-@contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` with the same suffix; it takes the name when the block ends well."""
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(4)}{path.suffix}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        if isinstance(error, OSError):
-            error.filename = str(path)
-        raise
