@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import stat
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +26,20 @@ def default_results() -> Path:
     return (CHECKOUT if (CHECKOUT / "pyproject.toml").is_file() else Path.cwd()) / "results"
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace ``path`` by ``content``, all of it or nothing, and wait until it is on the disk.
+@contextlib.contextmanager
+def whole_file(path: Path, *, on_disk: bool = True, suffix: str = ".tmp") -> Iterator[Path]:
+    """A temporary path beside ``path``; it takes the name when the block ends well.
 
-    Raises OSError (full disk, no rights) after removing what it had begun; the old file is then untouched.
+    The old file stays untouched until then. Whatever ends the block early removes what it had begun, and an OSError
+    (full disk, no rights) names ``path``. With ``on_disk`` the file outlasts a power cut; without, nothing waits for
+    the disk: for what can be made again. ``suffix`` is the temporary one's, for a writer that goes by it.
     """
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    temporary = path.with_name(_temporary_name(suffix))
     try:
-        with open(temporary, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        yield temporary
+        if on_disk:
+            with open(temporary, "r+b") as file:
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException as error:
         with contextlib.suppress(OSError):
@@ -43,7 +47,18 @@ def write_atomically(path: Path, content: bytes) -> None:
         if isinstance(error, OSError):
             error.filename = str(path)  # the reader knows the file, not our temporary name
         raise
-    _sync_folder(path.parent)
+    if on_disk:
+        _sync_folder(path.parent)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace ``path`` by ``content``, all of it or nothing, and wait until it is on the disk. Raises OSError."""
+    with whole_file(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def _temporary_name(suffix: str = ".tmp") -> str:
+    return f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(4)}{suffix}"
 
 
 def _sync_folder(folder: Path) -> None:
@@ -60,7 +75,7 @@ def make_folder(folder: Path) -> None:
     """Create a folder that can be written to, or raise UserError in one line."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(4)}.tmp"
+        probe = folder / _temporary_name()
         probe.touch()
         probe.unlink()
     except (FileExistsError, NotADirectoryError):
@@ -69,7 +84,7 @@ def make_folder(folder: Path) -> None:
         raise UserError(f"{folder}: this folder cannot be written to") from None
 
 
-def dump(document: dict[str, Any]) -> bytes:
+def dump(document: Mapping[str, object]) -> bytes:
     """The document as UTF-8 JSON without NaN; raises ValueError on one."""
     return json.dumps(document, indent=1, ensure_ascii=True, allow_nan=False).encode() + b"\n"
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from bench.base import units
 from bench.base.console import console, plain
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 COMPILE = "compile"  # identity of the step that is no shot
 
@@ -84,12 +87,11 @@ class Bars:
             console=console(stderr=True),
         )
         self._shots = shots
-        self._all: Any = None
-        self._tasks: dict[str, Any] = {}
+        self._all = self._bars.add_task("all shots", total=shots, now="")
+        self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> Bars:
         self._bars.start()
-        self._all = self._bars.add_task("all shots", total=self._shots, now="")
         return self
 
     def __exit__(

@@ -1,17 +1,15 @@
 """Pictures on disk: linear EXR with what it takes to trust it, and PNG for looking.
 
 EXR: half RGB, float variance of the mean, Rec.709 primaries, scene-linear. PNG: exposure, a filmic tone curve, sRGB.
-Both are written to a temporary file beside their place and moved there whole.
+Both are written whole or not at all, but without waiting for the disk: encoding is on the clock.
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import secrets
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +17,7 @@ from types import ModuleType
 import numpy as np
 
 from bench.base.errors import Unavailable
-from bench.base.files import TEMPORARY_PREFIX
+from bench.base.files import whole_file
 
 REC709 = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)
 HALF_MAX = 65504.0
@@ -50,7 +48,8 @@ def write_png(path: Path, rgb: np.ndarray, exposure: float = 1.0, text: Mapping[
     for key, value in (text or {}).items():
         info.add_text(key, value)
     picture = Image.fromarray(tone_map(rgb, exposure))
-    _whole(path, lambda temporary: picture.save(temporary, format="PNG", pnginfo=info, optimize=False))
+    with whole_file(path, on_disk=False) as temporary:
+        picture.save(temporary, format="PNG", pnginfo=info, optimize=False)
 
 
 def write_exr(
@@ -79,7 +78,8 @@ def write_exr(
     channels = {"RGB": half}
     for c, name in enumerate("RGB"):
         channels[f"variance.{name}"] = np.ascontiguousarray(variance[..., c], np.float32)
-    _whole(path, lambda temporary: _write_exr_file(OpenEXR, header, channels, temporary))
+    with whole_file(path, on_disk=False) as temporary:
+        _write_exr_file(OpenEXR, header, channels, temporary)
 
 
 def _write_exr_file(
@@ -92,17 +92,3 @@ def _write_exr_file(
         full = path.parent.is_dir() and shutil.disk_usage(path.parent).free < raw
         code = errno.ENOSPC if full else errno.EIO
         raise OSError(code, os.strerror(code), str(path)) from error
-
-
-def _whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a temporary file, then move it to ``path``."""
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(4)}{path.suffix}")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        if isinstance(error, OSError):
-            error.filename = str(path)
-        raise

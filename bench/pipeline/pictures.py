@@ -10,10 +10,11 @@ import numpy as np
 
 from bench import __version__
 from bench.base.errors import UserError
+from bench.base.files import whole_file
 from bench.pipeline import image
 from bench.pipeline.frame import Picture
 from bench.pipeline.scene.build import Scene
-from bench.pipeline.shot_folder import ShotFolder, whole_file
+from bench.pipeline.shot_folder import ShotFolder
 
 STILLS = ("png", "exr")
 MOVIE = "mp4"
@@ -82,7 +83,7 @@ def write_movie(shot_folder: ShotFolder, frames: Sequence[int], frame_rate: floa
     from PIL import Image
 
     path = shot_folder.folder / f"{shot_folder.header['shot']}.{MOVIE}"
-    with whole_file(path) as temporary:
+    with whole_file(path, suffix=path.suffix) as temporary:
         encoder = None
         for frame in frames:
             with Image.open(shot_folder.folder / shot_folder.name(frame, "png")) as picture:

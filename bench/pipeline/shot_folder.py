@@ -11,8 +11,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-import secrets
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -21,7 +19,7 @@ from typing import TypedDict
 import numpy as np
 
 from bench.base.errors import UserError
-from bench.base.files import SHA256, TEMPORARY_PREFIX, load_json, make_folder, write_atomically
+from bench.base.files import SHA256, TEMPORARY_PREFIX, load_json, make_folder, whole_file, write_atomically
 
 MANIFEST_BYTES_MAX = 64 * 2**20
 STATES_KEPT = 2
@@ -129,7 +127,7 @@ class ShotFolder:
         files = dict(known["files"]) if known is not None and known["picture_sha256"] == picture_sha256 else {}
         for suffix, writer in write.items():
             path = self.folder / self.name(frame, suffix)
-            with whole_file(path) as temporary:
+            with whole_file(path, on_disk=False) as temporary:  # the manifest's hash tells when the disk lost it
                 writer(temporary)
             files[path.name] = file_sha256(path) or ""
         self.frames[str(frame)] = {"state_sha256": state_sha256, "picture_sha256": picture_sha256, "files": files}
@@ -144,8 +142,6 @@ class ShotFolder:
         """Keep the state after a frame and its digest; older ones than the newest two go."""
         with whole_file(self.state_path(frame)) as temporary, open(temporary, "wb") as file:
             np.savez(file, **{**state, DIGEST: np.array(sha256)})  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
         for number in self.state_frames()[:-STATES_KEPT]:
             with contextlib.suppress(OSError):
                 self.state_path(number).unlink()
@@ -176,18 +172,3 @@ def _entry_of(found: Mapping[str, object]) -> FrameEntry:
         "picture_sha256": str(found.get("picture_sha256")),
         "files": {str(name): digest for name, digest in files.items() if isinstance(digest, str)},
     }
-
-
-@contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` with the same suffix; it takes the name when the block ends well."""
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(4)}{path.suffix}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        if isinstance(error, OSError):
-            error.filename = str(path)
-        raise

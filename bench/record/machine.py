@@ -5,12 +5,14 @@ Nothing here needs rights, and nothing fails: a record from an odd machine has m
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import os
 import platform
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -60,21 +62,43 @@ def _proc_cpuinfo() -> dict[str, str]:
     return found
 
 
+def _output(*command: str) -> str:
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=10, check=True, env={**os.environ, "LC_ALL": "C"}
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
+
+
+def _cpu_name() -> str | None:
+    """The processor's name where /proc/cpuinfo has none: on ARM, macOS and Windows."""
+    name: str | None = None
+    if sys.platform == "win32":
+        import winreg
+
+        with (
+            contextlib.suppress(OSError),
+            winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"HARDWARE\DESCRIPTION\System\CentralProcessor\0") as key,
+        ):
+            name = str(winreg.QueryValueEx(key, "ProcessorNameString")[0]).strip()
+    elif platform.system() == "Darwin":
+        name = _output("sysctl", "-n", "machdep.cpu.brand_string")
+    else:
+        found = re.search(r"^Model name: *(.+)$", _output("lscpu"), re.MULTILINE)
+        name = found[1].strip() if found else None
+    return name or platform.processor() or None
+
+
 def _cpu_model() -> tuple[str | None, list[str]]:
     """Model name and the vector instruction sets among its flags."""
     info = _proc_cpuinfo()
-    model: str | None = info.get("model name")
-    flags = set((info.get("flags") or info.get("Features") or "").split())
-    if model is None:
-        try:
-            import cpuinfo
-
-            # It starts a process on some systems; Linux never comes here.
-            described = cpuinfo.get_cpu_info() or {}
-            model, flags = described.get("brand_raw"), set(described.get("flags") or ())
-        except Exception:  # optional package that runs foreign commands: anything may go wrong
-            model = platform.processor() or None
-    return model, [flag for flag in ISA_FLAGS if flag in flags]
+    words = info.get("flags") or info.get("Features")
+    if words is None and platform.system() == "Darwin":
+        words = _output("sysctl", "-n", "machdep.cpu.features", "machdep.cpu.leaf7_features").lower()
+    flags = (words or "").split()
+    return info.get("model name") or _cpu_name(), [flag for flag in ISA_FLAGS if flag in flags]
 
 
 def _read_number(path: str, scale: float = 1.0) -> float | None:

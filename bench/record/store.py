@@ -1,23 +1,30 @@
 """Files that are whole or not there: atomic writes, and numbers that two runs never share.
 
 A record is ``<results>/<machine>/NNNN_<commit>_<time>.json``, pytest-benchmark's own storage layout. Numbers only go
-up. One is claimed by creating ``.NNNN.claim`` exclusively, and the claim goes when the record is there.
+up. Who claims one holds the lock of ``.NNNN.lock`` until the record is there; the system takes the locks of a killed
+run away. Lock files of numbers come and go only under the folder's own lock, ``.lock``, a file that stays.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from bench.base.errors import UserError
 from bench.base.files import TEMPORARY_PREFIX, make_folder, write_atomically
 
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
 RECORD_NAME = re.compile(r"(\d{4,9})_[A-Za-z0-9._-]{1,150}\.json")
-CLAIM_NAME = re.compile(r"\.(\d{4,9})\.claim")
-STALE_AGE_S = 24 * 3600.0  # leftovers of killed runs that are older are swept away
+NUMBER_LOCK_NAME = re.compile(r"\.(\d{4,9})\.lock")
+FOLDER_LOCK_NAME = ".lock"
+FOLDER_LOCK_TIMEOUT_S = 60.0  # it is held for milliseconds
+STALE_AGE_S = 24 * 3600.0  # files that killed runs had begun are swept away when they are older
 
 
 def record_paths(folder: Path) -> list[Path]:
@@ -44,10 +51,10 @@ def all_record_paths(results: Path) -> list[Path]:
 class Slot:
     """One number of one machine's folder, claimed for one record."""
 
-    def __init__(self, folder: Path, number: int, tag: str) -> None:
+    def __init__(self, folder: Path, number: int, tag: str, lock: BaseFileLock) -> None:
         self.path = folder / f"{number:04d}_{tag}.json"
         self.pictures = folder / self.path.stem  # folder for the pictures of the run
-        self._claim = _claim_path(folder, number)
+        self._lock = lock
 
     def write(self, content: bytes) -> None:
         """Write the record, or write it anew with more in it."""
@@ -55,8 +62,9 @@ class Slot:
         self.release()
 
     def release(self) -> None:
-        with contextlib.suppress(OSError):
-            self._claim.unlink(missing_ok=True)
+        """Give the number up; a record that was written keeps it."""
+        if self._lock.is_locked:
+            _remove(self._lock)
 
 
 def claim(folder: Path, tag: str) -> Slot:
@@ -65,37 +73,58 @@ def claim(folder: Path, tag: str) -> Slot:
     ``tag`` is the rest of the name: commit and time. Raises UserError when the folder cannot be written to.
     """
     make_folder(folder)
-    _sweep(folder)
-    while True:
-        number = 1 + max([*_claimed(folder), *(record_number(p) for p in record_paths(folder))], default=0)
-        try:
-            os.close(os.open(_claim_path(folder, number), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
-        except FileExistsError:
-            continue
-        slot = Slot(folder, number, tag)
-        # Another run may have claimed, written and released this number since it was looked up.
-        if any(record_number(path) == number for path in record_paths(folder)):
-            slot.release()
-            continue
-        return slot
+    with _folder_lock(folder):
+        _sweep(folder)
+        claimed = set(_claimed(folder))  # first: a claim goes when its record is there
+        number = 1 + max(claimed | {record_number(path) for path in record_paths(folder)}, default=0)
+        lock = _lock(folder / f".{number:04d}.lock")
+        lock.acquire(timeout=0.0)
+    return Slot(folder, number, tag, lock)
 
 
-def _claim_path(folder: Path, number: int) -> Path:
-    return folder / f".{number:04d}.claim"
+def _lock(path: Path) -> BaseFileLock:
+    from filelock import FileLock
+
+    return FileLock(path, thread_local=False)
+
+
+@contextlib.contextmanager
+def _folder_lock(folder: Path) -> Iterator[None]:
+    from filelock import Timeout
+
+    try:
+        with _lock(folder / FOLDER_LOCK_NAME).acquire(timeout=FOLDER_LOCK_TIMEOUT_S):
+            yield
+    except Timeout:
+        raise UserError(f"{folder}: another run keeps this folder locked") from None
 
 
 def _claimed(folder: Path) -> Iterator[int]:
-    for path in folder.iterdir():
-        match = CLAIM_NAME.fullmatch(path.name)
+    """Numbers whose locks are held; a lock file that nobody holds is a killed run's, and goes."""
+    from filelock import Timeout
+
+    for path in sorted(folder.iterdir()):
+        match = NUMBER_LOCK_NAME.fullmatch(path.name)
         if match:
-            yield int(match[1])
+            lock = _lock(path)
+            try:
+                lock.acquire(timeout=0.0)
+            except Timeout:
+                yield int(match[1])
+            else:
+                _remove(lock)
+
+
+def _remove(lock: BaseFileLock) -> None:
+    """Remove the file of a lock that this process holds, and let go of it."""
+    with contextlib.suppress(OSError):  # an open file cannot be removed on Windows, where letting go removes it
+        Path(lock.lock_file).unlink(missing_ok=True)
+    lock.release()
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what killed runs left behind long ago."""
-    for path in folder.iterdir():
-        if not (CLAIM_NAME.fullmatch(path.name) or (path.name.startswith(TEMPORARY_PREFIX) and path.suffix == ".tmp")):
-            continue
+    """Remove what killed runs had begun to write long ago."""
+    for path in folder.glob(f"{TEMPORARY_PREFIX}*.tmp"):
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > STALE_AGE_S:
                 path.unlink()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.shot.checking import Got, Problem
+from bench.shot.problem import Got, Problem
 from bench.shot.schema import GRID_BLOCK_MAX, PARTICLE_MAX, Domain, ShotFile, Size
 from bench.shot.shapes import Body, BreakingWave, Column, Cylinder, Flow, Sea, Sphere
 from bench.shot.shapes import Box as BoxBody
@@ -55,7 +55,7 @@ def body_bounds(body: Body, domain: Domain) -> Bounds:
     return [max(a, b) for a, b in zip(low, box[0])], [min(a, b) for a, b in zip(high, box[1])]
 
 
-def check_extent(shot: ShotFile) -> None:
+def validate_extent(shot: ShotFile) -> None:
     """Raise a Problem where a size would need more cells, heights, pixels or particles than any machine holds."""
     length = shot.domain.size_m
     for name, size in shot.size.items():
@@ -71,7 +71,7 @@ def check_extent(shot: ShotFile) -> None:
         if size.width * size.height > PIXEL_COUNT_MAX:
             expected = f"a picture of at most {PIXEL_COUNT_MAX} pixels"
             raise Problem(f"size.{name}.width", expected, Got(f"{size.width} x {size.height}"))
-        _check_terrain(shot, name, cell)
+        _validate_terrain(shot, name, cell)
         for i, body in enumerate(shot.body):
             low, high = body_bounds(body, shot.domain)
             volume = 1.0
@@ -83,7 +83,7 @@ def check_extent(shot: ShotFile) -> None:
                 raise Problem(f"body[{i}]", expected, Got(f"about {count:.1e}"))
 
 
-def _check_terrain(shot: ShotFile, name: str, cell: float) -> None:
+def _validate_terrain(shot: ShotFile, name: str, cell: float) -> None:
     terrain = shot.terrain
     if terrain is None:
         return

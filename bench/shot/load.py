@@ -1,20 +1,20 @@
-"""Shots by name or path: a TOML file, read strictly, as frozen dataclasses."""
+"""Shots by name or path: a TOML file, read strictly, as frozen models."""
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import stat
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from bench.base.errors import UserError
-from bench.shot.checking import Problem, read_table
-from bench.shot.extent import check_extent
-from bench.shot.schema import KIND_OF, ShotFile, Size
+from bench.shot.problem import Problem
+
+if TYPE_CHECKING:
+    from bench.shot.schema import ShotFile, Size
 
 SHOTS = Path(__file__).parent / "shots"
 FILE_BYTES_MAX = 1_000_000
@@ -46,26 +46,19 @@ class Shot:
     def frames(self) -> int:
         return self.file.shot.frames
 
-    def definition(self) -> dict[str, Any]:
+    def definition(self) -> dict[str, object]:
         """What the file says as plain tables, lists and values under its own keys; absent keys with their defaults."""
-        return _plain(self.file)  # type: ignore[no-any-return]
+        return self.file.model_dump(mode="json", by_alias=True)
+
+    def with_sizes(self, sizes: dict[str, Size]) -> Shot:
+        """The same shot at other sizes, which may have any names."""
+        return replace(self, file=self.file.model_copy(update={"size": sizes}))
 
     def size(self, name: str) -> Size:
         """The named size; raises UserError with the sizes that there are."""
         if name not in self.file.size:
             raise UserError(f"{self.path}: size.{name}: expected one of {', '.join(self.file.size)}, got nothing")
         return self.file.size[name]
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value):
-        kind = {"kind": KIND_OF[type(value)]} if type(value) in KIND_OF else {}
-        return kind | {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    if isinstance(value, tuple):
-        return [_plain(inner) for inner in value]
-    return value
 
 
 def shot_names() -> tuple[str, ...]:
@@ -91,17 +84,20 @@ def named_file(name_or_path: str | Path, folder: Path) -> Path:
 
 
 def parse_shot(text: str, path: str) -> ShotFile:
-    """The dataclasses of a file's text; raises UserError."""
-    return read_toml(text, path, _read_shot)
+    """What a file's text says; raises UserError."""
+    from bench.shot.extent import validate_extent
+    from bench.shot.schema import ShotFile
+    from bench.shot.table import validate
+
+    def read(table: dict[str, object]) -> ShotFile:
+        shot = validate(ShotFile, table)
+        validate_extent(shot)
+        return shot
+
+    return read_toml(text, path, read)
 
 
-def _read_shot(table: dict[str, Any]) -> ShotFile:
-    shot: ShotFile = read_table(ShotFile, table, "")
-    check_extent(shot)
-    return shot
-
-
-def read_toml(text: str, path: str, read: Callable[[dict[str, Any]], Made]) -> Made:
+def read_toml(text: str, path: str, read: Callable[[dict[str, object]], Made]) -> Made:
     """What ``read`` makes of a file's tables; raises UserError where it raises Problem, or the text is no TOML."""
     if not text.strip():
         raise UserError(f"{path}: the file: expected TOML tables, got an empty file")

@@ -1,389 +1,296 @@
-"""What a shot file may say, as frozen dataclasses; SI units stand in the names.
+"""What a shot file may say, as frozen models; SI units stand in the names.
 
-A field is declared with the check that its TOML key must pass (``bench.shot.checking``). Positions are in metres in the
-shot's own frame: the domain runs from 0 to ``domain.size_m``, z points up.
+A field is declared with the range of its TOML key and its meaning. Positions are in metres in the shot's own frame: the
+domain runs from 0 to ``domain.size_m``, z points up.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Literal, get_args
 
-from bench.shot.checking import (
-    Got,
-    choice,
-    kind_tables,
-    kinds,
-    named_tables,
-    number,
-    table,
-    tables,
-    text,
-    truth,
-    vector,
-    whole,
+from pydantic import BeforeValidator, Field
+from pydantic.json_schema import JsonSchemaValue
+
+from bench.shot.picture import Camera, Light, Look, PictureSettings
+from bench.shot.problem import Got, Problem, plain_key
+from bench.shot.quantities import (
+    FAR,
+    Component,
+    Coordinate,
+    Kelvin,
+    Pair,
+    Place,
+    Point,
+    Share,
+    Speed,
+    Tables,
+    Triple,
+    Vector,
 )
-from bench.shot.shapes import BODIES, TEMPERATURES, TERRAIN_LAYERS, VELOCITIES, Body, TerrainLayer
+from bench.shot.shapes import Body, TerrainLayer
+from bench.shot.table import UNIT, Table
 
 SIZE_NAMES = ("S", "M", "L", "XL")
 SCHEMA_VERSION = 1
-FAR = 1.0e5  # m, no coordinate is larger
 PARTICLE_MAX = 2_000_000_000  # per shot and size
 GRID_BLOCK_MAX = 2**30
-BOUNDARIES = ("stick", "slip", "separate")
-Wrong = tuple[str, str, Any] | None  # key, what was expected, what stood there
+
+Boundary = Literal["stick", "slip", "separate"]
+BOUNDARIES: tuple[str, ...] = get_args(Boundary)
+StrainRate = Annotated[float, Field(ge=0.0, le=1.0e5)]
+Duration = Annotated[float, Field(ge=0.0, le=1.0e4)]
+Radius = Annotated[float, Field(ge=1.0e-6, le=1.0e3)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Heading:
+class Heading(Table):
     """[shot]: what it is called and how long it runs."""
 
-    name: str = text(r"[a-z][a-z0-9_-]{0,39}", "1 to 40 of a-z, 0-9, _ and -, a letter first")
-    title: str = text(r"[^\x00-\x1f\x7f<>]{1,120}", "1 to 120 printable characters without < and >")
-    frames: int = whole(1, 100_000)
-    frame_rate: float = number(1.0, 1000.0, 24.0, "1/s")
-    start_s: float = number(0.0, 1.0e6, 0.0, "s")
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$", description="1 to 40 of a-z, 0-9, _ and -, a letter first")
+    title: str = Field(
+        pattern=r"^[^\x00-\x1f\x7f<>]{1,120}$", description="1 to 120 printable characters without < and >"
+    )
+    frames: int = Field(ge=1, le=100_000, description="frames of the shot")
+    frame_rate: float = Field(
+        default=24.0, ge=1.0, le=1000.0, description="frames a second", json_schema_extra={UNIT: "1/s"}
+    )
+    start_s: float = Field(
+        default=0.0, ge=0.0, le=1.0e6, description="time of the first frame", json_schema_extra={UNIT: "s"}
+    )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Walls:
+class Walls(Table):
     """[domain.walls]: how the fluid meets each side of the domain."""
 
-    x_min: str = choice(*BOUNDARIES, default="slip")
-    x_max: str = choice(*BOUNDARIES, default="slip")
-    y_min: str = choice(*BOUNDARIES, default="slip")
-    y_max: str = choice(*BOUNDARIES, default="slip")
-    z_min: str = choice(*BOUNDARIES, default="slip")
-    z_max: str = choice(*BOUNDARIES, default="separate")
+    x_min: Boundary = Field(default="slip", description="side at x = 0")
+    x_max: Boundary = Field(default="slip", description="side at the largest x")
+    y_min: Boundary = Field(default="slip", description="side at y = 0")
+    y_max: Boundary = Field(default="slip", description="side at the largest y")
+    z_min: Boundary = Field(default="slip", description="bottom")
+    z_max: Boundary = Field(default="separate", description="top")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Domain:
+class Domain(Table):
     """[domain]: the box that the fluid cannot leave."""
 
-    size_m: tuple[float, float, float] = vector(3, 1.0e-3, 1.0e4)
-    walls: Walls = table(Walls, Walls())
+    size_m: Triple[Annotated[float, Field(ge=1.0e-3, le=1.0e4)]] = Field(description="edges along x, y and z")
+    walls: Walls = Walls()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Size:
+class Size(Table):
     """[size.S] and so on: the same scene, finer."""
 
-    cells_x: int = whole(8, 16384, multiple_of=4)  # cells along the domain's x; eight particles a cell
-    width: int = whole(2, 16384)
-    height: int = whole(2, 16384)
-    samples: int = whole(1, 1_048_576)
-    voxel_per_cell: float = number(0.1, 4.0, 0.5)  # edge of a picture voxel in cells
-    max_depth: int = whole(1, 1024, 24)  # bounces
+    cells_x: int = Field(ge=8, le=16384, multiple_of=4, description="along the domain's x; 8 particles a cell")
+    width: int = Field(ge=2, le=16384, description="of the picture in pixels")
+    height: int = Field(ge=2, le=16384, description="of the picture in pixels")
+    samples: int = Field(ge=1, le=1_048_576, description="of each pixel")
+    voxel_per_cell: float = Field(default=0.5, ge=0.1, le=4.0, description="edge of a picture voxel in cells")
+    max_depth: int = Field(default=24, ge=1, le=1024, description="bounces")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Water:
+class Water(Table):
     """[material] kind = "water": weakly compressible, p = K (J^-7 - 1) with K = density c^2 / 7."""
 
-    density_kg_per_m3: float = number(1.0, 3.0e4, 1000.0)
-    viscosity_pa_s: float = number(0.0, 1.0e5, 1.0e-3)
-    speed_limit_m_per_s: float = number(1.0e-3, 1.0e3)  # the largest speed that the shot is designed for
-    sound_speed_m_per_s: float | None = number(1.0e-2, 1.0e4, None)  # absent: ten times the limit
+    kind: Literal["water"] = "water"
+    density_kg_per_m3: float = Field(default=1000.0, ge=1.0, le=3.0e4, description="density at rest")
+    viscosity_pa_s: float = Field(default=1.0e-3, ge=0.0, le=1.0e5, description="dynamic viscosity")
+    speed_limit_m_per_s: float = Field(ge=1.0e-3, le=1.0e3, description="largest speed that it is designed for")
+    sound_speed_m_per_s: float | None = Field(default=None, ge=1.0e-2, le=1.0e4, description="absent: 10 x the limit")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Lava:
+class Lava(Table):
     """[material] kind = "lava": log10 mu = A + B / (T - C), Bingham, heat (Giordano et al. 2008; Mauna Ulu 1974)."""
 
-    density_kg_per_m3: float = number(1.0, 3.0e4, 2600.0)
-    vft_a: float = number(-20.0, 20.0, -4.7)
-    vft_b_k: float = number(0.0, 1.0e5, 5429.7)
-    vft_c_k: float = number(0.0, 1.0e4, 595.5)
-    viscosity_max_pa_s: float = number(1.0e-3, 1.0e9, 1500.0)
-    yield_stress_pa: float = number(0.0, 1.0e6, 200.0)
-    yield_temperature_k: float = number(1.0, 5000.0, 1100.0)
-    liquidus_k: float = number(1.0, 5000.0, 1473.0)
-    papanastasiou_s: float = number(0.0, 1.0e6, 10.0)
-    specific_heat_j_per_kg_k: float = number(1.0, 1.0e5, 1150.0)
-    conductivity_w_per_m_k: float = number(0.0, 1.0e3, 2.0)
-    emissivity: float = number(0.0, 1.0, 0.95)
-    radiating_layer_m: float = number(1.0e-6, 100.0, 0.02)
-    ambient_temperature_k: float = number(0.0, 5000.0, 300.0)
-    speed_limit_m_per_s: float = number(1.0e-3, 1.0e3)
-    sound_speed_m_per_s: float | None = number(1.0e-2, 1.0e4, None)
+    kind: Literal["lava"] = "lava"
+    density_kg_per_m3: float = Field(default=2600.0, ge=1.0, le=3.0e4, description="density at rest")
+    vft_a: float = Field(default=-4.7, ge=-20.0, le=20.0, description="A of the viscosity law: log10 of Pa s")
+    vft_b_k: float = Field(default=5429.7, ge=0.0, le=1.0e5, description="B of the viscosity law")
+    vft_c_k: float = Field(default=595.5, ge=0.0, le=1.0e4, description="C of the viscosity law")
+    viscosity_max_pa_s: float = Field(default=1500.0, ge=1.0e-3, le=1.0e9, description="viscosity of the coldest lava")
+    yield_stress_pa: float = Field(default=200.0, ge=0.0, le=1.0e6, description="below it cold lava does not flow")
+    yield_temperature_k: float = Field(default=1100.0, ge=1.0, le=5000.0, description="full yield stress below it")
+    liquidus_k: float = Field(default=1473.0, ge=1.0, le=5000.0, description="no yield stress above it")
+    papanastasiou_s: float = Field(default=10.0, ge=0.0, le=1.0e6, description="how sharply the yield stress sets in")
+    specific_heat_j_per_kg_k: float = Field(default=1150.0, ge=1.0, le=1.0e5, description="specific heat capacity")
+    conductivity_w_per_m_k: float = Field(default=2.0, ge=0.0, le=1.0e3, description="thermal conductivity")
+    emissivity: Share = Field(default=0.95, description="of the surface, 1 for a black body")
+    radiating_layer_m: float = Field(default=0.02, ge=1.0e-6, le=100.0, description="depth of the skin that radiates")
+    ambient_temperature_k: Kelvin = Field(default=300.0, description="of the surroundings that it radiates to")
+    speed_limit_m_per_s: float = Field(ge=1.0e-3, le=1.0e3, description="largest speed that it is designed for")
+    sound_speed_m_per_s: float | None = Field(default=None, ge=1.0e-2, le=1.0e4, description="absent: 10 x the limit")
 
-    def problem(self) -> Wrong:
+    def validate_together(self) -> None:
         if self.yield_temperature_k >= self.liquidus_k:
-            return "yield_temperature_k", f"less than liquidus_k ({self.liquidus_k:g})", self.yield_temperature_k
-        return None
+            raise Problem(
+                "yield_temperature_k", f"less than liquidus_k ({self.liquidus_k:g})", self.yield_temperature_k
+            )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Emitter:
+class Emitter(Table):
     """[[emitter]]: a disc that pours."""
 
-    centre_m: tuple[float, float, float] = vector(3, -FAR, FAR)
-    radius_m: float = number(1.0e-4, 1.0e4)
-    direction: tuple[float, float, float] = vector(3, -1.0e3, 1.0e3)
-    speed_m_per_s: float = number(0.0, 1.0e3)
-    temperature_k: float = number(0.0, 5000.0, 0.0)
-    start_s: float = number(0.0, 1.0e6, 0.0)
-    end_s: float = number(0.0, 1.0e6, 1.0e6)
+    centre_m: Point = Field(description="middle of the disc")
+    radius_m: float = Field(ge=1.0e-4, le=1.0e4, description="of the disc")
+    direction: Vector = Field(description="the liquid leaves along it; its length does not matter")
+    speed_m_per_s: float = Field(ge=0.0, le=1.0e3, description="at which the liquid leaves")
+    temperature_k: Kelvin = Field(default=0.0, description="of the liquid")
+    start_s: float = Field(default=0.0, ge=0.0, le=1.0e6, description="pours from this time of the shot on")
+    end_s: float = Field(default=1.0e6, ge=0.0, le=1.0e6, description="until this time")
 
-    def problem(self) -> Wrong:
+    def validate_together(self) -> None:
         if all(abs(d) < 1.0e-6 for d in self.direction):
-            return "direction", "a vector that is not zero", list(self.direction)
+            raise Problem("direction", "a vector that is not zero", list(self.direction))
         if self.end_s < self.start_s:
-            return "end_s", f"at least start_s ({self.start_s:g})", self.end_s
-        return None
+            raise Problem("end_s", f"at least start_s ({self.start_s:g})", self.end_s)
 
 
-@dataclass(frozen=True, kw_only=True)
-class SphereCollider:
-    centre_m: tuple[float, float, float] = vector(3, -FAR, FAR)
-    radius_m: float = number(1.0e-3, FAR)
-    boundary: str = choice(*BOUNDARIES, default="separate")
+class SphereCollider(Table):
+    kind: Literal["sphere"] = "sphere"
+    centre_m: Point = Field(description="middle")
+    radius_m: float = Field(ge=1.0e-3, le=FAR, description="radius")
+    boundary: Boundary = Field(default="separate", description="how the fluid meets it")
 
 
-@dataclass(frozen=True, kw_only=True)
-class BoxCollider:
-    min_m: tuple[float, float, float] = vector(3, -FAR, FAR)
-    max_m: tuple[float, float, float] = vector(3, -FAR, FAR)
-    rounding_m: float = number(0.0, 1.0e3, 0.0)
-    boundary: str = choice(*BOUNDARIES, default="separate")
+class BoxCollider(Table):
+    kind: Literal["box"] = "box"
+    min_m: Point = Field(description="lowest corner")
+    max_m: Point = Field(description="highest corner")
+    rounding_m: float = Field(default=0.0, ge=0.0, le=1.0e3, description="radius of its edges")
+    boundary: Boundary = Field(default="separate", description="how the fluid meets it")
 
-    def problem(self) -> Wrong:
+    def validate_together(self) -> None:
         if any(b <= a for a, b in zip(self.min_m, self.max_m)):
-            return "max_m", "more than min_m on every axis", list(self.max_m)
-        return None
+            raise Problem("max_m", "more than min_m on every axis", list(self.max_m))
 
 
-@dataclass(frozen=True, kw_only=True)
-class CapsuleCollider:
-    from_m: tuple[float, float, float] = vector(3, -FAR, FAR)
-    to_m: tuple[float, float, float] = vector(3, -FAR, FAR)
-    radius_m: float = number(1.0e-3, FAR)
-    boundary: str = choice(*BOUNDARIES, default="separate")
+class CapsuleCollider(Table):
+    kind: Literal["capsule"] = "capsule"
+    from_m: Point = Field(description="one end of its axis")
+    to_m: Point = Field(description="the other end")
+    radius_m: float = Field(ge=1.0e-3, le=FAR, description="radius")
+    boundary: Boundary = Field(default="separate", description="how the fluid meets it")
 
 
-@dataclass(frozen=True, kw_only=True)
-class CylinderCollider:
+class CylinderCollider(Table):
     """An upright solid cylinder."""
 
-    centre_m: tuple[float, float, float] = vector(3, -FAR, FAR)
-    radius_m: float = number(1.0e-3, FAR)
-    height_m: float = number(1.0e-3, FAR)
-    rounding_m: float = number(0.0, 1.0e3, 0.0)
-    boundary: str = choice(*BOUNDARIES, default="separate")
+    kind: Literal["cylinder"] = "cylinder"
+    centre_m: Point = Field(description="middle")
+    radius_m: float = Field(ge=1.0e-3, le=FAR, description="radius")
+    height_m: float = Field(ge=1.0e-3, le=FAR, description="from its foot to its top")
+    rounding_m: float = Field(default=0.0, ge=0.0, le=1.0e3, description="radius of its edges")
+    boundary: Boundary = Field(default="separate", description="how the fluid meets it")
 
 
-COLLIDERS = {
-    "sphere": SphereCollider,
-    "box": BoxCollider,
-    "capsule": CapsuleCollider,
-    "cylinder": CylinderCollider,
-}
+Collider = Annotated[
+    SphereCollider | BoxCollider | CapsuleCollider | CylinderCollider,
+    Field(discriminator="kind"),
+]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Terrain:
+class Terrain(Table):
     """[terrain]: a height field; each layer changes what the ones before it made."""
 
-    origin_m: tuple[float, float] = vector(2, -FAR, FAR)
-    size_m: tuple[float, float] = vector(2, 1.0e-2, FAR)
-    spacing_per_cell: float = number(0.1, 16.0, 1.0)  # distance of two heights in cells
-    boundary: str = choice(*BOUNDARIES, default="slip")
-    layer: tuple[TerrainLayer, ...] = kind_tables(TERRAIN_LAYERS)
+    origin_m: Place = Field(description="corner with the smallest x and y")
+    size_m: Pair[Annotated[float, Field(ge=1.0e-2, le=FAR)]] = Field(description="edges along x and y")
+    spacing_per_cell: float = Field(default=1.0, ge=0.1, le=16.0, description="distance of two heights in cells")
+    boundary: Boundary = Field(default="slip", description="how the fluid meets it")
+    layer: Tables[TerrainLayer] = Field(default=(), max_length=256)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Vortex:
+class Vortex(Table):
     """[force.vortex]: a driven whirl about an upright axis."""
 
-    centre_m: tuple[float, float] = vector(2, -FAR, FAR)
-    z_low_m: float = number(-FAR, FAR)
-    z_high_m: float = number(-FAR, FAR)
-    core_m: float = number(1.0e-3, 1.0e4)
-    swirl_m_per_s: float = number(-1.0e3, 1.0e3)
-    updraft_m_per_s: float = number(-1.0e3, 1.0e3, 0.0)
-    inflow_m_per_s: float = number(-1.0e3, 1.0e3, 0.0)
-    rate_per_s: float = number(0.0, 1.0e4)
-    flare: float = number(0.0, 10.0, 0.0)  # core radius growth per metre of height
-    sway_m: float = number(0.0, 1.0e3, 0.0)
-    reach_m: float = number(1.0e-3, 1.0e5)
+    centre_m: Place = Field(description="where the axis stands")
+    z_low_m: Coordinate = Field(description="height of its foot")
+    z_high_m: Coordinate = Field(description="height of its top")
+    core_m: float = Field(ge=1.0e-3, le=1.0e4, description="radius of the fastest swirl at the foot")
+    swirl_m_per_s: Component = Field(description="fastest speed round the axis")
+    updraft_m_per_s: Component = Field(default=0.0, description="upward speed on the axis")
+    inflow_m_per_s: Component = Field(default=0.0, description="fastest speed towards the axis")
+    rate_per_s: float = Field(ge=0.0, le=1.0e4, description="how fast the liquid takes that speed on")
+    flare: float = Field(default=0.0, ge=0.0, le=10.0, description="core radius growth per metre of height")
+    sway_m: float = Field(default=0.0, ge=0.0, le=1.0e3, description="how far the top of the axis swings")
+    reach_m: float = Field(ge=1.0e-3, le=1.0e5, description="distance at which it ends")
 
-    def problem(self) -> Wrong:
+    def validate_together(self) -> None:
         if self.z_high_m <= self.z_low_m:
-            return "z_high_m", f"more than z_low_m ({self.z_low_m:g})", self.z_high_m
-        return None
+            raise Problem("z_high_m", f"more than z_low_m ({self.z_low_m:g})", self.z_high_m)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Force:
-    gravity_m_per_s2: tuple[float, float, float] = vector(3, -1.0e3, 1.0e3, (0.0, 0.0, -9.81))
-    vortex: Vortex | None = table(Vortex, None)
+class Force(Table):
+    """[force]: what moves the liquid."""
+
+    gravity_m_per_s2: Vector = Field(default=(0.0, 0.0, -9.81), description="acceleration of free fall")
+    vortex: Vortex | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Effects:
+class Effects(Table):
     """[effects]: spray and foam where water breaks up, embers over lava.
 
     Rates (births per liquid particle and second) and radii hold at ``reference_cell_m``; both shrink with the cell, so
     that a finer size has more and smaller effects particles of the same total cross section.
     """
 
-    capacity_per_particle: float = number(0.0, 16.0, 0.5)
-    reference_cell_m: float = number(1.0e-4, 1.0e3)
-    spray_per_s: float = number(0.0, 1.0e4, 0.0)
-    foam_per_s: float = number(0.0, 1.0e4, 0.0)
-    ember_per_s: float = number(0.0, 1.0e4, 0.0)
-    speed_m_per_s: tuple[float, float] = vector(2, 0.0, 1.0e3, (4.0, 10.0))  # potential 0 and 1
-    strain_per_s: tuple[float, float] = vector(2, 0.0, 1.0e5, (5.0, 30.0))
-    surface_fraction: float = number(0.0, 2.0, 0.7)
-    life_s: tuple[float, float] = vector(2, 0.0, 1.0e4, (0.5, 2.0))
-    drag_per_s: float = number(0.0, 1.0e4, 1.0)
-    radius_m: tuple[float, float] = vector(2, 1.0e-6, 1.0e3)
-    wind: float = number(0.0, 10.0, 0.0)
-    scatter_m_per_s: float = number(0.0, 1.0e3, 0.5)
-    turbulence_m_per_s: float = number(0.0, 1.0e3, 0.5)
-    ember_temperature_k: float = number(0.0, 5000.0, 1250.0)
-    ember_rise_m_per_s: float = number(-1.0e3, 1.0e3, 2.0)
-    ember_cooling_per_s: float = number(0.0, 1.0e4, 0.5)
+    capacity_per_particle: float = Field(default=0.5, ge=0.0, le=16.0, description="room for them, per liquid particle")
+    reference_cell_m: float = Field(ge=1.0e-4, le=1.0e3, description="cell at which rates and radii hold")
+    spray_per_s: float = Field(default=0.0, ge=0.0, le=1.0e4, description="rate of birth of spray")
+    foam_per_s: float = Field(default=0.0, ge=0.0, le=1.0e4, description="rate of birth of foam")
+    ember_per_s: float = Field(default=0.0, ge=0.0, le=1.0e4, description="rate of birth of embers")
+    speed_m_per_s: Pair[Speed] = Field(default=(4.0, 10.0), description="at which spray begins, and is full")
+    strain_per_s: Pair[StrainRate] = Field(default=(5.0, 30.0), description="at which foam begins, and is full")
+    surface_fraction: float = Field(default=0.7, ge=0.0, le=2.0, description="fill of a cell that lies at the surface")
+    life_s: Pair[Duration] = Field(default=(0.5, 2.0), description="shortest and longest life")
+    drag_per_s: float = Field(default=1.0, ge=0.0, le=1.0e4, description="how fast spray takes on the air's speed")
+    radius_m: Pair[Radius] = Field(description="smallest and largest radius")
+    wind: float = Field(default=0.0, ge=0.0, le=10.0, description="share of the vortex' velocity that the air has")
+    scatter_m_per_s: float = Field(default=0.5, ge=0.0, le=1.0e3, description="random speed at birth")
+    turbulence_m_per_s: float = Field(default=0.5, ge=0.0, le=1.0e3, description="random speed of the air")
+    ember_temperature_k: Kelvin = Field(default=1250.0, description="lava below it sends out no embers")
+    ember_rise_m_per_s: Component = Field(default=2.0, description="of the hot air over lava")
+    ember_cooling_per_s: float = Field(default=0.5, ge=0.0, le=1.0e4, description="rate at which embers cool")
 
-    def problem(self) -> Wrong:
+    def validate_together(self) -> None:
         for name in ("speed_m_per_s", "strain_per_s", "life_s", "radius_m"):
             low, high = getattr(self, name)
             if high < low:
-                return name, "the smaller number first", [low, high]
-        return None
+                raise Problem(name, "the smaller number first", [low, high])
 
 
-@dataclass(frozen=True, kw_only=True)
-class CameraKey:
-    frame: float = number(-1.0e6, 1.0e6)
-    position_m: tuple[float, float, float] = vector(3, -FAR, FAR)
-    target_m: tuple[float, float, float] = vector(3, -FAR, FAR)
-    focal_length_mm: float = number(1.0, 2000.0, 35.0)
-    roll_degrees: float = number(-180.0, 180.0, 0.0)
-
-    def problem(self) -> Wrong:
-        across = [abs(t - p) for p, t in zip(self.position_m, self.target_m)]
-        if max(across[0], across[1]) < 1.0e-4 * max(1.0e-3, across[2]):
-            return "target_m", "a point that is not straight above, below or at position_m", list(self.target_m)
-        return None
+def _by_size(value: object) -> object:
+    """The tables of the sizes in rising order; raises Problem on other names."""
+    expected = "tables under " + ", ".join(SIZE_NAMES)
+    if not isinstance(value, dict) or not value:
+        raise Problem("", expected, value)
+    for name in value:
+        if name not in SIZE_NAMES:
+            raise Problem(plain_key(name), expected, Got("an unknown key"))
+    return {name: value[name] for name in SIZE_NAMES if name in value}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Camera:
-    """[camera]: a pin-hole behind a film as wide as the sensor, moved between its keys."""
-
-    sensor_width_mm: float = number(1.0, 200.0, 36.0)
-    between: str = choice("linear", "smooth", default="smooth")
-    key: tuple[CameraKey, ...] = tables(CameraKey, at_least=1)
-
-    def problem(self) -> Wrong:
-        for i, (a, b) in enumerate(zip(self.key, self.key[1:])):
-            if b.frame <= a.frame:
-                return f"key[{i + 1}].frame", f"more than the frame before ({a.frame:g})", b.frame
-        return None
+def _complete_sizes(schema: JsonSchemaValue) -> None:
+    size = schema.pop("additionalProperties")
+    schema.update(properties=dict.fromkeys(SIZE_NAMES, size), additionalProperties=False, minProperties=1)
 
 
-def colour(default: Any = None) -> Any:
-    return vector(3, 0.0, 1.0e6, default) if default is not None else vector(3, 0.0, 1.0e6)
+class ShotFile(Table):
+    """A shot: one scene, what moves it, how it looks, and the sizes that it is simulated and rendered at."""
 
+    schema_: int = Field(alias="schema", ge=SCHEMA_VERSION, le=SCHEMA_VERSION, description="version of this format")
+    shot: Heading
+    domain: Domain
+    size: Annotated[dict[str, Size], BeforeValidator(_by_size)] = Field(json_schema_extra=_complete_sizes)
+    material: Water | Lava = Field(discriminator="kind")
+    body: Tables[Body] = Field(default=(), max_length=256)
+    emitter: Tables[Emitter] = Field(default=(), max_length=16)
+    collider: Tables[Collider] = Field(default=(), max_length=64)
+    terrain: Terrain | None = None
+    force: Force = Force()
+    effects: Effects | None = None
+    camera: Camera
+    light: Light
+    look: Look = Look()
+    picture: PictureSettings = PictureSettings()
 
-@dataclass(frozen=True, kw_only=True)
-class Light:
-    """[light]: sun and sky. Azimuth counts from +x towards +y; radiances are linear RGB."""
-
-    sun_azimuth_degrees: float = number(-360.0, 360.0)
-    sun_elevation_degrees: float = number(-90.0, 90.0)
-    sun_radius_degrees: float = number(0.0, 90.0, 2.0)  # angular radius of the disc; 0: no sun
-    sun_radiance: tuple[float, float, float] = colour()
-    zenith_radiance: tuple[float, float, float] = colour()
-    horizon_radiance: tuple[float, float, float] = colour()
-    ground_radiance: tuple[float, float, float] = colour((0.05, 0.05, 0.05))
-    zenith_exponent: float = number(0.01, 10.0, 0.5)
-    glow_radiance: tuple[float, float, float] = colour((0.0, 0.0, 0.0))
-    glow_tightness: float = number(0.0, 1.0e4, 12.0)
-    cloud_radiance: tuple[float, float, float] = colour((0.0, 0.0, 0.0))
-    cloud_amount: float = number(0.0, 1.0, 0.0)
-    cloud_scale: float = number(0.0, 1.0e3, 1.0)
-    ground_blend: float = number(1.0e-4, 1.0, 0.05)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Look:
-    """[look]: what liquid, crust, spray, ground and the surroundings look like."""
-
-    index_of_refraction: float = number(1.0, 4.0, 1.333)
-    absorption_per_m: tuple[float, float, float] = colour((0.35, 0.06, 0.05))
-    water_radiance: tuple[float, float, float] = colour((0.0, 0.0, 0.0))  # that very much water tends to
-    foam_albedo: tuple[float, float, float] = vector(3, 0.0, 1.0, (0.9, 0.93, 0.95))
-    foam_gain: float = number(0.0, 1.0e4, 1.5)
-    ripple: float = number(0.0, 2.0, 0.0)
-    ripple_m: float = number(1.0e-3, 1.0e3, 0.5)
-    lava_albedo: tuple[float, float, float] = vector(3, 0.0, 1.0, (0.05, 0.045, 0.042))
-    lava_bump: float = number(0.0, 4.0, 0.4)
-    lava_scale_m: float = number(1.0e-3, 1.0e3, 0.5)
-    lava_crust_k: float = number(0.0, 2000.0, 150.0)
-    glow_gain: float = number(0.0, 1.0e6, 1.0)
-    fog_albedo: tuple[float, float, float] = vector(3, 0.0, 1.0, (0.95, 0.96, 0.97))
-    fog_anisotropy: float = number(-0.99, 0.99, 0.6)
-    fog_gain: float = number(0.0, 1.0e6, 1.0)
-    fog_glow_gain: float = number(0.0, 1.0e6, 1.0)
-    flat_albedo: tuple[float, float, float] = vector(3, 0.0, 1.0, (0.25, 0.22, 0.18))
-    steep_albedo: tuple[float, float, float] = vector(3, 0.0, 1.0, (0.18, 0.16, 0.14))
-    steep_below: float = number(0.0, 1.0, 0.75)
-    terrain_scale_m: float = number(1.0e-3, 1.0e4, 1.0)
-    terrain_bump: float = number(0.0, 4.0, 0.3)
-    wet_below_m: float | None = number(-FAR, FAR, None)
-    collider_albedo: tuple[float, float, float] = vector(3, 0.0, 1.0, (0.4, 0.4, 0.4))
-    mirror_x_min: bool = truth(False)  # the sea goes on as its mirror image beyond this side
-    mirror_x_max: bool = truth(False)
-    mirror_y_min: bool = truth(False)
-    mirror_y_max: bool = truth(False)
-    mirror_folds: int = whole(0, 64, 8)
-    plane: bool = truth(False)  # a water plane goes on outside the domain
-    plane_z_m: float = number(-FAR, FAR, 0.0)
-    plane_ripple: float = number(0.0, 2.0, 0.0)
-    plane_ripple_m: float = number(1.0e-3, 1.0e4, 1.0)
-    plane_radiance: tuple[float, float, float] = colour((0.01, 0.03, 0.04))  # that deep water sends back up
-    floor: bool = truth(False)
-    haze_m: float = number(0.0, 1.0e6, 0.0)  # distance at which 63 % is horizon; 0: none
-
-
-@dataclass(frozen=True, kw_only=True)
-class PictureSettings:
-    exposure: float = number(1.0e-6, 1.0e6, 1.0)
-    seed: int = whole(0, 2**31 - 1, 1)
-
-
-MATERIALS = {"water": Water, "lava": Lava}
-KIND_OF = {
-    cls: kind
-    for kinds_of in (MATERIALS, COLLIDERS, BODIES, VELOCITIES, TEMPERATURES, TERRAIN_LAYERS)
-    for kind, cls in kinds_of.items()
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShotFile:
-    """The whole file."""
-
-    schema: int = whole(SCHEMA_VERSION, SCHEMA_VERSION)
-    shot: Heading = table(Heading)
-    domain: Domain = table(Domain)
-    size: dict[str, Size] = named_tables(Size, SIZE_NAMES)
-    material: Water | Lava = kinds(MATERIALS)
-    body: tuple[Body, ...] = kind_tables(BODIES)
-    emitter: tuple[Emitter, ...] = tables(Emitter, at_most=16)
-    collider: tuple[Any, ...] = kind_tables(COLLIDERS, at_most=64)
-    terrain: Terrain | None = table(Terrain, None)
-    force: Force = table(Force, Force())
-    effects: Effects | None = table(Effects, None)
-    camera: Camera = table(Camera)
-    light: Light = table(Light)
-    look: Look = table(Look, Look())
-    picture: PictureSettings = table(PictureSettings, PictureSettings())
-
-    def problem(self) -> Wrong:
+    def validate_together(self) -> None:
         if not self.body and not self.emitter:
-            return "body", "at least one [[body]] or [[emitter]]", Got("neither")
-        return None
+            raise Problem("body", "at least one [[body]] or [[emitter]]", Got("neither"))

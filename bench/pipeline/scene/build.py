@@ -24,10 +24,10 @@ from bench.pipeline.scene.particles import build_particles
 from bench.pipeline.scene.terrain import build_terrain
 from bench.shot.extent import WALL_CELLS, cell_size_m, domain_cells
 from bench.shot.load import Shot
+from bench.shot.picture import Camera
 from bench.shot.schema import (
     BOUNDARIES,
     BoxCollider,
-    Camera,
     CapsuleCollider,
     CylinderCollider,
     Effects,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bench.pipeline.scene.exact import Array, normalised, sin_cos_degrees
-from bench.shot.schema import Camera
+from bench.shot.picture import Camera
 from kernels.base.constants import CAMERA_FORWARD, CAMERA_ORIGIN, CAMERA_RIGHT, CAMERA_UP, CAMERA_WORDS
 
 

@@ -7,7 +7,6 @@ term counts the blocks that the liquid only partly fills (its surface) and is fi
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -80,18 +79,19 @@ def probe(shot: Shot) -> Probe:
     while cells_x > 16 and math.prod(domain_cells(shot.file.domain, _with_cells(smallest, cells_x))) > PROBE_CELLS_MAX:
         cells_x = max(16, cells_x // 8 * 4)
     coarse = _with_cells(smallest, cells_x)
-    file = dataclasses.replace(shot.file, size={name: coarse})
+    resized = shot.with_sizes({name: coarse})
+    file = resized.file
     cell = cell_size_m(file.domain, coarse)
     field = build_terrain(file.terrain, cell) if file.terrain is not None else None
     bulk = bulk_modulus_pa(file.material.density_kg_per_m3, sound_speed_m_per_s(file))
-    position = build_particles(Shot(path=shot.path, file=file), name, field, bulk, 0).position
+    position = build_particles(resized, name, field, bulk, 0).position
     position[:, 0:3] += np.float32(WALL_CELLS * cell)  # into the grid's box, as a scene's
     used = active_blocks(position, cell, _block_grid(file.domain, coarse))
     return Probe(cell, len(position) * cell**3 / PARTICLES_PER_CELL, used)
 
 
 def _with_cells(size: Size, cells_x: int) -> Size:
-    return dataclasses.replace(size, cells_x=cells_x)
+    return size.model_copy(update={"cells_x": cells_x})
 
 
 def _block_grid(domain: Domain, size: Size) -> tuple[int, int, int]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from bench.pipeline.scene.exact import Array, sin_cos_degrees
-from bench.shot.schema import Lava, Light, ShotFile
+from bench.shot.picture import Light
+from bench.shot.schema import Lava, ShotFile
 from kernels.base import constants as k
 
 

@@ -11,7 +11,6 @@ workers  one process, then two at the same time, each with one thread
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 import subprocess
 import sys
@@ -48,7 +47,7 @@ def resized(shot: Shot, steps: Sequence[Step]) -> Shot:
             voxel_per_cell=smallest.voxel_per_cell,
             max_depth=smallest.max_depth,
         )
-    return dataclasses.replace(shot, file=dataclasses.replace(shot.file, size=sizes))
+    return shot.with_sizes(sizes)
 
 
 class SizeCase(ShotCase):

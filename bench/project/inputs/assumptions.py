@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from bench.project.inputs.cluster import Range
+from bench.shot.table import Table
 
 HERE = Path(__file__).parent
+Published = dict[str, Any]  # a claim or a fact: text, source and unit, and value, or low and high
 
 
-@dataclass(frozen=True)
-class Assumption:
+class Assumption(Table):
     """One number that was not measured. ``fast`` makes the answer short, ``slow`` makes it long."""
 
-    name: str
-    text: str
-    unit: str
-    fast: float
+    name: str = Field(min_length=1, description="its key in the file")
+    text: str = Field(min_length=1, description="what it is")
+    unit: str = Field(min_length=1, description="its unit, or share")
+    fast: float = Field(description="what makes the answer short")
     likely: float
-    slow: float
-    source: str  # where it comes from, or the word assumption
+    slow: float = Field(description="what makes the answer long")
+    source: str = Field(min_length=1, description="where it comes from, or the word assumption")
 
     @property
     def range(self) -> Range:
@@ -39,15 +41,15 @@ def assumptions() -> dict[str, Assumption]:
 
 
 @cache
-def _published() -> dict[str, dict[str, dict[str, Any]]]:
+def _published() -> dict[str, dict[str, Published]]:
     return tomllib.loads((HERE / "claims.toml").read_text(encoding="utf-8"))
 
 
-def claims() -> dict[str, dict[str, Any]]:
+def claims() -> dict[str, Published]:
     """All claims of ``claims.toml`` by name."""
     return _published()["claim"]
 
 
-def facts() -> dict[str, dict[str, Any]]:
+def facts() -> dict[str, Published]:
     """What else was published and a verdict needs, by name."""
     return _published()["fact"]

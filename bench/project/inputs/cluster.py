@@ -5,22 +5,26 @@ Each key is a table: ``value`` for what is fixed or known, ``low``, ``likely`` a
 simulation takes such a sample.
 """
 
-# ruff: noqa: RUF009 (a field's default is the check of its key)
-
 from __future__ import annotations
 
-import dataclasses
 import math
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Generic, TypeVar
+
+from pydantic import ConfigDict, Discriminator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, Tag, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import no_info_after_validator_function
 
 from bench.base.errors import UserError
-from bench.shot.checking import NOTHING, Got, Problem, Read, read_number, read_whole
 from bench.shot.load import named_file, read_text, read_toml, shown
+from bench.shot.problem import NOTHING, Got, Problem
+from bench.shot.table import UNIT, WHEN_MISSING, WHEN_NO_TABLE, Table, expected, validate
 
 CLUSTERS = Path(__file__).parent / "clusters"
 GPUS_MAX = 1_000_000
@@ -69,67 +73,72 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class _Key:
-    """What a key means and which values it takes."""
+class Key:
+    """What a key means, which numbers it takes, and in which unit."""
 
     meaning: str
-    unit: str
-    low: float
-    high: float
-    whole: bool = False
+    low: float = 0.0
+    high: float = 0.0
+    unit: str = ""
 
-    def read_one(self) -> Read:
-        if self.whole:
-            return read_whole(int(self.low), int(self.high))
-        return read_number(self.low, self.high, self.unit)
+    def __get_pydantic_core_schema__(self, value: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Read the table that states such a value."""
+        bounds = Field(ge=self.low, le=self.high, json_schema_extra={UNIT: self.unit})
+        if value is str:
+            return no_info_after_validator_function(lambda table: table.value, handler.generate_schema(_Words))
+        if value is int:
+            count = handler.generate_schema(_Known[Annotated[int, bounds]])
+            return no_info_after_validator_function(lambda table: table.value, count)
+        number = Annotated[float, bounds]
+        known, between = Annotated[_Known[number], Tag("value")], Annotated[_Between[number], Tag("low")]
+        either = handler.generate_schema(Annotated[known | between, Discriminator(_known_or_between)])
+        return no_info_after_validator_function(lambda table: table.range(), either)
 
-
-def _count(meaning: str, low: int, high: int) -> Any:
-    return dataclasses.field(metadata={"key": _Key(meaning, "", low, high, whole=True)})
-
-
-def _range(meaning: str, unit: str, low: float, high: float) -> Any:
-    return dataclasses.field(metadata={"key": _Key(meaning, unit, low, high)})
-
-
-def _words(meaning: str) -> Any:
-    return dataclasses.field(metadata={"words": meaning})
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(schema) | KEY_NOTES | {"description": self.meaning}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Cluster:
+class ClusterFile(Table):
     """A number of GPUs, what feeds them, what slows them, and what they cost."""
+
+    gpu_kind: Annotated[str, Key("the GPU, and how its speed is known")]
+    currency: Annotated[str, Key("what prices are in")]
+    gpu_count: Annotated[int, Key("GPUs in use at once", 1, GPUS_MAX)]
+    gpus_per_node: Annotated[int, Key("GPUs of one node", 1, 1024)]
+    cpu_cores_per_node: Annotated[int, Key("CPU cores of one node, for merging and encoding", 1, 65536)]
+    link_streams: Annotated[int, Key("files on the way at once over the network link", 1, 100_000)]
+    gpu_speed: Annotated[Range, Key("speed of one GPU, relative to the measured card", 1e-3, 1e3, "x")]
+    dispatch_s: Annotated[Range, Key("scheduler's time for one task, one task after another", 0.0, 1e4, "s")]
+    startup_s: Annotated[
+        Range, Key("start of a task on a GPU that did another shot or kind of task before", 0.0, 1e5, "s")
+    ]
+    storage_bandwidth_bytes_per_s: Annotated[Range, Key("shared storage, all clients together", 1e3, 1e18, "bytes/s")]
+    storage_client_bandwidth_bytes_per_s: Annotated[Range, Key("shared storage, one task", 1e3, 1e18, "bytes/s")]
+    link_bandwidth_bytes_per_s: Annotated[Range, Key("network link to the studio", 1.0, 1e18, "bytes/s")]
+    link_latency_s: Annotated[Range, Key("round trip over the link", 0.0, 1e3, "s")]
+    link_handshake_s: Annotated[Range, Key("protocol and file system, for each file sent", 0.0, 1e4, "s")]
+    gpu_sigma: Annotated[
+        Range, Key("standard deviation of speed between GPUs of one kind, over the mean", 0.0, 2.0, "x")
+    ]
+    outlier_share: Annotated[Range, Key("share of GPUs that are slow outliers", 0.0, 1.0, "share")]
+    outlier_factor: Annotated[Range, Key("times that an outlier takes longer", 1.0, 1e3, "x")]
+    failures_per_gpu_hour: Annotated[
+        Range, Key("failures of a GPU that lose its task, in an hour of work", 0.0, 3600.0, "1/h")
+    ]
+    restart_s: Annotated[Range, Key("from a failure until the GPU works again", 0.0, 1e7, "s")]
+    pue: Annotated[Range, Key("energy of the building over energy of the machines", 1.0, 10.0, "x")]
+    gpu_power_w: Annotated[Range, Key("power of one working GPU", 1.0, 1e5, "W")]
+    host_power_ratio: Annotated[Range, Key("power of a node over that of its GPUs", 1.0, 10.0, "x")]
+    price_per_gpu_hour: Annotated[Range, Key("price of a GPU-hour", 0.0, 1e6, "currency/h")]
+    price_per_kwh: Annotated[Range, Key("price of electricity", 0.0, 1e4, "currency/kWh")]
+
+
+class Cluster(ClusterFile):
+    """What a cluster file says, and where every number of it comes from."""
 
     name: str
     path: str
-    sources: Mapping[str, str]  # by key
-
-    gpu_kind: str = _words("the GPU, and how its speed is known")
-    currency: str = _words("what prices are in")
-    gpu_count: int = _count("GPUs in use at once", 1, GPUS_MAX)
-    gpus_per_node: int = _count("GPUs of one node", 1, 1024)
-    cpu_cores_per_node: int = _count("CPU cores of one node, for merging and encoding", 1, 65536)
-    link_streams: int = _count("files on the way at once over the network link", 1, 100_000)
-    gpu_speed: Range = _range("speed of one GPU, relative to the measured card", "x", 1e-3, 1e3)
-    dispatch_s: Range = _range("scheduler's time for one task, one task after another", "s", 0.0, 1e4)
-    startup_s: Range = _range("start of a task on a GPU that did another shot or kind of task before", "s", 0.0, 1e5)
-    storage_bandwidth_bytes_per_s: Range = _range("shared storage, all clients together", "bytes/s", 1e3, 1e18)
-    storage_client_bandwidth_bytes_per_s: Range = _range("shared storage, one task", "bytes/s", 1e3, 1e18)
-    link_bandwidth_bytes_per_s: Range = _range("network link to the studio", "bytes/s", 1.0, 1e18)
-    link_latency_s: Range = _range("round trip over the link", "s", 0.0, 1e3)
-    link_handshake_s: Range = _range("protocol and file system, for each file sent", "s", 0.0, 1e4)
-    gpu_sigma: Range = _range("standard deviation of speed between GPUs of one kind, over the mean", "x", 0.0, 2.0)
-    outlier_share: Range = _range("share of GPUs that are slow outliers", "share", 0.0, 1.0)
-    outlier_factor: Range = _range("times that an outlier takes longer", "x", 1.0, 1e3)
-    failures_per_gpu_hour: Range = _range(
-        "failures of a GPU that lose its task, in an hour of work", "1/h", 0.0, 3600.0
-    )
-    restart_s: Range = _range("from a failure until the GPU works again", "s", 0.0, 1e7)
-    pue: Range = _range("energy of the building over energy of the machines", "x", 1.0, 10.0)
-    gpu_power_w: Range = _range("power of one working GPU", "W", 1.0, 1e5)
-    host_power_ratio: Range = _range("power of a node over that of its GPUs", "x", 1.0, 10.0)
-    price_per_gpu_hour: Range = _range("price of a GPU-hour", "currency/h", 0.0, 1e6)
-    price_per_kwh: Range = _range("price of electricity", "currency/kWh", 0.0, 1e4)
+    sources: dict[str, str]  # by key
 
     @property
     def node_count(self) -> int:
@@ -138,24 +147,23 @@ class Cluster:
     @property
     def ranges(self) -> dict[str, Range]:
         """Every number that has a range, by key, in the order of the class."""
-        return {field.name: getattr(self, field.name) for field in _fields() if field.type == "Range"}
+        return {name: value for name in _keys() if isinstance(value := getattr(self, name), Range)}
 
     def entries(self) -> list[Entry]:
         """Every key with its meaning, unit and source."""
-        found = []
-        for field in _fields():
-            key = field.metadata.get("key")
-            meaning, unit = (key.meaning, key.unit) if key else (field.metadata["words"], "")
-            unit = unit.replace("currency", self.currency)
-            found.append(Entry(field.name, meaning, unit, getattr(self, field.name), self.sources[field.name]))
-        return found
+        return [
+            Entry(
+                name, key.meaning, key.unit.replace("currency", self.currency), getattr(self, name), self.sources[name]
+            )
+            for name, key in _keys().items()
+        ]
 
     def with_gpus(self, gpu_count: int) -> Cluster:
         """The same cluster with another number of GPUs; storage and link stay."""
         if not 1 <= gpu_count <= GPUS_MAX:
             raise UserError(f"GPUs: expected a whole number from 1 to {GPUS_MAX:,}, got {gpu_count:g}")
         sources = {**self.sources, "gpu_count": "asked for: assumption"}
-        return dataclasses.replace(self, gpu_count=gpu_count, sources=sources)
+        return self.model_copy(update={"gpu_count": gpu_count, "sources": sources})
 
     def sample(self, quantiles: Mapping[str, float] | None = None) -> ClusterSample:
         """Every number fixed: at its quantile (0 low, 0.5 likely, 1 high) where one is given, else at ``likely``."""
@@ -196,8 +204,13 @@ class ClusterSample:
     price_per_kwh: float = 0.0
 
 
-def _fields() -> list[dataclasses.Field[Any]]:
-    return [field for field in dataclasses.fields(Cluster) if field.metadata]
+@cache
+def _keys() -> dict[str, Key]:
+    """The keys of a cluster file in their order."""
+    return {
+        name: next(each for each in field.metadata if isinstance(each, Key))
+        for name, field in ClusterFile.model_fields.items()
+    }
 
 
 def cluster_names() -> tuple[str, ...]:
@@ -213,66 +226,83 @@ def load_cluster(name_or_path: str | Path) -> Cluster:
 
 def parse_cluster(text: str, path: str, name: str) -> Cluster:
     """The cluster of a file's text; raises UserError."""
-    return read_toml(text, path, lambda table: _read_cluster(table, path, name))
+
+    def read(table: dict[str, object]) -> Cluster:
+        file = validate(ClusterFile, table)
+        stated = {key: value["source"] for key, value in table.items() if isinstance(value, dict)}
+        sources = {key: str(stated[key]) for key in _keys()}
+        return Cluster.model_construct(name=name, path=path, sources=sources, **dict(file))
+
+    return read_toml(text, path, read)
 
 
-def _read_cluster(table: dict[str, Any], path: str, name: str) -> Cluster:
-    known = {field.name: field for field in _fields()}
-    for key in table:
-        if key not in known:
-            raise Problem(_plain(key), "one of " + ", ".join(known), Got("an unknown key"))
-    values: dict[str, Any] = {}
-    sources: dict[str, str] = {}
-    for key, field in known.items():
-        if key not in table:
-            raise Problem(key, "a table (the key is required)", NOTHING)
-        if not isinstance(table[key], dict):
-            raise Problem(key, "a table with value, or low, likely and high, and source", table[key])
-        sources[key] = _read_source(table[key].get("source", NOTHING), f"{key}.source")
-        numbers = {inner: value for inner, value in table[key].items() if inner != "source"}
-        if "words" in field.metadata:
-            values[key] = _read_words(numbers, key)
-        elif field.metadata["key"].whole:
-            values[key] = _read_keys(numbers, key, ("value",), field.metadata["key"].read_one())[0]
-        else:
-            values[key] = _read_range(numbers, key, field.metadata["key"].read_one())
-    return Cluster(name=name, path=path, sources=sources, **values)
+# --- what a file may say ---------------------------------------------------------------------------------------
+WORDS_LINE = "a line of at most 120 characters"
+SOURCE_LINE = f'a line of at most {SOURCE_MAX} characters with a year, or the word "assumption"'
+KEY_NOTES = {
+    WHEN_MISSING: "a table (the key is required)",
+    WHEN_NO_TABLE: "a table with value, or low, likely and high, and source",
+}
 
 
-def _plain(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]{1,60}", key) else shown(ascii(key))[:60]
+def _say_what_is_missing(schema: JsonSchemaValue) -> None:
+    for node in schema["properties"].values():
+        node[WHEN_MISSING] = expected(node)
 
 
-def _read_keys(numbers: dict[str, Any], key: str, names: tuple[str, ...], read: Read) -> list[Any]:
-    for inner in numbers:
-        if inner not in names:
-            raise Problem(f"{key}.{_plain(inner)}", "one of " + ", ".join((*names, "source")), Got("an unknown key"))
-    return [read(numbers.get(inner, NOTHING), f"{key}.{inner}") for inner in names]
+class _Sourced(Table):
+    """The table of one key. Its source comes before all else: a number without one is worth nothing."""
+
+    model_config = ConfigDict(json_schema_extra=_say_what_is_missing)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _validate_source(cls, table: object) -> object:
+        if isinstance(table, dict) and not _is_source(table.get("source")):
+            raise Problem("source", SOURCE_LINE, table.get("source", NOTHING))
+        return table
 
 
-def _read_range(numbers: dict[str, Any], key: str, read: Read) -> Range:
-    if "value" in numbers:
-        (value,) = _read_keys(numbers, key, ("value",), read)
-        return Range(value, value, value)
-    low, likely, high = _read_keys(numbers, key, ("low", "likely", "high"), read)
-    if not low <= likely <= high:
-        raise Problem(key, "low <= likely <= high", Got(f"{low:g}, {likely:g}, {high:g}"))
-    return Range(low, likely, high)
-
-
-def _read_words(numbers: dict[str, Any], key: str) -> str:
-    def read(value: Any, inner: str) -> str:
-        if not isinstance(value, str) or not 1 <= len(value) <= 120 or not value.isprintable():
-            raise Problem(inner, "a line of at most 120 characters", value)
-        return value
-
-    return str(_read_keys(numbers, key, ("value",), read)[0])
-
-
-def _read_source(value: Any, key: str) -> str:
-    expected = f'a line of at most {SOURCE_MAX} characters with a year, or the word "assumption"'
+def _is_source(value: object) -> bool:
     if not isinstance(value, str) or len(value) > SOURCE_MAX or not value.isprintable():
-        raise Problem(key, expected, value)
-    if not DATED.search(value) and not ASSUMED.search(value):
-        raise Problem(key, expected, value)
-    return value
+        return False
+    return bool(DATED.search(value) or ASSUMED.search(value))
+
+
+Source = Annotated[str, Field(description=SOURCE_LINE)]
+Number = TypeVar("Number", int, float)
+
+
+class _Words(_Sourced):
+    value: str = Field(min_length=1, max_length=120, description=WORDS_LINE)
+    source: Source
+
+    def validate_together(self) -> None:
+        if not self.value.isprintable():
+            raise Problem("value", WORDS_LINE, self.value)
+
+
+class _Known(_Sourced, Generic[Number]):
+    value: Number
+    source: Source
+
+    def range(self) -> Range:
+        return Range(self.value, self.value, self.value)
+
+
+class _Between(_Sourced, Generic[Number]):
+    low: Number
+    likely: Number
+    high: Number
+    source: Source
+
+    def validate_together(self) -> None:
+        if not self.low <= self.likely <= self.high:
+            raise Problem("", "low <= likely <= high", Got(f"{self.low:g}, {self.likely:g}, {self.high:g}"))
+
+    def range(self) -> Range:
+        return Range(self.low, self.likely, self.high)
+
+
+def _known_or_between(table: object) -> str | None:
+    return ("value" if "value" in table else "low") if isinstance(table, dict) else None

@@ -124,6 +124,7 @@ WRONG: list[tuple[Callable[[dict[str, Any]], None], str, str]] = [
     (put("pue.colour", 1), "pue.colour", "one of low, likely, high, source"),
     (put("gpu_count.low", 1), "gpu_count.low", "one of value, source"),
     (drop("pue"), "pue", "required"),
+    (drop("gpu_kind.value"), "gpu_kind.value", "a line of at most 120 characters, got nothing"),
     (drop("pue.low"), "pue.low", "a number from 1 to 10"),
     (drop("pue.source"), "pue.source", "assumption"),
     (drop("gpu_count.value"), "gpu_count.value", "a whole number from 1 to 1000000"),

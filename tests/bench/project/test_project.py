@@ -250,7 +250,7 @@ def slowed(**changes: Any) -> Any:
     from bench.project.inputs.cluster import Range
 
     found = {name: Range(value, value, value) for name, value in changes.items()}
-    return dataclasses.replace(load_cluster("h200-1000"), **found)
+    return load_cluster("h200-1000").model_copy(update=found)
 
 
 def test_bound_by_storage_is_named() -> None:

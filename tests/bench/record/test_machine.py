@@ -45,6 +45,47 @@ def test_slug_is_safe_as_a_folder(text: str, name: str) -> None:
     assert machine.slug(text) == name
 
 
+SYSCTL = {"machdep.cpu.brand_string": "Apple M3 Max\n", "machdep.cpu.features": "FMA AVX1.0\n"}
+
+
+@pytest.mark.parametrize(
+    ("system", "proc", "told", "model", "isa"),
+    [
+        ("Linux", "model name\t: AMD EPYC\nflags\t: fma avx2 sse4_2\n", {}, "AMD EPYC", ["avx2", "fma", "sse4_2"]),
+        (
+            "Linux",
+            "Features\t: asimd sve\n",
+            {"lscpu": "Model name:   Neoverse-V2\nx: y"},
+            "Neoverse-V2",
+            ["sve", "asimd"],
+        ),
+        ("Linux", "", {}, "the platform's word", []),
+        ("Darwin", "", {"sysctl": SYSCTL}, "Apple M3 Max", ["fma"]),
+        ("Darwin", "", {}, "the platform's word", []),
+    ],
+)
+def test_a_processor_is_named_on_every_system(
+    monkeypatch: pytest.MonkeyPatch, system: str, proc: str, told: dict[str, Any], model: str, isa: list[str]
+) -> None:
+    def output(*command: str) -> str:
+        found = told.get(command[0], "")
+        return found if isinstance(found, str) else "".join(found.get(key, "") for key in command[2:]).strip()
+
+    read_text = Path.read_text
+    monkeypatch.setattr(
+        Path, "read_text", lambda self, **how: proc if str(self) == "/proc/cpuinfo" else read_text(self, **how)
+    )
+    monkeypatch.setattr(machine, "_output", output)
+    monkeypatch.setattr(machine.platform, "system", lambda: system)
+    monkeypatch.setattr(machine.platform, "processor", lambda: "the platform's word")
+    assert machine._cpu_model() == (model, isa)
+
+
+def test_a_command_that_is_not_there_says_nothing() -> None:
+    assert machine._output("no-such-command-here") == "" == machine._output("false")
+    assert machine._output("echo", "a", "b") == "a b"
+
+
 def test_machines_with_other_hardware_have_other_folders() -> None:
     described = machine.describe()
     other: dict[str, Any] = {**described, "memory": {"total_bytes": 2**50, "cgroup_limit_bytes": None}}

@@ -19,7 +19,7 @@ from bench.base.errors import UserError
 from bench.base.files import FILE_SIZE_MAX, write_atomically
 from bench.measure.plugin import measure
 from bench.record.read import find_record, list_records, read_record
-from bench.record.store import claim, record_paths
+from bench.record.store import all_record_paths, claim, record_paths
 from tests.support.fake_backend import FakeBackend
 from tests.support.fake_shot import Workshop, case
 from tests.support.source_tree import ROOT
@@ -229,7 +229,52 @@ def test_runs_at_the_same_time_never_share_a_number(tmp_path: Path) -> None:
     numbers = [path.name[:4] for path in record_paths(tmp_path)]
     assert len(numbers) == 48 == len(set(numbers))
     assert sorted(numbers) == [f"{i:04d}" for i in range(1, 49)]
-    assert not list(tmp_path.glob(".*"))
+    assert [path.name for path in tmp_path.glob(".*")] == [".lock"]
+
+
+def test_a_claim_holds_until_it_is_written_or_given_up(tmp_path: Path) -> None:
+    folder = tmp_path / "machine"
+    first, second = claim(folder, "a"), claim(folder, "b")
+    assert [first.path.name, second.path.name] == ["0001_a.json", "0002_b.json"]
+    second.release()
+    assert claim(folder, "c").path.name == "0002_c.json"  # nobody keeps this one: it is free again
+    first.write(b"{}")
+    assert claim(folder, "d").path.name == "0002_d.json"
+    assert record_paths(folder) == [first.path] == all_record_paths(tmp_path)
+
+
+CLAIMER = """
+import sys, time
+from pathlib import Path
+from bench.record.store import claim
+slot = claim(Path(sys.argv[1]), "killed")
+print(slot.path.name, flush=True)
+time.sleep(600.0)
+"""
+
+
+def test_a_killed_run_leaves_nothing_that_blocks_the_next(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", CLAIMER, str(tmp_path)], stdout=subprocess.PIPE, cwd=ROOT, text=True
+    )
+    assert process.stdout is not None and process.stdout.readline() == "0001_killed.json\n"
+    alive = claim(tmp_path, "beside")
+    assert alive.path.name == "0002_beside.json"
+    alive.release()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    claim(tmp_path, "next").write(b"{}")
+    assert {path.name for path in tmp_path.iterdir()} == {".lock", "0001_next.json"}
+
+
+def test_what_a_killed_write_left_goes_when_it_is_old(tmp_path: Path) -> None:
+    old, new = tmp_path / ".shotmark-1-00.tmp", tmp_path / ".shotmark-2-00.tmp"
+    for path in (old, new):
+        path.write_text("half a rec")
+    os.utime(old, (0.0, 0.0))
+    claim(tmp_path, "a").release()
+    assert {path.name for path in tmp_path.iterdir()} == {".lock", new.name}
 
 
 def test_a_folder_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
@@ -243,8 +288,8 @@ def test_a_folder_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from tests.support.fake_backend import FakeBackend
 from bench.measure.plugin import measure
+from tests.support.fake_backend import FakeBackend
 from tests.support.fake_shot import Workshop, case
 print("ready", flush=True)
 while True:

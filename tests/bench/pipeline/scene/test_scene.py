@@ -173,6 +173,7 @@ def test_bytes_of_a_simulation_are_what_it_allocates(
     from bench.pipeline.simulate import Simulation
 
     monkeypatch.setattr(Ledger, "threads", threads)
+    monkeypatch.setattr(Ledger, "is_gpu", threads is None)
     ledger: Any = Ledger()
     Simulation(scenes[name], ledger)
     assert needs.simulation_bytes(scenes[name], threads) == pytest.approx(ledger.total_bytes, rel=2e-3)
