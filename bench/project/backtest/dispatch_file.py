@@ -59,7 +59,7 @@ def newest_trial(results: Path) -> Path | None:
 
 
 def read_trial(path: Path) -> list[Trial]:
-    """Read and check a trial; raises UserError that names file, key and what was expected."""
+    """Read and validate a trial; raises UserError that names file, key and what was expected."""
     found = load_json(path)
     if not isinstance(found, dict) or found.get("kind") != "dispatch trial" or found.get("schema") != SCHEMA:
         raise UserError(f'{path}: kind, schema: expected "dispatch trial" and {SCHEMA}')
