@@ -13,11 +13,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
 from bench.base.errors import CheckFailed
 
 if TYPE_CHECKING:  # a command that only wants to know the stages' names loads none of these
+    import numpy as np
+
     from bench.backend.protocol import Backend, DeviceArray
     from bench.pipeline.scene.build import Scene
     from bench.shot.load import Shot
@@ -26,7 +26,7 @@ STAGES = ("simulate", "surface", "trace", "resolve", "encode")
 SIMULATE, SURFACE, TRACE, RESOLVE, ENCODE = STAGES
 FRAME_DEFAULT = 3  # the frame that is measured, proved and projected unless another is asked for; the first is 1
 
-HostState = Mapping[str, np.ndarray]  # a simulation's state between two frames, by name
+HostState = Mapping[str, "np.ndarray"]  # a simulation's state between two frames, by name
 Lap = Callable[[str], None]  # told the name of each stage when it has been done, or queued
 
 
@@ -66,6 +66,8 @@ class Picture:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of size, samples, rgb and variance; made when asked for, so that resolving is timed without it."""
+        import numpy as np
+
         digest = hashlib.sha256(np.array([*self.rgb.shape, self.samples], "<i8").tobytes())
         digest.update(self.rgb.tobytes())
         digest.update(self.variance.tobytes())

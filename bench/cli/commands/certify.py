@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 
-from bench.backend.choose import make_backends
 from bench.base import units
 from bench.base.console import console
 from bench.base.errors import EXIT_CHECK_FAILED, UserError
@@ -45,6 +44,8 @@ def command(
     budget_s = parse_budget(budget)
     if backend == "all":
         raise UserError("--backend: expected auto, numba or cupy: a GPU is held against the CPU in any case")
+    from bench.backend.choose import make_backends
+
     (chosen,) = make_backends(backend, threads, device)
     results = results or default_results()
     make_folder(results)

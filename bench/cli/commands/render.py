@@ -7,23 +7,16 @@ from pathlib import Path
 
 import click
 
-from bench.backend.choose import ALL, make_backends
-from bench.backend.prepare import prepare
 from bench.base.files import default_results
 from bench.base.progress import choose_progress
-from bench.check.golden import definition_sha256, golden_of
 from bench.cli import options
-from bench.pipeline.pictures import MOVIE, STILLS, read_formats
-from bench.pipeline.shoot import RenderJob, render
-from bench.pipeline.shot_folder import ShotFolder, parse_frames
-from bench.shot.load import load_shot
 
 
 @click.command("render")
 @click.argument("shot")
 @click.option("--frames", default="all", show_default=True, help="Such as 1-60, 1,5,10-20 or 1-60:4.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder of the frames [out/SHOT-SIZE].")
-@click.option("--format", "formats", default="png", show_default=True, help=f"Of {', '.join((*STILLS, MOVIE))}.")
+@click.option("--format", "formats", default="png", show_default=True, help="Of png, exr, mp4.")
 @options.size
 @click.option("--samples", type=click.IntRange(1, 1_000_000), default=None, help="Samples per pixel [the size's].")
 @options.backend("auto, numba or cupy")
@@ -41,6 +34,14 @@ def command(
     gpu: str | None,
 ) -> None:
     """Render frames of SHOT, a name or the path of a TOML file. Stop it at any time: it goes on where it was."""
+    from bench.backend.choose import ALL, make_backends
+    from bench.backend.prepare import prepare
+    from bench.check.golden import definition_sha256, golden_of
+    from bench.pipeline.pictures import MOVIE, read_formats
+    from bench.pipeline.shoot import RenderJob, render
+    from bench.pipeline.shot_folder import ShotFolder, parse_frames
+    from bench.shot.load import load_shot
+
     loaded = load_shot(shot)
     loaded.size(size)  # a size that the shot has not is told first
     numbers = parse_frames(frames, loaded.frames)

@@ -5,22 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from bench.backend.choose import ALL, make_backends
-from bench.backend.numba_cpu import NumbaBackend
-from bench.backend.prepare import prepare
-from bench.backend.protocol import Backend
 from bench.base import units
 from bench.base.console import console, plain
 from bench.base.files import default_results, make_folder
 from bench.base.progress import choose_progress
-from bench.check.cases import make_cases
 from bench.cli import options
-from bench.measure.meter import ShotCase
 from bench.pipeline.frame import FRAME_DEFAULT
-from bench.shot.load import load_shot, shot_names
+
+if TYPE_CHECKING:
+    from bench.backend.protocol import Backend
+    from bench.measure.meter import ShotCase
 
 SMALLEST = "S"  # where the CPU is measured with one thread as well: it is slow
 
@@ -52,6 +50,12 @@ def command(
 
     Each is compiled, simulated, path-traced, proved, timed and recorded. The exit code is 1 when one did not verify.
     """
+    from bench.backend.choose import ALL, make_backends
+    from bench.backend.numba_cpu import NumbaBackend
+    from bench.backend.prepare import prepare
+    from bench.check.cases import make_cases
+    from bench.shot.load import load_shot, shot_names
+
     results = results or default_results()
     backends = make_backends(backend, threads, device)
     if backend == "all" and size == SMALLEST and threads is None and len(backends) > 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,12 +12,11 @@ from bench.base import units
 from bench.base.console import console, new_table, plain
 from bench.base.files import default_results
 from bench.cli import options
-from bench.pipeline.scene.estimate import Estimate, estimate, probe
-from bench.record import machine
-from bench.record.read import list_records
-from bench.record.schema import Record
-from bench.record.statistics import summarize
-from bench.shot.load import Shot, load_shot, shot_names
+
+if TYPE_CHECKING:
+    from bench.pipeline.scene.estimate import Estimate
+    from bench.record.schema import Record
+    from bench.shot.load import Shot
 
 
 @click.command("shots")
@@ -30,6 +29,11 @@ def command(shots: tuple[str, ...], results: Path | None, as_json: bool) -> None
     The time comes from this machine's newest record of the shot, scaled by particle-substeps and samples; it is an
     estimate, and unknown before something was measured.
     """
+    from bench.pipeline.scene.estimate import estimate, probe
+    from bench.record import machine
+    from bench.record.read import list_records
+    from bench.shot.load import load_shot, shot_names
+
     loaded = [load_shot(name) for name in shots or shot_names()]
     records, _ = list_records(results or default_results())
     here = [record for record in records if record.machine_id == machine.describe()["id"]]
@@ -72,6 +76,8 @@ def frame_s(shot: Shot, need: Estimate, records: list[Record]) -> float | None:
 
     Simulation and surface scale with particle-substeps, tracing with samples, resolve and encoding with pixels.
     """
+    from bench.record.statistics import summarize
+
     for record in reversed(records):
         rows = {row.stage: row for row in record.rows if row.shot == shot.name and row.verified}
         if not {"simulate", "surface", "trace", "resolve", "encode"} <= set(rows):

@@ -7,19 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.backend.choose import make_backends
-from bench.backend.prepare import prepare
 from bench.base import units
 from bench.base.console import console, new_table, plain
 from bench.base.errors import EXIT_CHECK_FAILED
 from bench.base.progress import Lines
-from bench.check.golden import load_golden, write_golden
-from bench.check.proof import Proof, prove, renewed
 from bench.cli import options
-from bench.shot.load import load_shot, shot_names
 
 if TYPE_CHECKING:
     from bench.check.physics import Check
+    from bench.check.proof import Proof
 
 
 @click.command("verify")
@@ -43,6 +39,12 @@ def command(
 
     Then physics and tracer checks, each with its figure and limit. The exit code is 1 when one fails.
     """
+    from bench.backend.choose import make_backends
+    from bench.backend.prepare import prepare
+    from bench.check.golden import load_golden, write_golden
+    from bench.check.proof import prove, renewed
+    from bench.shot.load import load_shot, shot_names
+
     backends = make_backends(backend, threads, device)
     loaded = [load_shot(name) for name in shots or shot_names()]
     golden = load_golden()

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from bench.backend.choose import BACKEND_NAMES
 from bench.base.errors import CheckFailed, Unavailable, UserError
 from bench.cli.main import LazyGroup, main
+from bench.pipeline.pictures import MOVIE, STILLS
 from tests.support.source_tree import ROOT
 
 
@@ -56,6 +57,7 @@ def test_what_several_commands_take_is_said_once() -> None:
     for name in ("run", "render", "verify", "certify", "kernels"):
         told = run(name, "--help").output
         assert all(re.search(rf"--backend .*\b{backend}\b", told) for backend in BACKEND_NAMES), told
+    assert f"Of {', '.join((*STILLS, MOVIE))}." in run("render", "--help").output
 
 
 @pytest.mark.parametrize(
