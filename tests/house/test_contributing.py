@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.support.source_tree import ROOT, copy_project
+from tests.support.source_tree import ROOT, copy_project, sources, tree_of
 
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(?P<kind>\w+)(?: (?P<path>\S+))?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -192,6 +193,16 @@ def test_golden_hashes_are_renewed_to_what_is_computed(light: Path) -> None:
     told = walk("Renew the golden hashes", light)
     assert golden.read_text(encoding="utf-8") == text
     assert told[".venv/bin/shotmark verify wave --update-golden"].count("equal") == 2
+
+
+def test_our_words_are_the_names_in_the_code() -> None:
+    """A class that the list of words names is defined, and once: no second meaning."""
+    (section,) = re.findall(r"^## Words\n(.*)\Z", TEXT, re.MULTILINE | re.DOTALL)
+    named = [
+        name for row in re.findall(r"^\|.*\|([^|]*)\|$", section, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+    ]
+    defined = [node.name for path in sources("bench") for node in tree_of(path).body if isinstance(node, ast.ClassDef)]
+    assert len(named) > 15 and {name: defined.count(name) for name in named} == dict.fromkeys(named, 1)
 
 
 def wheels_named() -> set[str]:
