@@ -1,4 +1,4 @@
-"""Files that are whole or not there: atomic writes, and numbers that two runs never share.
+"""Where records lie, and how two runs never share a number.
 
 A record is ``<results>/<machine>/NNNN_<commit>_<time>.json``, pytest-benchmark's own storage layout. Numbers only go
 up. Who claims one holds the lock of ``.NNNN.lock`` until the record is there; the system takes the locks of a killed

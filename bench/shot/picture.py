@@ -25,7 +25,7 @@ class CameraKey(Table):
 
 
 class Camera(Table):
-    """[camera]: a pin-hole behind a film as wide as the sensor, moved between its keys."""
+    """[camera]: a pinhole camera, moved between its keys."""
 
     sensor_width_mm: float = Field(default=36.0, ge=1.0, le=200.0, description="width of the sensor")
     between: Literal["linear", "smooth"] = Field(default="smooth", description="how it moves from key to key")

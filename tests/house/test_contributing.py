@@ -227,7 +227,7 @@ def test_the_wheels_to_carry_are_all_that_is_missing() -> None:
     """Of what ``pyproject.toml`` asks for, without that which is imported only where it is needed."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     asked = {canonicalize_name(Requirement(line).name) for line in project["dependencies"]}
-    at_need = {"openexr", "nvidia-ml-py", "py-cpuinfo"}
+    at_need = {"openexr", "nvidia-ml-py"}
     assert wheels_named() == needed_by(asked - ON_THE_MACHINE - at_need)
 
 

@@ -218,6 +218,28 @@ def test_a_malformed_file_is_one_line(tmp_path: Path, path: str, value: Any, key
     assert ", got " in message
 
 
+def test_of_several_problems_the_first_is_told() -> None:
+    """Unknown keys of a table before its values, these in the schema's order, a list's length before its items."""
+    tree = changed("shot.frames", 0)
+    tree["domain"] = {"size_m": [-1.0, 2.0], "w": 1}
+    tree["material"]["speed_limit_m_per_s"] = tree["body"][0]["hydrostatic"] = "no"
+    tree["extra"] = 1
+    for key, fix in (
+        ("extra", lambda: tree.pop("extra")),
+        ("shot.frames", lambda: tree["shot"].update(frames=3)),
+        ("domain.w", lambda: tree["domain"].pop("w")),
+        ("domain.size_m", lambda: tree["domain"].update(size_m=[-1.0, 2.0, 2.0])),
+        ("domain.size_m[0]", lambda: tree["domain"].update(size_m=[4.0, 2.0, 2.0])),
+        ("material.speed_limit_m_per_s", lambda: tree["material"].update(speed_limit_m_per_s=6)),
+        ("body[0].hydrostatic", lambda: tree["body"][0].update(hydrostatic=True)),
+    ):
+        with pytest.raises(UserError) as error:
+            parse_shot(file_text(tree), "f.toml")
+        assert str(error.value).startswith(f"f.toml: {key}: expected ")
+        fix()
+    assert parse_shot(file_text(tree), "f.toml").material.speed_limit_m_per_s == 6.0
+
+
 def test_a_shot_holds_some_liquid() -> None:
     tree = pool()
     del tree["body"], tree["emitter"]
