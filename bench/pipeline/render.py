@@ -85,7 +85,7 @@ class Renderer:
         self._terrain, self._geometry = backend.array(scene.terrain), backend.array(scene.terrain_geometry)
         self._colliders = backend.array(scene.colliders)
         shape = (scene.picture.height, scene.picture.width)
-        self._film = backend.zeros((*shape, k.FILM_WORDS), F32)
+        self._film = backend.zeros((*shape, k.PIXEL_WORDS), F32)
         self._work = backend.zeros((k.TRACE_TASKS, k.WORK_WORDS), np.int64)
         self._rgb, self._variance = backend.zeros((*shape, 3), F32), backend.zeros((*shape, 3), F32)
 
@@ -104,7 +104,7 @@ class Renderer:
         trace[k.TRACE_FOG_LOW : k.TRACE_FOG_LOW + 6] = surface.fog_box
         trace[k.TRACE_TOP] = max(trace[k.TRACE_TOP], trace[k.TRACE_SURFACE_HIGH + 2], trace[k.TRACE_FOG_HIGH + 2])
         look[k.LOOK_TIME] += F32(frame * scene.frame_dt_s)
-        self._film = backend.zeros((picture.height, picture.width, k.FILM_WORDS), F32)
+        self._film = backend.zeros((picture.height, picture.width, k.PIXEL_WORDS), F32)
         self._work = backend.zeros((k.TRACE_TASKS, k.WORK_WORDS), np.int64)
         backend.launch(
             img_trace.KERNEL,

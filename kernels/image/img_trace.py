@@ -1,13 +1,14 @@
 """Path trace one picture: sums of radiance over samples, pixel by pixel.
 
 A task takes every TRACE_TASKS-th tile of 8 x 8 pixels, in a shuffled order that spreads neighbours over threads. The
-samples of a pixel are summed in registers, SAMPLE_CHUNK at a time, then added to the film: the order of every sum is
-written, and random numbers depend on (pixel, sample, dimension, seed) alone: any number of threads gives the same bits.
+samples of a pixel are summed in registers, SAMPLE_CHUNK at a time, then added to the pixel sums: the order of every
+sum is written, and random numbers depend on (pixel, sample, dimension, seed) alone: any number of threads gives the
+same bits.
 
 Shapes: camera (16), sky (SKY_WORDS), look (LOOK_WORDS), trace (TRACE_WORDS) float32; glow_lut (256, 3); grid int32
 (6) = bricks x y z of the surface, of the fog; tables int32 (bricks); surface and fog values (cap, 729, 2); majorants
-(cap); terrain (tx, ty) and geometry (4); colliders (m, 12); film (height, width, 8), added to; work int64
-(TRACE_TASKS, 8), added to. Metres, grid-local; see kernels.base.constants for the slots.
+(cap); terrain (tx, ty) and geometry (4); colliders (m, 12); pixel_sums (height, width, PIXEL_WORDS), added to;
+work int64 (TRACE_TASKS, WORK_WORDS), added to. Metres, grid-local; see kernels.base.constants for the slots.
 """
 
 from __future__ import annotations
@@ -25,11 +26,6 @@ from kernels.base.constants import (
     CAMERA_RIGHT,
     CAMERA_UP,
     CAMERA_WORDS,
-    FILM_ALPHA,
-    FILM_DEPTH,
-    FILM_SQUARE,
-    FILM_SUM,
-    FILM_WORDS,
     GLOW_LUT_SIZE,
     LOOK_FOG_GAIN,
     LOOK_FOG_PHASE,
@@ -37,6 +33,11 @@ from kernels.base.constants import (
     LOOK_GLOW_HIGH_K,
     LOOK_GLOW_LOW_K,
     LOOK_WORDS,
+    PIXEL_ALPHA,
+    PIXEL_DEPTH,
+    PIXEL_SQUARE,
+    PIXEL_SUM,
+    PIXEL_WORDS,
     SAMPLE_CHUNK,
     SKY_GROUND_R,
     SKY_HORIZON_R,
@@ -80,10 +81,10 @@ def trace_pixel(
     sky_in,
     glow_lut_in,
     scene,
-    film_inout,
+    pixel_sums_inout,
     work,
 ):
-    """All samples of one pixel, added to the film in chunks."""
+    """All samples of one pixel, added to its sums in chunks."""
     pixel = np.uint32(y * width + x)
     seed_word = np.uint32(seed)
     step_x, step_y = TWO / F32(width), TWO / F32(height)
@@ -128,14 +129,14 @@ def trace_pixel(
             r_sum, g_sum, b_sum = r_sum + r, g_sum + g, b_sum + b
             r_square, g_square, b_square = r_square + r * r, g_square + g * g, b_square + b * b
             alpha, depth = alpha + hit, depth + distance
-        film_inout[y, x, FILM_SUM] += r_sum
-        film_inout[y, x, FILM_SUM + 1] += g_sum
-        film_inout[y, x, FILM_SUM + 2] += b_sum
-        film_inout[y, x, FILM_SQUARE] += r_square
-        film_inout[y, x, FILM_SQUARE + 1] += g_square
-        film_inout[y, x, FILM_SQUARE + 2] += b_square
-        film_inout[y, x, FILM_ALPHA] += alpha
-        film_inout[y, x, FILM_DEPTH] += depth
+        pixel_sums_inout[y, x, PIXEL_SUM] += r_sum
+        pixel_sums_inout[y, x, PIXEL_SUM + 1] += g_sum
+        pixel_sums_inout[y, x, PIXEL_SUM + 2] += b_sum
+        pixel_sums_inout[y, x, PIXEL_SQUARE] += r_square
+        pixel_sums_inout[y, x, PIXEL_SQUARE + 1] += g_square
+        pixel_sums_inout[y, x, PIXEL_SQUARE + 2] += b_square
+        pixel_sums_inout[y, x, PIXEL_ALPHA] += alpha
+        pixel_sums_inout[y, x, PIXEL_DEPTH] += depth
         n += count
 
 
@@ -152,11 +153,11 @@ def trace_task(
     sky_in,
     glow_lut_in,
     scene,
-    film_inout,
+    pixel_sums_inout,
     work,
 ):
     """Every tile of one task."""
-    height, width = film_inout.shape[0], film_inout.shape[1]
+    height, width = pixel_sums_inout.shape[0], pixel_sums_inout.shape[1]
     tiles_x, tiles_y = (width + TILE - 1) // TILE, (height + TILE - 1) // TILE
     tile = (task * SHUFFLE) % tasks
     while tile < tiles_x * tiles_y:
@@ -177,7 +178,7 @@ def trace_task(
                     sky_in,
                     glow_lut_in,
                     scene,
-                    film_inout,
+                    pixel_sums_inout,
                     work,
                 )
         tile += tasks
@@ -204,7 +205,7 @@ def cpu(
     terrain_in,
     terrain_geometry_in,
     collider_in,
-    film_inout,
+    pixel_sums_inout,
     work_inout,
 ):
     """Add ``sample_count`` samples from ``sample_start`` to every pixel; paths of up to max_depth - 1 bounces."""
@@ -235,22 +236,22 @@ def cpu(
             sky_in,
             glow_lut_in,
             scene,
-            film_inout,
+            pixel_sums_inout,
             work_inout[task],
         )
 
 
 def traffic(**args: Any) -> Traffic:
-    """Compulsory traffic: inputs once, film read and written. Flops follow the work counters, by class of step."""
+    """Compulsory traffic: inputs once, pixel sums both ways. Flops follow the work counters, by class of step."""
     work = np.asarray(args["work_inout"]).sum(axis=0)
     read = sum(np.asarray(v).nbytes for k, v in args.items() if k.endswith("_in"))
-    film = np.asarray(args["film_inout"]).nbytes
+    sums = np.asarray(args["pixel_sums_inout"]).nbytes
     flops = (
         60 * int(work[WORK_PATHS])
         + 45 * int(work[WORK_COLLISIONS] + work[WORK_SURFACE_LOOKUPS])
         + 8 * int(work[WORK_FOG_BRICKS] + work[WORK_SURFACE_BRICKS])
     )
-    return Traffic(items=int(work[WORK_PATHS]), bytes_read=read + film, bytes_written=film, flops=flops)
+    return Traffic(items=int(work[WORK_PATHS]), bytes_read=read + sums, bytes_written=sums, flops=flops)
 
 
 def example(rng: np.random.Generator, size: int) -> dict[str, Any]:
@@ -294,7 +295,7 @@ def example(rng: np.random.Generator, size: int) -> dict[str, Any]:
         "terrain_in": np.zeros((2, 2), np.float32),
         "terrain_geometry_in": np.array([0.0, 0.0, 1.0, 0.0], np.float32),
         "collider_in": np.zeros((1, 12), np.float32),
-        "film_inout": np.zeros((size, size, FILM_WORDS), np.float32),
+        "pixel_sums_inout": np.zeros((size, size, PIXEL_WORDS), np.float32),
         "work_inout": np.zeros((TRACE_TASKS, WORK_WORDS), np.int64),
     }
 

@@ -184,11 +184,12 @@ def cloud_arguments(extinction: np.ndarray, width: int) -> dict[str, Any]:
 def _trace(arguments: dict[str, Any], backend: NumbaBackend, seed: int, samples: int) -> tuple[float, np.ndarray]:
     """Seconds and picture (h, w, 3)."""
     given = {**arguments, "seed": seed, "sample_count": samples}
-    given["film_inout"], given["work_inout"] = np.zeros_like(given["film_inout"]), np.zeros_like(given["work_inout"])
+    for name in ("pixel_sums_inout", "work_inout"):
+        given[name] = np.zeros_like(given[name])
     start = time.perf_counter()
     backend.launch(img_trace.KERNEL, *[given[name] for name in img_trace.KERNEL.argument_names])
     seconds = time.perf_counter() - start
-    return seconds, given["film_inout"][..., k.FILM_SUM : k.FILM_SUM + 3] / np.float32(samples)
+    return seconds, given["pixel_sums_inout"][..., k.PIXEL_SUM : k.PIXEL_SUM + 3] / np.float32(samples)
 
 
 def trace_row(name: str, threads: int, seconds: list[float], pictures: list[np.ndarray]) -> TraceRow:

@@ -30,7 +30,7 @@ HEAT_BYTES = 2 * (4 + 4)  # of a particle
 EFFECT_BYTES = 2 * 40 + 20
 BLOCK_BYTES = 4 * (k.ARENA_WORDS + 5 * k.BLOCK_NODES + 16)
 CELL_BYTES = 2 * 4  # of the grid's box: starts of the bins of liquid and of effects
-PIXEL_BYTES = 4 * (k.FILM_WORDS + 6)
+PIXEL_BYTES = 4 * (k.PIXEL_WORDS + 6)
 SURFACE_SHELL = 1.5  # bricks that hold a surface, over the liquid's partly filled blocks of the same edge
 
 
