@@ -53,7 +53,7 @@ __device__ __forceinline__ void trace_pixel(int x, int y, const Picture& picture
   float3 origin = words3(camera_in, CAMERA_ORIGIN);
   held[HELD_X] = (float)x;
   held[HELD_Y] = (float)y;
-  held[HELD_CAMERA_SIGN] = camera_sign(scene, origin);
+  held[HELD_CAMERA_SIGN] = camera_sign(origin, scene);
   Draws draws{(unsigned)(y * picture.width + x), (unsigned)(picture.sample_start + n), 0u, picture.seed};
   Path path{Ray{origin, origin, ONE, ZERO}, false, true};
   held[HELD_LEFT] = (float)count;

@@ -13,10 +13,10 @@ work int64 (TRACE_TASKS, WORK_WORDS), added to. Metres, grid-local; see kernels.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from kernels.base.common import F32, ONE, TWO, ZERO, kernel
 from kernels.base.constants import (
@@ -58,74 +58,63 @@ from kernels.base.constants import (
     WORK_WORDS,
 )
 from kernels.base.kernel import Kernel, Pass, Traffic
-from kernels.trace.trace_math import U1, device_call, normalise, random4
+from kernels.trace.trace_math import U1, device_call, device_part, normalise, random4
 from kernels.trace.trace_path import trace_path
+from kernels.trace.trace_state import Scene, words3
 
 TILE = 8
 SHUFFLE = 97  # odd, so it visits every residue of a power of two
 
 
-# Merged into the one caller before compiling: each level of calls is optimised whole again, and costs a second.
-@njit(inline="always", error_model="numpy")
-def trace_pixel(
-    x,
-    y,
-    width,
-    height,
-    sample_start,
-    sample_count,
-    seed,
-    max_depth,
-    roulette_depth,
-    camera_in,
-    sky_in,
-    glow_lut_in,
-    scene,
-    pixel_sums_inout,
-    work,
-):
+class Job(NamedTuple):
+    """What a launch traces: which samples, how deep, from where, under which sky."""
+
+    sample_start: Any
+    sample_count: Any
+    seed: Any
+    max_depth: Any
+    roulette_depth: Any
+    camera_in: Any
+    sky_in: Any
+    glow_lut_in: Any
+
+
+@device_part
+def camera_direction(camera_in, x, y, u, v, step_x, step_y):
+    """Camera ray through point (u, v) of the pixel's square; row 0 is the top."""
+    sx = (F32(x) + u) * step_x - ONE
+    sy = ONE - (F32(y) + v) * step_y
+    dx = camera_in[CAMERA_FORWARD] + sx * camera_in[CAMERA_RIGHT] + sy * camera_in[CAMERA_UP]
+    dy = camera_in[CAMERA_FORWARD + 1] + sx * camera_in[CAMERA_RIGHT + 1] + sy * camera_in[CAMERA_UP + 1]
+    dz = camera_in[CAMERA_FORWARD + 2] + sx * camera_in[CAMERA_RIGHT + 2] + sy * camera_in[CAMERA_UP + 2]
+    return normalise(dx, dy, dz)
+
+
+@device_part
+def trace_pixel(x, y, width, height, job, scene, pixel_sums_inout, work):
     """All samples of one pixel, added to its sums in chunks."""
     pixel = np.uint32(y * width + x)
-    seed_word = np.uint32(seed)
+    seed = np.uint32(job.seed)
     step_x, step_y = TWO / F32(width), TWO / F32(height)
     n = 0
-    while n < sample_count:
-        count = sample_count - n
+    while n < job.sample_count:
+        count = job.sample_count - n
         if count > SAMPLE_CHUNK:
             count = SAMPLE_CHUNK
         r_sum, g_sum, b_sum = ZERO, ZERO, ZERO
         r_square, g_square, b_square = ZERO, ZERO, ZERO
         alpha, depth = ZERO, ZERO
         for m in range(count):
-            sample = np.uint32(sample_start + n + m)
+            sample = np.uint32(job.sample_start + n + m)
             dim = np.uint32(0)
-            u, v, _, _ = random4(pixel, sample, dim, seed_word)
+            u, v, _, _ = random4(pixel, sample, dim, seed)
             dim = np.uint32(dim + U1)
-            # Camera ray through a point of the pixel's square; row 0 is the top
-            sx = (F32(x) + u) * step_x - ONE
-            sy = ONE - (F32(y) + v) * step_y
-            dx = camera_in[CAMERA_FORWARD] + sx * camera_in[CAMERA_RIGHT] + sy * camera_in[CAMERA_UP]
-            dy = camera_in[CAMERA_FORWARD + 1] + sx * camera_in[CAMERA_RIGHT + 1] + sy * camera_in[CAMERA_UP + 1]
-            dz = camera_in[CAMERA_FORWARD + 2] + sx * camera_in[CAMERA_RIGHT + 2] + sy * camera_in[CAMERA_UP + 2]
-            dx, dy, dz = normalise(dx, dy, dz)
+            dx, dy, dz = camera_direction(job.camera_in, x, y, u, v, step_x, step_y)
+            ox, oy, oz = words3(job.camera_in, CAMERA_ORIGIN)
             r, g, b, hit, distance = trace_path(
-                camera_in[CAMERA_ORIGIN],
-                camera_in[CAMERA_ORIGIN + 1],
-                camera_in[CAMERA_ORIGIN + 2],
-                dx,
-                dy,
-                dz,
-                max_depth,
-                roulette_depth,
-                sky_in,
-                glow_lut_in,
-                scene,
-                pixel,
-                sample,
-                dim,
-                seed_word,
-                work,
-            )
+                ox, oy, oz, dx, dy, dz, job.max_depth, job.roulette_depth, job.sky_in, job.glow_lut_in, scene, pixel,
+                sample, dim, seed, work,
+            )  # fmt: skip
             r_sum, g_sum, b_sum = r_sum + r, g_sum + g, b_sum + b
             r_square, g_square, b_square = r_square + r * r, g_square + g * g, b_square + b * b
             alpha, depth = alpha + hit, depth + distance
@@ -141,21 +130,7 @@ def trace_pixel(
 
 
 @device_call
-def trace_task(
-    task,
-    tasks,
-    sample_start,
-    sample_count,
-    seed,
-    max_depth,
-    roulette_depth,
-    camera_in,
-    sky_in,
-    glow_lut_in,
-    scene,
-    pixel_sums_inout,
-    work,
-):
+def trace_task(task, tasks, job, scene, pixel_sums_inout, work):
     """Every tile of one task."""
     height, width = pixel_sums_inout.shape[0], pixel_sums_inout.shape[1]
     tiles_x, tiles_y = (width + TILE - 1) // TILE, (height + TILE - 1) // TILE
@@ -164,81 +139,25 @@ def trace_task(
         x0, y0 = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
         for y in range(y0, min(y0 + TILE, height)):
             for x in range(x0, min(x0 + TILE, width)):
-                trace_pixel(
-                    x,
-                    y,
-                    width,
-                    height,
-                    sample_start,
-                    sample_count,
-                    seed,
-                    max_depth,
-                    roulette_depth,
-                    camera_in,
-                    sky_in,
-                    glow_lut_in,
-                    scene,
-                    pixel_sums_inout,
-                    work,
-                )
+                trace_pixel(x, y, width, height, job, scene, pixel_sums_inout, work)
         tile += tasks
 
 
 @kernel
 def cpu(
-    sample_start,
-    sample_count,
-    seed,
-    max_depth,
-    roulette_depth,
-    camera_in,
-    sky_in,
-    look_in,
-    glow_lut_in,
-    trace_in,
-    grid_in,
-    surface_table_in,
-    surface_value_in,
-    fog_table_in,
-    fog_value_in,
-    fog_majorant_in,
-    terrain_in,
-    terrain_geometry_in,
-    collider_in,
-    pixel_sums_inout,
-    work_inout,
-):
+    sample_start, sample_count, seed, max_depth, roulette_depth, camera_in, sky_in, look_in, glow_lut_in, trace_in,
+    grid_in, surface_table_in, surface_value_in, fog_table_in, fog_value_in, fog_majorant_in, terrain_in,
+    terrain_geometry_in, collider_in, pixel_sums_inout, work_inout,
+):  # fmt: skip
     """Add ``sample_count`` samples from ``sample_start`` to every pixel; paths of up to max_depth - 1 bounces."""
     tasks = work_inout.shape[0]
     for task in prange(tasks):
-        scene = (
-            look_in,
-            trace_in,
-            grid_in,
-            surface_table_in,
-            surface_value_in,
-            fog_table_in,
-            fog_value_in,
-            fog_majorant_in,
-            terrain_in,
-            terrain_geometry_in,
-            collider_in,
-        )
-        trace_task(
-            np.int64(task),
-            tasks,
-            sample_start,
-            sample_count,
-            seed,
-            max_depth,
-            roulette_depth,
-            camera_in,
-            sky_in,
-            glow_lut_in,
-            scene,
-            pixel_sums_inout,
-            work_inout[task],
-        )
+        job = Job(sample_start, sample_count, seed, max_depth, roulette_depth, camera_in, sky_in, glow_lut_in)
+        scene = Scene(
+            look_in, trace_in, grid_in, surface_table_in, surface_value_in, fog_table_in, fog_value_in,
+            fog_majorant_in, terrain_in, terrain_geometry_in, collider_in,
+        )  # fmt: skip
+        trace_task(np.int64(task), tasks, job, scene, pixel_sums_inout, work_inout[task])
 
 
 def traffic(**args: Any) -> Traffic:
