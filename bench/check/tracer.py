@@ -36,11 +36,11 @@ def distance(backend: Backend, args: dict[str, Any], samples: int, expected: flo
     backend.synchronize()
     if backend.host(arrays["work_inout"])[:, k.WORK_COLLISIONS].sum() == 0:
         return math.inf  # nothing was hit: a check of nothing must not pass
-    film = np.asarray(backend.host(arrays["film_inout"]), np.float64)
-    total, square = (film[..., word : word + 3] for word in (k.FILM_SUM, k.FILM_SQUARE))
+    sums = np.asarray(backend.host(arrays["pixel_sums_inout"]), np.float64)
+    total, square = (sums[..., word : word + 3] for word in (k.PIXEL_SUM, k.PIXEL_SQUARE))
     mean = total.mean(axis=(0, 1)) / samples
     variance = np.maximum(square - total * total / samples, 0.0) / (samples * (samples - 1.0))
-    error = np.sqrt(variance.sum(axis=(0, 1))) / (film.shape[0] * film.shape[1])
+    error = np.sqrt(variance.sum(axis=(0, 1))) / (sums.shape[0] * sums.shape[1])
     return float(np.max(np.abs(mean - expected) / (SIGMAS * error + ROUNDING)))
 
 

@@ -94,7 +94,7 @@ class PixelSums:
     """What was traced: sums over samples, on the back-end."""
 
     samples: int  # per pixel
-    sums: DeviceArray  # float32[height, width, FILM_WORDS]
+    sums: DeviceArray  # float32[height, width, PIXEL_WORDS]
     work: DeviceArray  # int64[TRACE_TASKS, WORK_WORDS], counters of the tracer
 
 

@@ -79,7 +79,7 @@ class Renderer:
         trace[k.TRACE_FOG_LOW : k.TRACE_FOG_LOW + 6] = bricks.fog_box
         trace[k.TRACE_TOP] = max(trace[k.TRACE_TOP], trace[k.TRACE_SURFACE_HIGH + 2], trace[k.TRACE_FOG_HIGH + 2])
         look[k.LOOK_TIME] += F32(frame * scene.frame_dt_s)
-        sums = backend.zeros((picture.height, picture.width, k.FILM_WORDS), F32)
+        sums = backend.zeros((picture.height, picture.width, k.PIXEL_WORDS), F32)
         work = backend.zeros((k.TRACE_TASKS, k.WORK_WORDS), np.int64)
         backend.launch(
             img_trace.KERNEL,

@@ -150,9 +150,9 @@ PICTURE_WORDS = 24
 # surface_walls: int32 vector of six in the order x- x+ y- y+ z- z+: what the level set does beyond the domain's wall
 WALL_OPEN, WALL_CONTINUE, WALL_CUT = 0, 1, 2  # ends near its last particle; goes on; is closed flush with the wall
 
-SAMPLE_CHUNK = 16  # samples that are summed in registers before they join the film: part of the result's definition
+SAMPLE_CHUNK = 16  # samples summed in registers before they join the pixel sums: part of the result's definition
 
-# --- Picture: sky, look, camera, film ----------------------------------------------------------
+# --- Picture: sky, look, camera, pixel sums -----------------------------------------------------
 # sky: float32 vector; radiances are linear RGB in the picture's own unit
 (
     SKY_SUN_X,
@@ -255,8 +255,8 @@ CAMERA_ORIGIN, CAMERA_FORWARD, CAMERA_RIGHT, CAMERA_UP = 0, 3, 6, 9
 CAMERA_WORDS = 16
 GLOW_LUT_SIZE = 256
 
-FILM_SUM, FILM_SQUARE, FILM_ALPHA, FILM_DEPTH = 0, 3, 6, 7  # words of a film pixel: sums over samples
-FILM_WORDS = 8
+PIXEL_SUM, PIXEL_SQUARE, PIXEL_ALPHA, PIXEL_DEPTH = 0, 3, 6, 7  # pixel sums: words of a pixel, sums over samples
+PIXEL_WORDS = 8
 
 # trace: float32 vector, the geometry of one picture (grid-local m)
 (

@@ -14,7 +14,7 @@ __device__ __forceinline__ void make(
   float az = scatter * signed_share(first.z);
   if (kind == EFFECT_EMBER && az < ZERO) az = -az;
   const float age = first.w * frame_dt_s;
-  const float spread = HALF * cell_size_m;
+  const float half_cell = HALF * cell_size_m;
   const float size = second.w;
   const float4 position = load4(position_in, p * 4);
   const float4 velocity = load4(velocity_in, p * 12);
@@ -22,9 +22,9 @@ __device__ __forceinline__ void make(
   float low = effect_params_in[EFFECT_PARAM_RADIUS_MIN], high = effect_params_in[EFFECT_PARAM_RADIUS_MAX];
   const float radius = low + (high - low) * size * size * size;
   store4(effect_position_out, target * 4,
-         make_float4(position.x + spread * signed_share(second.x) + ax * age,
-                     position.y + spread * signed_share(second.y) + ay * age,
-                     position.z + spread * signed_share(second.z) + az * age, radius));
+         make_float4(position.x + half_cell * signed_share(second.x) + ax * age,
+                     position.y + half_cell * signed_share(second.y) + ay * age,
+                     position.z + half_cell * signed_share(second.z) + az * age, radius));
   low = effect_params_in[EFFECT_PARAM_LIFE_MIN];
   high = effect_params_in[EFFECT_PARAM_LIFE_MAX];
   const float life = low + (high - low) * (ONE - size) * second.x;

@@ -42,10 +42,10 @@ def _make(
     if kind == EFFECT_EMBER and az < ZERO:
         az = -az
     age *= frame_dt_s
-    spread = HALF * cell_size_m
-    effect_position[target, 0] = position_in[p, 0] + spread * signed(d) + ax * age
-    effect_position[target, 1] = position_in[p, 1] + spread * signed(e) + ay * age
-    effect_position[target, 2] = position_in[p, 2] + spread * signed(f) + az * age
+    half_cell = HALF * cell_size_m
+    effect_position[target, 0] = position_in[p, 0] + half_cell * signed(d) + ax * age
+    effect_position[target, 1] = position_in[p, 1] + half_cell * signed(e) + ay * age
+    effect_position[target, 2] = position_in[p, 2] + half_cell * signed(f) + az * age
     # Many small drops, few large ones
     low, high = effect_params_in[EFFECT_PARAM_RADIUS_MIN], effect_params_in[EFFECT_PARAM_RADIUS_MAX]
     effect_position[target, 3] = low + (high - low) * size * size * size

@@ -3,8 +3,8 @@
 //
 // A warp takes a few neighbouring pixels; its lanes are (pixel, chunk of SAMPLE_CHUNK samples), as many chunks of a
 // pixel side by side as a power of two allows. A lane sums the samples of its chunk in its column of shared memory and
-// starts its next path as soon as one has ended; then the first lane of a pixel adds the chunks' sums to the film, in
-// sample order. Work counters are summed over the warp once, at the end, into one row of work_inout.
+// starts its next path as soon as one has ended; then the first lane of a pixel adds the chunks' sums to the
+// pixel's, in sample order. Work counters are summed over the warp once, at the end, into one row of work_inout.
 
 constexpr unsigned ALL_LANES = 0xffffffffu;
 
@@ -19,8 +19,8 @@ constexpr int TRACE_BLOCKS = 4;
 constexpr int TRACE_BLOCKS = TRACE_BLOCKS_MAX;
 #endif
 
-constexpr int HELD_SUMS = HELD_PATH_WORDS;  // of a chunk's samples, in the order of a film pixel's words
-constexpr int HELD_X = HELD_SUMS + FILM_WORDS;  // the pixel
+constexpr int HELD_SUMS = HELD_PATH_WORDS;  // of a chunk's samples, in the order of the pixel sums
+constexpr int HELD_X = HELD_SUMS + PIXEL_WORDS;  // the pixel
 constexpr int HELD_Y = HELD_X + 1;
 constexpr int HELD_CAMERA_SIGN = HELD_X + 2;
 constexpr int HELD_LEFT = HELD_X + 3;  // samples of the chunk
@@ -49,11 +49,11 @@ __device__ __forceinline__ void trace_pixel(int x, int y, const Picture& picture
                                             Depths limits, const Words& camera_in, const Words& sky_in,
                                             const Words& glow_lut_in, const Scene& scene, const Held& held,
                                             const Work& work) {
-  for (int n = 0; n < FILM_WORDS; ++n) held[HELD_SUMS + n] = ZERO;
+  for (int n = 0; n < PIXEL_WORDS; ++n) held[HELD_SUMS + n] = ZERO;
   float3 origin = words3(camera_in, CAMERA_ORIGIN);
   held[HELD_X] = (float)x;
   held[HELD_Y] = (float)y;
-  held[HELD_CAMERA_SIGN] = camera_sign(scene, origin);
+  held[HELD_CAMERA_SIGN] = camera_sign(origin, scene);
   Draws draws{(unsigned)(y * picture.width + x), (unsigned)(picture.sample_start + n), 0u, picture.seed};
   Path path{Ray{origin, origin, ONE, ZERO}, false, true};
   held[HELD_LEFT] = (float)count;
@@ -72,19 +72,20 @@ __device__ __forceinline__ void trace_pixel(int x, int y, const Picture& picture
     if (trace_path(path, limits, sky_in, glow_lut_in, scene, draws, held, work)) continue;
     for (int c = 0; c < 3; ++c) {
       float light = held[HELD_LIGHT + c];
-      held[HELD_SUMS + FILM_SUM + c] = held[HELD_SUMS + FILM_SUM + c] + light;
-      held[HELD_SUMS + FILM_SQUARE + c] = held[HELD_SUMS + FILM_SQUARE + c] + light * light;
+      held[HELD_SUMS + PIXEL_SUM + c] = held[HELD_SUMS + PIXEL_SUM + c] + light;
+      held[HELD_SUMS + PIXEL_SQUARE + c] = held[HELD_SUMS + PIXEL_SQUARE + c] + light * light;
     }
-    held[HELD_SUMS + FILM_ALPHA] = held[HELD_SUMS + FILM_ALPHA] + held[HELD_ALPHA];
-    held[HELD_SUMS + FILM_DEPTH] = held[HELD_SUMS + FILM_DEPTH] + held[HELD_FIRST];
+    held[HELD_SUMS + PIXEL_ALPHA] = held[HELD_SUMS + PIXEL_ALPHA] + held[HELD_ALPHA];
+    held[HELD_SUMS + PIXEL_DEPTH] = held[HELD_SUMS + PIXEL_DEPTH] + held[HELD_FIRST];
     started = false;
     draws.sample += 1u;
   }
 }
 
 // Add the sums of `used` chunks, in columns side by side from `held` on, to a pixel, chunk by chunk.
-__device__ __forceinline__ void add_chunks(const Held& held, int used, long long pixel, Array<float> film_inout) {
-  float4 a = load4(film_inout, pixel * FILM_WORDS), b = load4(film_inout, pixel * FILM_WORDS + 4);
+__device__ __forceinline__ void add_chunks(const Held& held, int used, long long pixel,
+                                           Array<float> pixel_sums_inout) {
+  float4 a = load4(pixel_sums_inout, pixel * PIXEL_WORDS), b = load4(pixel_sums_inout, pixel * PIXEL_WORDS + 4);
   for (int c = 0; c < used; ++c) {
     Held sums{held.word + HELD_SUMS * TRACE_THREADS + c};
     a.x = a.x + sums[0];
@@ -96,8 +97,8 @@ __device__ __forceinline__ void add_chunks(const Held& held, int used, long long
     b.z = b.z + sums[6];
     b.w = b.w + sums[7];
   }
-  store4(film_inout, pixel * FILM_WORDS, a);
-  store4(film_inout, pixel * FILM_WORDS + 4, b);
+  store4(pixel_sums_inout, pixel * PIXEL_WORDS, a);
+  store4(pixel_sums_inout, pixel * PIXEL_WORDS + 4, b);
 }
 
 // Add the counters of a warp's threads to one row.
@@ -119,10 +120,10 @@ extern "C" __global__ void __launch_bounds__(TRACE_THREADS, TRACE_BLOCKS)
               Array<const int> grid_in, Array<const int> surface_table_in, Array<const float> surface_value_in,
               Array<const int> fog_table_in, Array<const float> fog_value_in, Array<const float> fog_majorant_in,
               Array<const float> terrain_in, Array<const float> terrain_geometry_in, Array<const float> collider_in,
-              Array<float> film_inout, Array<long long> work_inout) {
+              Array<float> pixel_sums_inout, Array<long long> work_inout) {
   Scene scene{Words{look_in}, Words{trace_in}, grid_in,         surface_table_in, surface_value_in,    fog_table_in,
               fog_value_in,   fog_majorant_in, terrain_in,      terrain_geometry_in, collider_in};
-  Picture picture{film_inout.shape1, (int)film_inout.shape0, sample_start, (unsigned)seed};
+  Picture picture{pixel_sums_inout.shape1, (int)pixel_sums_inout.shape0, sample_start, (unsigned)seed};
   Depths limits{(int)max_depth, (int)roulette_depth};
   __shared__ float held_words[HELD_WORDS * TRACE_THREADS];
   __shared__ unsigned work_words[WORK_WORDS * TRACE_THREADS];
@@ -158,7 +159,7 @@ extern "C" __global__ void __launch_bounds__(TRACE_THREADS, TRACE_BLOCKS)
                   work);
       __syncwarp();
       int used = total - first < chunks ? total - first : chunks;
-      if (inside && chunk == 0) add_chunks(held, used, (long long)y * picture.width + x, film_inout);
+      if (inside && chunk == 0) add_chunks(held, used, (long long)y * picture.width + x, pixel_sums_inout);
       __syncwarp();
     }
   }

@@ -1,21 +1,22 @@
 """Path trace one picture: sums of radiance over samples, pixel by pixel.
 
 A task takes every TRACE_TASKS-th tile of 8 x 8 pixels, in a shuffled order that spreads neighbours over threads. The
-samples of a pixel are summed in registers, SAMPLE_CHUNK at a time, then added to the film: the order of every sum is
-written, and random numbers depend on (pixel, sample, dimension, seed) alone: any number of threads gives the same bits.
+samples of a pixel are summed in registers, SAMPLE_CHUNK at a time, then added to the pixel sums: the order of every
+sum is written, and random numbers depend on (pixel, sample, dimension, seed) alone: any number of threads gives the
+same bits.
 
 Shapes: camera (16), sky (SKY_WORDS), look (LOOK_WORDS), trace (TRACE_WORDS) float32; glow_lut (256, 3); grid int32
 (6) = bricks x y z of the surface, of the fog; tables int32 (bricks); surface and fog values (cap, 729, 2); majorants
-(cap); terrain (tx, ty) and geometry (4); colliders (m, 12); film (height, width, 8), added to; work int64
-(TRACE_TASKS, 8), added to. Metres, grid-local; see kernels.base.constants for the slots.
+(cap); terrain (tx, ty) and geometry (4); colliders (m, 12); pixel_sums (height, width, PIXEL_WORDS), added to;
+work int64 (TRACE_TASKS, WORK_WORDS), added to. Metres, grid-local; see kernels.base.constants for the slots.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from kernels.base.common import F32, ONE, TWO, ZERO, kernel
 from kernels.base.constants import (
@@ -25,11 +26,6 @@ from kernels.base.constants import (
     CAMERA_RIGHT,
     CAMERA_UP,
     CAMERA_WORDS,
-    FILM_ALPHA,
-    FILM_DEPTH,
-    FILM_SQUARE,
-    FILM_SUM,
-    FILM_WORDS,
     GLOW_LUT_SIZE,
     LOOK_FOG_GAIN,
     LOOK_FOG_PHASE,
@@ -37,6 +33,11 @@ from kernels.base.constants import (
     LOOK_GLOW_HIGH_K,
     LOOK_GLOW_LOW_K,
     LOOK_WORDS,
+    PIXEL_ALPHA,
+    PIXEL_DEPTH,
+    PIXEL_SQUARE,
+    PIXEL_SUM,
+    PIXEL_WORDS,
     SAMPLE_CHUNK,
     SKY_GROUND_R,
     SKY_HORIZON_R,
@@ -57,200 +58,119 @@ from kernels.base.constants import (
     WORK_WORDS,
 )
 from kernels.base.kernel import Kernel, Pass, Traffic
-from kernels.trace.trace_math import U1, device_call, normalise, random4
+from kernels.trace.trace_math import U1, device_call, device_part, normalise, random4
 from kernels.trace.trace_path import trace_path
+from kernels.trace.trace_state import Scene, words3
 
 TILE = 8
 SHUFFLE = 97  # odd, so it visits every residue of a power of two
 
 
-# Merged into the one caller before compiling: each level of calls is optimised whole again, and costs a second.
-@njit(inline="always", error_model="numpy")
-def trace_pixel(
-    x,
-    y,
-    width,
-    height,
-    sample_start,
-    sample_count,
-    seed,
-    max_depth,
-    roulette_depth,
-    camera_in,
-    sky_in,
-    glow_lut_in,
-    scene,
-    film_inout,
-    work,
-):
-    """All samples of one pixel, added to the film in chunks."""
+class Job(NamedTuple):
+    """What a launch traces: which samples, how deep, from where, under which sky."""
+
+    sample_start: Any
+    sample_count: Any
+    seed: Any
+    max_depth: Any
+    roulette_depth: Any
+    camera_in: Any
+    sky_in: Any
+    glow_lut_in: Any
+
+
+@device_part
+def camera_direction(camera_in, x, y, u, v, step_x, step_y):
+    """Camera ray through point (u, v) of the pixel's square; row 0 is the top."""
+    sx = (F32(x) + u) * step_x - ONE
+    sy = ONE - (F32(y) + v) * step_y
+    dx = camera_in[CAMERA_FORWARD] + sx * camera_in[CAMERA_RIGHT] + sy * camera_in[CAMERA_UP]
+    dy = camera_in[CAMERA_FORWARD + 1] + sx * camera_in[CAMERA_RIGHT + 1] + sy * camera_in[CAMERA_UP + 1]
+    dz = camera_in[CAMERA_FORWARD + 2] + sx * camera_in[CAMERA_RIGHT + 2] + sy * camera_in[CAMERA_UP + 2]
+    return normalise(dx, dy, dz)
+
+
+@device_part
+def trace_pixel(x, y, width, height, job, scene, pixel_sums_inout, work):
+    """All samples of one pixel, added to its sums in chunks."""
     pixel = np.uint32(y * width + x)
-    seed_word = np.uint32(seed)
+    seed = np.uint32(job.seed)
     step_x, step_y = TWO / F32(width), TWO / F32(height)
     n = 0
-    while n < sample_count:
-        count = sample_count - n
+    while n < job.sample_count:
+        count = job.sample_count - n
         if count > SAMPLE_CHUNK:
             count = SAMPLE_CHUNK
         r_sum, g_sum, b_sum = ZERO, ZERO, ZERO
         r_square, g_square, b_square = ZERO, ZERO, ZERO
         alpha, depth = ZERO, ZERO
         for m in range(count):
-            sample = np.uint32(sample_start + n + m)
+            sample = np.uint32(job.sample_start + n + m)
             dim = np.uint32(0)
-            u, v, _, _ = random4(pixel, sample, dim, seed_word)
+            u, v, _, _ = random4(pixel, sample, dim, seed)
             dim = np.uint32(dim + U1)
-            # Camera ray through a point of the pixel's square; row 0 is the top
-            sx = (F32(x) + u) * step_x - ONE
-            sy = ONE - (F32(y) + v) * step_y
-            dx = camera_in[CAMERA_FORWARD] + sx * camera_in[CAMERA_RIGHT] + sy * camera_in[CAMERA_UP]
-            dy = camera_in[CAMERA_FORWARD + 1] + sx * camera_in[CAMERA_RIGHT + 1] + sy * camera_in[CAMERA_UP + 1]
-            dz = camera_in[CAMERA_FORWARD + 2] + sx * camera_in[CAMERA_RIGHT + 2] + sy * camera_in[CAMERA_UP + 2]
-            dx, dy, dz = normalise(dx, dy, dz)
+            dx, dy, dz = camera_direction(job.camera_in, x, y, u, v, step_x, step_y)
+            ox, oy, oz = words3(job.camera_in, CAMERA_ORIGIN)
             r, g, b, hit, distance = trace_path(
-                camera_in[CAMERA_ORIGIN],
-                camera_in[CAMERA_ORIGIN + 1],
-                camera_in[CAMERA_ORIGIN + 2],
-                dx,
-                dy,
-                dz,
-                max_depth,
-                roulette_depth,
-                sky_in,
-                glow_lut_in,
-                scene,
-                pixel,
-                sample,
-                dim,
-                seed_word,
-                work,
-            )
+                ox, oy, oz, dx, dy, dz, job.max_depth, job.roulette_depth, job.sky_in, job.glow_lut_in, scene, pixel,
+                sample, dim, seed, work,
+            )  # fmt: skip
             r_sum, g_sum, b_sum = r_sum + r, g_sum + g, b_sum + b
             r_square, g_square, b_square = r_square + r * r, g_square + g * g, b_square + b * b
             alpha, depth = alpha + hit, depth + distance
-        film_inout[y, x, FILM_SUM] += r_sum
-        film_inout[y, x, FILM_SUM + 1] += g_sum
-        film_inout[y, x, FILM_SUM + 2] += b_sum
-        film_inout[y, x, FILM_SQUARE] += r_square
-        film_inout[y, x, FILM_SQUARE + 1] += g_square
-        film_inout[y, x, FILM_SQUARE + 2] += b_square
-        film_inout[y, x, FILM_ALPHA] += alpha
-        film_inout[y, x, FILM_DEPTH] += depth
+        pixel_sums_inout[y, x, PIXEL_SUM] += r_sum
+        pixel_sums_inout[y, x, PIXEL_SUM + 1] += g_sum
+        pixel_sums_inout[y, x, PIXEL_SUM + 2] += b_sum
+        pixel_sums_inout[y, x, PIXEL_SQUARE] += r_square
+        pixel_sums_inout[y, x, PIXEL_SQUARE + 1] += g_square
+        pixel_sums_inout[y, x, PIXEL_SQUARE + 2] += b_square
+        pixel_sums_inout[y, x, PIXEL_ALPHA] += alpha
+        pixel_sums_inout[y, x, PIXEL_DEPTH] += depth
         n += count
 
 
 @device_call
-def trace_task(
-    task,
-    tasks,
-    sample_start,
-    sample_count,
-    seed,
-    max_depth,
-    roulette_depth,
-    camera_in,
-    sky_in,
-    glow_lut_in,
-    scene,
-    film_inout,
-    work,
-):
+def trace_task(task, tasks, job, scene, pixel_sums_inout, work):
     """Every tile of one task."""
-    height, width = film_inout.shape[0], film_inout.shape[1]
+    height, width = pixel_sums_inout.shape[0], pixel_sums_inout.shape[1]
     tiles_x, tiles_y = (width + TILE - 1) // TILE, (height + TILE - 1) // TILE
     tile = (task * SHUFFLE) % tasks
     while tile < tiles_x * tiles_y:
         x0, y0 = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
         for y in range(y0, min(y0 + TILE, height)):
             for x in range(x0, min(x0 + TILE, width)):
-                trace_pixel(
-                    x,
-                    y,
-                    width,
-                    height,
-                    sample_start,
-                    sample_count,
-                    seed,
-                    max_depth,
-                    roulette_depth,
-                    camera_in,
-                    sky_in,
-                    glow_lut_in,
-                    scene,
-                    film_inout,
-                    work,
-                )
+                trace_pixel(x, y, width, height, job, scene, pixel_sums_inout, work)
         tile += tasks
 
 
 @kernel
 def cpu(
-    sample_start,
-    sample_count,
-    seed,
-    max_depth,
-    roulette_depth,
-    camera_in,
-    sky_in,
-    look_in,
-    glow_lut_in,
-    trace_in,
-    grid_in,
-    surface_table_in,
-    surface_value_in,
-    fog_table_in,
-    fog_value_in,
-    fog_majorant_in,
-    terrain_in,
-    terrain_geometry_in,
-    collider_in,
-    film_inout,
-    work_inout,
-):
+    sample_start, sample_count, seed, max_depth, roulette_depth, camera_in, sky_in, look_in, glow_lut_in, trace_in,
+    grid_in, surface_table_in, surface_value_in, fog_table_in, fog_value_in, fog_majorant_in, terrain_in,
+    terrain_geometry_in, collider_in, pixel_sums_inout, work_inout,
+):  # fmt: skip
     """Add ``sample_count`` samples from ``sample_start`` to every pixel; paths of up to max_depth - 1 bounces."""
     tasks = work_inout.shape[0]
     for task in prange(tasks):
-        scene = (
-            look_in,
-            trace_in,
-            grid_in,
-            surface_table_in,
-            surface_value_in,
-            fog_table_in,
-            fog_value_in,
-            fog_majorant_in,
-            terrain_in,
-            terrain_geometry_in,
-            collider_in,
-        )
-        trace_task(
-            np.int64(task),
-            tasks,
-            sample_start,
-            sample_count,
-            seed,
-            max_depth,
-            roulette_depth,
-            camera_in,
-            sky_in,
-            glow_lut_in,
-            scene,
-            film_inout,
-            work_inout[task],
-        )
+        job = Job(sample_start, sample_count, seed, max_depth, roulette_depth, camera_in, sky_in, glow_lut_in)
+        scene = Scene(
+            look_in, trace_in, grid_in, surface_table_in, surface_value_in, fog_table_in, fog_value_in,
+            fog_majorant_in, terrain_in, terrain_geometry_in, collider_in,
+        )  # fmt: skip
+        trace_task(np.int64(task), tasks, job, scene, pixel_sums_inout, work_inout[task])
 
 
 def traffic(**args: Any) -> Traffic:
-    """Compulsory traffic: inputs once, film read and written. Flops follow the work counters, by class of step."""
+    """Compulsory traffic: inputs once, pixel sums both ways. Flops follow the work counters, by class of step."""
     work = np.asarray(args["work_inout"]).sum(axis=0)
     read = sum(np.asarray(v).nbytes for k, v in args.items() if k.endswith("_in"))
-    film = np.asarray(args["film_inout"]).nbytes
+    sums = np.asarray(args["pixel_sums_inout"]).nbytes
     flops = (
         60 * int(work[WORK_PATHS])
         + 45 * int(work[WORK_COLLISIONS] + work[WORK_SURFACE_LOOKUPS])
         + 8 * int(work[WORK_FOG_BRICKS] + work[WORK_SURFACE_BRICKS])
     )
-    return Traffic(items=int(work[WORK_PATHS]), bytes_read=read + film, bytes_written=film, flops=flops)
+    return Traffic(items=int(work[WORK_PATHS]), bytes_read=read + sums, bytes_written=sums, flops=flops)
 
 
 def example(rng: np.random.Generator, size: int) -> dict[str, Any]:
@@ -294,7 +214,7 @@ def example(rng: np.random.Generator, size: int) -> dict[str, Any]:
         "terrain_in": np.zeros((2, 2), np.float32),
         "terrain_geometry_in": np.array([0.0, 0.0, 1.0, 0.0], np.float32),
         "collider_in": np.zeros((1, 12), np.float32),
-        "film_inout": np.zeros((size, size, FILM_WORDS), np.float32),
+        "pixel_sums_inout": np.zeros((size, size, PIXEL_WORDS), np.float32),
         "work_inout": np.zeros((TRACE_TASKS, WORK_WORDS), np.int64),
     }
 

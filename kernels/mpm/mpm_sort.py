@@ -123,7 +123,7 @@ def _phase(
     elif phase == SPREAD:
         runs = np.int64(scratch_inout[task * HEAD_WORDS + 1])
         if blocks > 0:
-            _spread(key_in, order_out, begin, runs, slot_out, scratch_inout, start_at + task * capacity, list_at)
+            _distribute(key_in, order_out, begin, runs, slot_out, scratch_inout, start_at + task * capacity, list_at)
     else:
         ends_at = start_at + (tasks - 1) * capacity
         _cells(
@@ -238,7 +238,7 @@ def _scan(task, tasks, blocks, capacity, count_at, run_at, start_at, scratch_ino
 
 
 @device
-def _spread(key_in, run_in, begin, runs, slot_out, scratch_inout, start_at, list_at):
+def _distribute(key_in, run_in, begin, runs, slot_out, scratch_inout, start_at, list_at):
     """Write a chunk's runs to their blocks' places; the starts become ends."""
     for run in range(begin, begin + runs):
         first = np.int64(peek(run_in, run))

@@ -1,5 +1,6 @@
 #include "trace_solid.cuh"
-// What a ray does at water's surface, and where that surface is none: the CUDA side of trace_liquid.py.
+// Water's absorption and foam, what a ray does at its surface, and where there is none: the CUDA side of
+// trace_liquid.py.
 
 // A direction after a dielectric: whether it passed, and the weight of the choice.
 struct WaterChoice {
@@ -7,6 +8,18 @@ struct WaterChoice {
   bool passed;
   float weight;
 };
+
+// Transmittance (RGB) of t metres of water.
+__device__ __forceinline__ float3 absorb(float t, const Words& look_in) {
+  return make_float3(exp_f32(-look_in[LOOK_ABSORB_R] * t), exp_f32(-look_in[LOOK_ABSORB_R + 1] * t),
+                     exp_f32(-look_in[LOOK_ABSORB_R + 2] * t));
+}
+
+// Share of water's surface that foam hides.
+__device__ __forceinline__ float foam_cover(float value, const Words& look_in) {
+  if (value <= ZERO) return ZERO;
+  return ONE - exp_f32(-look_in[LOOK_FOAM_GAIN] * value);
+}
 
 // The solid that a ray inside the water meets at p instead of a surface; SOLID_PLANE is the open sea.
 __device__ __forceinline__ int exit_kind(float3 p, int broken, const Words& look_in, const Words& trace_in,

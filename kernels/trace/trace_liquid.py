@@ -1,11 +1,13 @@
-"""Device functions: what a ray does at water's surface, and where water's surface is none (ground, open sea)."""
+"""Device functions: water's absorption and foam, what a ray does at its surface, and where there is none."""
 
 from __future__ import annotations
 
-from kernels.base.common import F32, ONE, TWO, ZERO
+from kernels.base.common import F32, ONE, TWO, ZERO, exp_f32
 from kernels.base.constants import (
+    LOOK_ABSORB_R,
     LOOK_FLOOR_ON,
     LOOK_FLOOR_Z,
+    LOOK_FOAM_GAIN,
     LOOK_MIRROR_X_HIGH,
     LOOK_MIRROR_X_LOW,
     LOOK_MIRROR_Y_HIGH,
@@ -25,13 +27,32 @@ from kernels.base.constants import (
     TRACE_LOW_Z,
     TRACE_VOXEL,
 )
-from kernels.trace.trace_math import device_call, fresnel, normalise
+from kernels.trace.trace_math import device_call, device_inline, fresnel, normalise
 from kernels.trace.trace_solid import height_at, visible_distance
 
 NEAR_VOXELS = F32(1.5)  # water that ends that close above ground lies on it
 NEAR_CELLS = F32(1.0)  # and that close to a side of the domain goes on outside
 REFLECT_SHARE = F32(0.25)  # the least share of a path's first choice that goes to the reflection
 COSINE_MIN = F32(1.0e-3)
+OFFSET = F32(0.02)  # voxels, a new ray starts that far from a surface
+
+
+@device_inline
+def absorb(t, look_in):
+    """Transmittance (RGB) of t metres of water."""
+    return (
+        exp_f32(-look_in[LOOK_ABSORB_R] * t),
+        exp_f32(-look_in[LOOK_ABSORB_R + 1] * t),
+        exp_f32(-look_in[LOOK_ABSORB_R + 2] * t),
+    )
+
+
+@device_call
+def foam_cover(value, look_in):
+    """Share of water's surface that foam hides."""
+    if value <= ZERO:
+        return ZERO
+    return ONE - exp_f32(-look_in[LOOK_FOAM_GAIN] * value)
 
 
 @device_call

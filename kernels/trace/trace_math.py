@@ -19,7 +19,6 @@ from kernels.base.common import (
     TWO,
     TWO_PI,
     ZERO,
-    device,
     floor_int,
     fma,
     pcg4d,
@@ -29,11 +28,13 @@ from kernels.base.common import (
 from kernels.base.constants import BRICK_NODES, SURFACE_CHANNELS
 from kernels.base.vector import lane, load4, splat4, vfma, vsub
 
-# A function that is called from several places: compiled once, called, not copied into each.
-# No wrappers for Python: they would cost a fifth of the compile time. No reference counts: every array belongs to the
-# caller, and counting a passed array up and down is an atomic operation that all threads fight for.
-_OPTIONS: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
-device_call = njit(error_model="numpy", **_OPTIONS)
+# Three kinds of device function. No wrappers for Python: they would cost a fifth of the compile time. No reference
+# counts: every array belongs to the caller, and counting a passed array up and down is an atomic operation that all
+# threads fight for.
+_OPTIONS: dict[str, Any] = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
+device_call = njit(**_OPTIONS)  # large, several callers: compiled once, called
+device_inline = njit(forceinline=True, **_OPTIONS)  # small: compiled once, inlined by the optimiser
+device_part = njit(inline="always", error_model="numpy")  # one caller or two: merged before anything is compiled
 
 FAR = F32(1.0e30)
 TINY = F32(1.0e-20)
@@ -50,7 +51,7 @@ def random4(pixel, sample, dimension, seed):
     return unit_float(a), unit_float(b), unit_float(c), unit_float(d)
 
 
-@device
+@device_inline
 def inverse_slope(d):
     """1 / d, finite for any d."""
     if math.fabs(d) < SMALLEST_SLOPE:
@@ -58,7 +59,7 @@ def inverse_slope(d):
     return ONE / d
 
 
-@device
+@device_inline
 def normalise(x, y, z):
     """The unit vector along (x, y, z); straight up for a null vector."""
     square = x * x + y * y + z * z
@@ -68,7 +69,7 @@ def normalise(x, y, z):
     return x * inverse, y * inverse, z * inverse
 
 
-@device
+@device_inline
 def basis(nx, ny, nz):
     """Two unit vectors that complete n to a right-handed frame (Duff et al. 2017, JCGT 6(1))."""
     sign = ONE if nz >= ZERO else -ONE
@@ -77,7 +78,7 @@ def basis(nx, ny, nz):
     return ONE + sign * nx * nx * a, sign * b, -sign * nx, b, sign + ny * ny * a, -ny
 
 
-@device
+@device_inline
 def around(nx, ny, nz, sine, cosine, phi):
     """The direction at polar angle (sine, cosine) and azimuth phi around n."""
     tx, ty, tz, bx, by, bz = basis(nx, ny, nz)
@@ -100,14 +101,14 @@ def sample_cone(ax, ay, az, cosine_min, u, v):
     return around(ax, ay, az, math.sqrt(drop * (TWO - drop)), cosine, TWO_PI * v)
 
 
-@device
+@device_inline
 def phase_hg(cosine, g):
     """Henyey-Greenstein phase function, 1/sr; cosine between travel directions."""
     denominator = ONE + g * g - TWO * g * cosine
     return INV_FOUR_PI * (ONE - g * g) / (denominator * math.sqrt(denominator))
 
 
-@device
+@device_inline
 def phase_cosine(g, u):
     """Cosine of a scattering angle, distributed as phase_hg."""
     if math.fabs(g) < F32(1.0e-3):
@@ -129,7 +130,7 @@ def sample_phase(dx, dy, dz, g, u, v):
     return around(dx, dy, dz, sine, cosine, TWO_PI * v)
 
 
-@device
+@device_inline
 def fresnel(cosine_in, eta):
     """(reflectance of unpolarised light, cosine inside); eta = index beyond / index before; 1 at total reflection."""
     sine2 = (ONE - cosine_in * cosine_in) / (eta * eta)
@@ -141,7 +142,7 @@ def fresnel(cosine_in, eta):
     return HALF * (parallel * parallel + normal * normal), cosine_out
 
 
-@device
+@device_inline
 def clip_box(ox, oy, oz, ix, iy, iz, trace_in, low, high, t_end):
     """(t0, t1) of a ray with inverse direction i in the box whose corners stand at two slots; empty where t0 >= t1."""
     t0, t1 = ZERO, t_end
@@ -169,7 +170,7 @@ def clip_box(ox, oy, oz, ix, iy, iz, trace_in, low, high, t_end):
     return t0, t1
 
 
-@device
+@device_inline
 def brick_coordinate(x, count):
     """Index of the brick that holds x (in bricks), kept inside 0 .. count - 1."""
     i = np.int64(0)
@@ -180,7 +181,7 @@ def brick_coordinate(x, count):
     return i
 
 
-@device
+@device_inline
 def brick_value(value, brick, x, y, z, channel):
     """Trilinear value in a brick at (x, y, z) in voxels from its corner, each in [0, 8]."""
     i, j, k = np.int64(x), np.int64(y), np.int64(z)
@@ -202,7 +203,7 @@ def brick_value(value, brick, x, y, z, channel):
     return fma(fz, lane(edge, channel + 2) - low, low)
 
 
-@device
+@device_inline
 def clamp_brick(x):
     """x kept in [0, 8], a brick's own range in voxels."""
     if x < ZERO:
@@ -217,7 +218,7 @@ _PX, _PY, _PZ = np.uint32(0x8DA6B343), np.uint32(0xD8163841), np.uint32(0xCB1AB3
 _UNIT = F32(2.0 / 16777216.0)
 
 
-@device
+@device_inline
 def lattice_hash(i, j, k):
     """uint32 of a lattice point: good enough to look at, cheap enough for every hit."""
     h = np.uint32(np.uint32(np.uint32(i) * _PX) ^ np.uint32(np.uint32(j) * _PY))
@@ -227,7 +228,7 @@ def lattice_hash(i, j, k):
     return np.uint32(h ^ (h >> np.uint32(14)))
 
 
-@device
+@device_inline
 def _corner(i, j, k):
     """Value in [-1, 1) of a lattice point."""
     return F32(np.int32(lattice_hash(i, j, k) >> np.uint32(8))) * _UNIT - ONE

@@ -1,162 +1,153 @@
-"""Device functions: how a point of lava, ground or rippled water looks; pure functions of position.
+"""Device functions: what fog, solids and liquids make of a path that meets them: light that it gathers, and its bounce.
 
-Detail below the simulation's resolution is procedural: octaves of gradient noise with analytic gradients tilt the
-normal, mottle the albedo and, on lava, cool the plates of the crust while the cracks between them stay hot.
+Fog emits by the collision estimator: (1 - albedo) glow(T) at a real collision.
 """
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from kernels.base.common import F32, HALF, ONE, TWO, ZERO, device
+from kernels.base.common import F32, ONE, ZERO
 from kernels.base.constants import (
-    LOOK_LAVA_BUMP,
-    LOOK_LAVA_CRUST_K,
-    LOOK_LAVA_SCALE,
-    LOOK_PLANE_RIPPLE,
-    LOOK_PLANE_SCALE,
-    LOOK_TERRAIN_A_R,
-    LOOK_TERRAIN_B_R,
-    LOOK_TERRAIN_BUMP,
-    LOOK_TERRAIN_SCALE,
-    LOOK_TERRAIN_STEEP,
-    LOOK_TERRAIN_WET_Z,
+    LIQUID_WATER,
+    LOOK_COLLIDER_R,
+    LOOK_FOAM_R,
+    LOOK_FOG_GLOW_GAIN,
+    LOOK_FOG_R,
+    LOOK_GLOW_GAIN,
+    LOOK_IOR,
+    LOOK_LAVA_R,
+    LOOK_LIQUID,
+    LOOK_PLANE_R,
+    LOOK_RIPPLE,
+    LOOK_RIPPLE_SCALE,
     LOOK_TIME,
+    SOLID_COLLIDER,
+    TRACE_FOG_VOXEL,
+    TRACE_VOXEL,
 )
-from kernels.trace.trace_math import device_call, noise_gradient, normalise
+from kernels.trace.trace_liquid import OFFSET, foam_cover, water_choice
+from kernels.trace.trace_look import lava_look, plane_normal, ripple_normal, terrain_look
+from kernels.trace.trace_math import U1, device_part, random4
+from kernels.trace.trace_sky import glow
+from kernels.trace.trace_solid import solid_normal
+from kernels.trace.trace_state import (
+    BOUNCE_DIFFUSE,
+    BOUNCE_NONE,
+    BOUNCE_PHASE,
+    BOUNCE_SPECULAR,
+    WHITE,
+    Bounce,
+    add_light,
+    add_scaled_light,
+    scaled,
+    times_rest,
+    words3,
+)
+from kernels.trace.trace_volume import fog_at
 
-THREE = F32(3.0)
-OCTAVES = 4
-# Rotation between octaves hides the lattice
-_TURN_COS, _TURN_SIN = F32(0.8), F32(0.6)
-
-
-@device_call
-def fractal(x, y, z, octaves, ridge):
-    """(value, gradient) of a sum of noise octaves; ``ridge`` sums 1 - 2|noise| instead: sharp crests."""
-    value, gx, gy, gz = ZERO, ZERO, ZERO, ZERO
-    weight, scale = HALF, ONE
-    # Columns of the rotation that octave n has been through (about z, then about x)
-    ax, ay, az = ONE, ZERO, ZERO
-    bx, by, bz = ZERO, ONE, ZERO
-    cx, cy, cz = ZERO, ZERO, ONE
-    for n in range(octaves):
-        px = (ax * x + ay * y + az * z) * scale + F32(n) * F32(17.3)
-        py = (bx * x + by * y + bz * z) * scale - F32(n) * F32(9.1)
-        pz = (cx * x + cy * y + cz * z) * scale + F32(n) * F32(5.7)
-        v, vx, vy, vz = noise_gradient(px, py, pz)
-        if ridge != 0:
-            if v > ZERO:
-                vx, vy, vz = -TWO * vx, -TWO * vy, -TWO * vz
-                v = ONE - TWO * v
-            else:
-                vx, vy, vz = TWO * vx, TWO * vy, TWO * vz
-                v = ONE + TWO * v
-        value = value + weight * v
-        slope = weight * scale
-        gx = gx + slope * (ax * vx + bx * vy + cx * vz)
-        gy = gy + slope * (ay * vx + by * vy + cy * vz)
-        gz = gz + slope * (az * vx + bz * vy + cz * vz)
-        ax, ay, az, bx, by, bz = (
-            _TURN_COS * ax + _TURN_SIN * bx,
-            _TURN_COS * ay + _TURN_SIN * by,
-            _TURN_COS * az + _TURN_SIN * bz,
-            _TURN_COS * bx - _TURN_SIN * ax,
-            _TURN_COS * by - _TURN_SIN * ay,
-            _TURN_COS * bz - _TURN_SIN * az,
-        )
-        bx, by, bz, cx, cy, cz = (
-            _TURN_COS * bx + _TURN_SIN * cx,
-            _TURN_COS * by + _TURN_SIN * cy,
-            _TURN_COS * bz + _TURN_SIN * cz,
-            _TURN_COS * cx - _TURN_SIN * bx,
-            _TURN_COS * cy - _TURN_SIN * by,
-            _TURN_COS * cz - _TURN_SIN * bz,
-        )
-        weight = weight * HALF
-        scale = scale * TWO
-    return value, gx, gy, gz
+SOLID_OFFSET = F32(0.05)  # voxels
 
 
-@device
-def tilt(nx, ny, nz, gx, gy, gz, slope):
-    """Normal of a surface that is displaced along n by slope * (noise with gradient g)."""
-    along = gx * nx + gy * ny + gz * nz
-    return normalise(nx - slope * (gx - along * nx), ny - slope * (gy - along * ny), nz - slope * (gz - along * nz))
+@device_part
+def shade_fog(px, py, pz, dx, dy, dz, sign, scene, glow_lut_in, light, throughput, dim):
+    """A collision in fog: emission where it absorbs, then scattering."""
+    look_in = scene.look_in
+    albedo = words3(look_in, LOOK_FOG_R)
+    if look_in[LOOK_FOG_GLOW_GAIN] > ZERO:
+        voxel = scene.trace_in[TRACE_FOG_VOXEL]
+        heat = fog_at(px, py, pz, 1, voxel, scene.grid_in, scene.fog_table, scene.fog_value)
+        radiance = glow(heat, look_in, glow_lut_in)
+        light = add_scaled_light(light, times_rest(throughput, albedo), radiance, look_in[LOOK_FOG_GLOW_GAIN])
+    return Bounce(BOUNCE_PHASE, px, py, pz, dx, dy, dz, ZERO, ZERO, ONE, sign, albedo, light, throughput, dim)
 
 
-@device_call
-def lava_look(px, py, pz, nx, ny, nz, heat, look_in):
-    """(normal, temperature for the glow, albedo factor) of a point of lava."""
-    scale = look_in[LOOK_LAVA_SCALE]
-    if scale <= ZERO:
-        return nx, ny, nz, heat, ONE
-    inverse = ONE / scale
-    # Warp the plates so that they look torn, not grown on a lattice
-    _, wx, wy, wz = fractal(px * inverse * HALF, py * inverse * HALF, pz * inverse * HALF, np.int64(2), np.int64(0))
-    warp = F32(0.35)
-    x, y, z = px * inverse + warp * wx, py * inverse + warp * wy, pz * inverse + warp * wz
-    plates, gx, gy, gz = fractal(x, y, z, np.int64(OCTAVES), np.int64(1))
-    # plates is high on the crests of the ridges: those are the cracks
-    crust = (F32(0.75) - plates) * F32(1.1)
-    if crust < ZERO:
-        crust = ZERO
-    if crust > ONE:
-        crust = ONE
-    temperature = heat - look_in[LOOK_LAVA_CRUST_K] * crust
-    nx, ny, nz = tilt(nx, ny, nz, -gx, -gy, -gz, look_in[LOOK_LAVA_BUMP] * HALF)
-    return nx, ny, nz, temperature, F32(0.6) + F32(0.8) * crust
+@device_part
+def shade_solid(solid, in_water, px, py, pz, dx, dy, dz, sign, scene, light, throughput, dim):
+    """Ground or collider; ``in_water``: water lies on it, and the path stays in there."""
+    look_in, voxel = scene.look_in, scene.trace_in[TRACE_VOXEL]
+    nx, ny, nz = solid_normal(solid, px, py, pz, voxel, scene.terrain_geometry, scene.terrain, scene.collider)
+    ox, oy, oz = px, py, pz
+    if not in_water:
+        step = SOLID_OFFSET * voxel
+        ox, oy, oz = px + nx * step, py + ny * step, pz + nz * step
+    if solid == SOLID_COLLIDER:
+        albedo = words3(look_in, LOOK_COLLIDER_R)
+    else:
+        nx, ny, nz, r, g, b = terrain_look(px, py, pz, nx, ny, nz, look_in)
+        albedo = r, g, b
+    return Bounce(BOUNCE_DIFFUSE, ox, oy, oz, dx, dy, dz, nx, ny, nz, sign, albedo, light, throughput, dim)
 
 
-@device_call
-def terrain_look(px, py, pz, nx, ny, nz, look_in):
-    """(normal, albedo RGB) of a point of the ground."""
-    scale = look_in[LOOK_TERRAIN_SCALE]
-    mottle = ZERO
-    steep = look_in[LOOK_TERRAIN_STEEP]
-    flat = nz
-    if scale > ZERO:
-        inverse = ONE / scale
-        mottle, gx, gy, gz = fractal(px * inverse, py * inverse, pz * inverse, np.int64(6), np.int64(0))
-        nx, ny, nz = tilt(nx, ny, nz, gx, gy, gz, look_in[LOOK_TERRAIN_BUMP])
-        flat = flat + F32(0.25) * mottle
-    share = (flat - steep) * F32(6.0) + HALF
-    if share < ZERO:
-        share = ZERO
-    if share > ONE:
-        share = ONE
-    light = ONE + F32(0.6) * mottle
-    wet = look_in[LOOK_TERRAIN_WET_Z] + F32(0.15) * mottle * scale
-    if pz < wet:
-        light = light * F32(0.45)
-    a = look_in[LOOK_TERRAIN_B_R] + (look_in[LOOK_TERRAIN_A_R] - look_in[LOOK_TERRAIN_B_R]) * share
-    b = look_in[LOOK_TERRAIN_B_R + 1] + (look_in[LOOK_TERRAIN_A_R + 1] - look_in[LOOK_TERRAIN_B_R + 1]) * share
-    c = look_in[LOOK_TERRAIN_B_R + 2] + (look_in[LOOK_TERRAIN_A_R + 2] - look_in[LOOK_TERRAIN_B_R + 2]) * share
-    return nx, ny, nz, a * light, b * light, c * light
+@device_part
+def shade_water(
+    sea, px, py, pz, dx, dy, dz, nx, ny, nz, sign, fx, fy, foam, travelled, first, scene, light, throughput, pixel,
+    sample, dim, seed,
+):  # fmt: skip
+    """The surface of water: foam, or reflection and refraction; n points out of the water.
+
+    Of the ``sea``, the plane outside the domain: mirror the sky there, or end in the deep's own light.
+    """
+    look_in = scene.look_in
+    step = OFFSET * scene.trace_in[TRACE_VOXEL]
+    a, b, _, _ = random4(pixel, sample, dim, seed)
+    dim = np.uint32(dim + U1)
+    nx, ny, nz = nx * sign, ny * sign, nz * sign
+    if sea:
+        nx, ny, nz = ZERO, ZERO, ONE
+    kind, albedo = BOUNCE_SPECULAR, WHITE
+    if not sea and b < foam_cover(foam, look_in):
+        kind, albedo = BOUNCE_DIFFUSE, words3(look_in, LOOK_FOAM_R)
+    else:
+        mx, my, mz = nx, ny, nz
+        if sea:
+            mx, my, mz = plane_normal(px * fx, py * fy, travelled, look_in)
+            mx, my = mx * fx, my * fy
+            if mx * dx + my * dy + mz * dz > ZERO:
+                mx, my, mz = nx, ny, nz
+        elif look_in[LOOK_RIPPLE] > ZERO:
+            mx, my, mz = ripple_normal(
+                px, py, pz, nx, ny, nz, look_in[LOOK_RIPPLE], look_in[LOOK_RIPPLE_SCALE], look_in[LOOK_TIME]
+            )
+        eta = look_in[LOOK_IOR]
+        if not sea and sign < ZERO:
+            eta = ONE / eta
+        dx, dy, dz, passed, weight = water_choice(dx, dy, dz, mx, my, mz, nx, ny, nz, eta, first, a)
+        throughput = scaled(throughput, weight)
+        if sea:
+            if passed:
+                kind = BOUNCE_NONE
+                light = add_light(light, throughput, words3(look_in, LOOK_PLANE_R))
+        elif passed:
+            sign = -sign
+            step = -step
+    ox, oy, oz = px + nx * step, py + ny * step, pz + nz * step
+    return Bounce(kind, ox, oy, oz, dx, dy, dz, nx, ny, nz, sign, albedo, light, throughput, dim)
 
 
-@device_call
-def ripple_normal(px, py, pz, nx, ny, nz, slope, wavelength, time_s):
-    """Normal of water with small waves that noise makes, drifting with time."""
-    inverse = ONE / wavelength
-    drift = time_s * F32(0.35)
-    _, gx, gy, gz = fractal(px * inverse + drift, py * inverse, pz * inverse - drift, np.int64(3), np.int64(0))
-    return tilt(nx, ny, nz, gx, gy, gz, slope)
+@device_part
+def shade_lava(px, py, pz, dx, dy, dz, nx, ny, nz, sign, heat, scene, glow_lut_in, light, throughput, dim):
+    """The surface of lava: its glow, and a rough crust."""
+    look_in = scene.look_in
+    step = OFFSET * scene.trace_in[TRACE_VOXEL]
+    ox, oy, oz = px + nx * step, py + ny * step, pz + nz * step
+    nx, ny, nz, heat, factor = lava_look(px, py, pz, nx, ny, nz, heat, look_in)
+    light = add_scaled_light(light, throughput, glow(heat, look_in, glow_lut_in), look_in[LOOK_GLOW_GAIN])
+    albedo = scaled(words3(look_in, LOOK_LAVA_R), factor)
+    return Bounce(BOUNCE_DIFFUSE, ox, oy, oz, dx, dy, dz, nx, ny, nz, sign, albedo, light, throughput, dim)
 
 
-@device_call
-def plane_normal(px, py, distance, look_in):
-    """Normal of the water plane outside: ripples whose short waves fade with distance (m)."""
-    wavelength = look_in[LOOK_PLANE_SCALE]
-    inverse = ONE / wavelength
-    far = distance * inverse * F32(0.004)
-    slope = look_in[LOOK_PLANE_RIPPLE] / (ONE + far)
-    drift = look_in[LOOK_TIME] * F32(0.35)
-    _, gx, gy, _ = fractal(px * inverse + drift, py * inverse, drift, np.int64(OCTAVES), np.int64(0))
-    length = math.sqrt(gx * gx + gy * gy)
-    limit = THREE  # a slope that a wave can have
-    if length > limit:
-        gx, gy = gx * limit / length, gy * limit / length
-    return normalise(-gx * slope, -gy * slope, ONE)
+@device_part
+def shade_liquid(
+    sea, px, py, pz, dx, dy, dz, nx, ny, nz, sign, fx, fy, other, travelled, first, scene, glow_lut_in, light,
+    throughput, pixel, sample, dim, seed,
+):  # fmt: skip
+    """The liquid's surface, or the sea outside; ``other``: the surface's second channel, foam or temperature."""
+    if sea or np.int32(scene.look_in[LOOK_LIQUID]) == LIQUID_WATER:
+        bounce = shade_water(
+            sea, px, py, pz, dx, dy, dz, nx, ny, nz, sign, fx, fy, other, travelled, first, scene, light, throughput,
+            pixel, sample, dim, seed,
+        )  # fmt: skip
+    else:
+        bounce = shade_lava(px, py, pz, dx, dy, dz, nx, ny, nz, sign, other, scene, glow_lut_in, light, throughput, dim)
+    return bounce

@@ -1,9 +1,5 @@
-#include "trace_math.cuh"
+#include "trace_state.cuh"
 // Radiance of the sky and of glowing matter: the CUDA side of trace_sky.py.
-
-__device__ __forceinline__ float3 words3(const Words& words, int slot) {
-  return make_float3(words[slot], words[slot + 1], words[slot + 2]);
-}
 
 // a + (b - a) * share, where b are three words.
 __device__ __forceinline__ float3 towards(float3 a, const Words& words, int slot, float share) {

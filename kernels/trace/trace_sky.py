@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernels.base.common import F32, HALF, ONE, TWO, ZERO, device, exp_f32, log_f32
+from kernels.base.common import F32, HALF, ONE, TWO, ZERO, exp_f32, log_f32
 from kernels.base.constants import (
     GLOW_LUT_SIZE,
     LOOK_GLOW_HIGH_K,
@@ -30,7 +30,7 @@ from kernels.base.constants import (
     SKY_SUN_Z,
     SKY_ZENITH_R,
 )
-from kernels.trace.trace_math import device_call, noise_flat
+from kernels.trace.trace_math import device_call, device_inline, noise_flat
 
 THREE = F32(3.0)
 LOWEST_CLOUD = F32(0.02)  # sine of elevation
@@ -38,7 +38,7 @@ CLOUD_DRIFT = F32(0.01)
 SHARE_MIN = F32(1.0e-4)
 
 
-@device
+@device_inline
 def _clouds(dx, dy, dz, sky_in, time_s):
     """Opacity of the clouds in a direction, 0 to 1: four octaves of noise on a plane overhead."""
     amount = sky_in[SKY_CLOUD_AMOUNT]
@@ -93,7 +93,7 @@ def sky_radiance(dx, dy, dz, sky_in, look_in):
     return r, g, b
 
 
-@device
+@device_inline
 def in_sun(dx, dy, dz, sky_in):
     """Whether direction d points into the sun's disc."""
     cosine = dx * sky_in[SKY_SUN_X] + dy * sky_in[SKY_SUN_Y] + dz * sky_in[SKY_SUN_Z]

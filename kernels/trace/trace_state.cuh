@@ -1,4 +1,6 @@
 #include "trace_math.cuh"
+// The scene, segments and bounces of trace_state.py.
+//
 // What a thread of the tracer knows about its path between two segments: in registers what every segment needs, in
 // shared memory, a column of words for each thread, the rest. Registers bound how many warps hide look-ups' latency.
 
@@ -25,6 +27,15 @@ __device__ __forceinline__ void hold3(const Held& held, int slot, float x, float
 
 __device__ __forceinline__ void hold3(const Held& held, int slot, float3 a) { hold3(held, slot, a.x, a.y, a.z); }
 
+// All that a ray can meet.
+struct Scene {
+  Words look_in, trace_in;
+  Array<const int> grid_in, table;
+  Array<const float> value;
+  Array<const int> fog_table;
+  Array<const float> fog_value, fog_majorant, terrain, terrain_geometry, collider;
+};
+
 struct Ray {
   float3 o, d;
   float sign;   // +1 in air, -1 in liquid
@@ -41,6 +52,24 @@ struct Path {
   Ray ray;      // of the next segment
   bool to_sun;  // it belongs to a ray to the sun from the path's last event
   bool clear;   // nothing but clear water and mirrors so far
+};
+
+// A stretch of a ray up to the first thing that it meets.
+struct Segment {
+  int event;          // EVENT_*: what ends it
+  float t_end;        // m, where
+  int solid;          // SOLID_*, of EVENT_SOLID
+  int axis;           // 0 x, 1 y, of EVENT_MIRROR
+  int broken;         // of EVENT_LIQUID: 1 where the level set ends, not the liquid
+  bool beyond;        // the path has used up its mirrorings
+  float weight;       // estimate of the fog's transmittance, of a ray to the sun
+  float u, v;         // two uniform numbers, of EVENT_FOG
+};
+
+// What an event makes of a path, beside what is changed in the path itself.
+struct Bounce {
+  int kind;  // BOUNCE_*
+  float3 n, albedo;
 };
 
 // Words of a column
@@ -61,6 +90,10 @@ constexpr int HELD_DEPTH = 23;       // events so far
 constexpr int HELD_SUN_LEFT = 24;    // segments that the ray to the sun may still walk
 constexpr int HELD_PATH_WORDS = 25;
 
+__device__ __forceinline__ float3 words3(const Words& words, int slot) {
+  return make_float3(words[slot], words[slot + 1], words[slot + 2]);
+}
+
 __device__ __forceinline__ float4 draw(Draws& draws) {
   float4 number = random4(draws.pixel, draws.sample, draws.dim, draws.seed);
   draws.dim += U1;
@@ -78,6 +111,14 @@ __device__ __forceinline__ float3 flipped(float3 d, const Held& held) {
 
 __device__ __forceinline__ float3 scaled(float3 a, float factor) {
   return make_float3(a.x * factor, a.y * factor, a.z * factor);
+}
+
+// The largest of three.
+__device__ __forceinline__ float largest(float3 a) {
+  float most = a.x;
+  if (a.y > most) most = a.y;
+  if (a.z > most) most = a.z;
+  return most;
 }
 
 // Three words of the column, times a factor.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernels.base.common import F32, HALF, ONE, ZERO, device
+from kernels.base.common import F32, HALF, ONE, ZERO
 from kernels.base.constants import (
     BRICK_INSIDE,
     TRACE_SURFACE_HIGH,
@@ -26,6 +26,7 @@ from kernels.trace.trace_math import (
     clamp_brick,
     clip_box,
     device_call,
+    device_inline,
     inverse_slope,
     normalise,
 )
@@ -39,7 +40,7 @@ REFINEMENTS = 5
 CLOSE = F32(1.0e-3)  # voxels: a root that good is good enough
 
 
-@device
+@device_inline
 def _phi(value, b, x, y, z):
     return brick_value(value, b, clamp_brick(x), clamp_brick(y), clamp_brick(z), 0)
 
@@ -81,7 +82,7 @@ def surface_normal(px, py, pz, voxel, grid_in, table, value):
     return normalise(gx * inverse, gy * inverse, gz * inverse)
 
 
-@device
+@device_inline
 def _refine(value, b, lx, ly, lz, sx, sy, sz, sign, close, t_a, f_a, t_b, f_b):
     """Root of sign * phi between t_a (f_a > 0) and t_b (f_b <= 0): Illinois steps, until one is within ``close``."""
     t = t_b

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernels.base.common import F32, ONE, ZERO, device, log_f32
+from kernels.base.common import F32, ONE, ZERO, log_f32
 from kernels.base.constants import (
     TRACE_FOG_HIGH,
     TRACE_FOG_LOW,
@@ -24,6 +24,7 @@ from kernels.trace.trace_math import (
     clamp_brick,
     clip_box,
     device_call,
+    device_inline,
     inverse_slope,
     random4,
 )
@@ -33,7 +34,7 @@ NO_HIT = F32(-1.0)
 TRANSMITTANCE_MIN = F32(1.0e-3)  # below it ratio tracking plays roulette
 
 
-@device
+@device_inline
 def _fog(value, b, x, y, z, channel):
     return brick_value(value, b, clamp_brick(x), clamp_brick(y), clamp_brick(z), channel)
 

@@ -16,9 +16,9 @@ NODES = 33  # four bricks an edge: a cube of 2 m, nearly
 
 
 def empty(rng: np.random.Generator, width: int = 16, height: int = 8, samples: int = 2) -> Arguments:
-    """A sky with everything in it, nothing else; the film already holds sums."""
+    """A sky with everything in it, nothing else; the pixel sums are not empty."""
     args = scene.empty(width, height)
-    args["film_inout"][:] = rng.random(args["film_inout"].shape, F32)
+    args["pixel_sums_inout"][:] = rng.random(args["pixel_sums_inout"].shape, F32)
     args["work_inout"][:] = rng.integers(0, 1000, args["work_inout"].shape)
     args["sample_start"], args["sample_count"] = int(rng.integers(0, 100)), samples
     args["seed"], args["max_depth"], args["roulette_depth"] = int(rng.integers(0, 2**31)), 12, 3

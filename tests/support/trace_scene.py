@@ -27,7 +27,7 @@ def empty(width: int, height: int) -> Args:
     args["fog_table_in"] = np.full(1, -1, np.int32)
     args["fog_value_in"] = np.zeros((1, k.BRICK_NODES, 2), F32)
     args["fog_majorant_in"] = np.zeros(1, F32)
-    args["film_inout"] = np.zeros((height, width, k.FILM_WORDS), F32)
+    args["pixel_sums_inout"] = np.zeros((height, width, k.PIXEL_WORDS), F32)
     return args
 
 
@@ -58,7 +58,7 @@ def gradient_radiance(z: np.ndarray) -> np.ndarray:
 
 def look_at(args: Args, origin: Any, target: Any, half_width: float, flat: bool = False) -> None:
     """Aim the camera; ``half_width`` is the tangent of half the horizontal angle."""
-    height, width = args["film_inout"].shape[:2]
+    height, width = args["pixel_sums_inout"].shape[:2]
     o, forward = np.array(origin, float), np.array(target, float) - np.array(origin, float)
     forward /= np.linalg.norm(forward)
     right = np.cross(forward, [0.0, 0.0, 1.0])
@@ -100,12 +100,12 @@ def sphere(nodes: int, voxel: float, centre: Any, radius: float) -> np.ndarray:
 
 def trace(args: Args, samples: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """(mean, variance of the mean) float32[h, w, 3] of a fresh picture."""
-    args["film_inout"][:], args["work_inout"][:] = 0, 0
+    args["pixel_sums_inout"][:], args["work_inout"][:] = 0, 0
     args["sample_count"], args["seed"] = samples, seed
     img_trace.cpu(*args.values())
-    rgb = np.zeros((*args["film_inout"].shape[:2], 3), F32)
+    rgb = np.zeros((*args["pixel_sums_inout"].shape[:2], 3), F32)
     variance = np.zeros_like(rgb)
-    img_resolve.cpu(samples, args["film_inout"], rgb, variance)
+    img_resolve.cpu(samples, args["pixel_sums_inout"], rgb, variance)
     return rgb, variance
 
 

@@ -317,12 +317,12 @@ def many_chunks(rng: np.random.Generator) -> Arguments:
 def _resolve(samples: int, height: int, width: int) -> Maker:
     def make(rng: np.random.Generator) -> Arguments:
         args = img_resolve.example(rng, 4)
-        film = rng.random((height, width, k.FILM_WORDS), F32) * F32(samples)
-        if film.size:  # nothing, denormals, and a spread that rounding makes negative
-            film[0, 0], film[0, -1] = 0.0, DENORMAL
-            film[0, 0, k.FILM_SQUARE] = -0.0
-            film[-1, 0, k.FILM_SQUARE : k.FILM_SQUARE + 3] = 0.0
-        args["samples"], args["film_in"] = samples, film
+        sums = rng.random((height, width, k.PIXEL_WORDS), F32) * F32(samples)
+        if sums.size:  # nothing, denormals, and a variance that rounding makes negative
+            sums[0, 0], sums[0, -1] = 0.0, DENORMAL
+            sums[0, 0, k.PIXEL_SQUARE] = -0.0
+            sums[-1, 0, k.PIXEL_SQUARE : k.PIXEL_SQUARE + 3] = 0.0
+        args["samples"], args["pixel_sums_in"] = samples, sums
         args["rgb_out"], args["variance_out"] = (np.full((height, width, 3), 7, F32) for _ in range(2))
         return args
 

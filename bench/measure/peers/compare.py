@@ -256,12 +256,12 @@ def cloud_arguments(extinction: np.ndarray, width: int) -> Arguments:
 def _trace(arguments: Arguments, backend: NumbaBackend, seed: int, samples: int) -> tuple[float, np.ndarray]:
     """Seconds and picture (h, w, 3)."""
     given = {**arguments, "seed": seed, "sample_count": samples}
-    film, work = (np.zeros_like(arguments[name]) for name in ("film_inout", "work_inout"))
-    given["film_inout"], given["work_inout"] = film, work
+    sums, work = (np.zeros_like(arguments[name]) for name in ("pixel_sums_inout", "work_inout"))
+    given["pixel_sums_inout"], given["work_inout"] = sums, work
     start = time.perf_counter()
     backend.launch(img_trace.KERNEL, *[given[name] for name in img_trace.KERNEL.argument_names])
     seconds = time.perf_counter() - start
-    return seconds, film[..., k.FILM_SUM : k.FILM_SUM + 3] / np.float32(samples)
+    return seconds, sums[..., k.PIXEL_SUM : k.PIXEL_SUM + 3] / np.float32(samples)
 
 
 def trace_row(name: str, threads: int, seconds: list[float], pictures: list[np.ndarray]) -> TraceRow:

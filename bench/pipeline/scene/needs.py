@@ -38,7 +38,7 @@ ORDER_BYTES = 4  # of a particle
 CELL_BYTES = 2 * 4  # of the grid's box: starts of the bins of liquid and of effects
 BRICK_BYTES = 2 * 4 * k.BRICK_NODES * k.SURFACE_CHANNELS  # of a surface brick that holds values, read and written
 TABLE_BYTES = 3 * 4  # of a brick that covers the grid's box, whether it holds values or not
-PIXEL_BYTES = 4 * (k.FILM_WORDS + 6)
+PIXEL_BYTES = 4 * (k.PIXEL_WORDS + 6)
 TERRAIN_BYTES = 3 * 4  # of a height: simulation, surface and tracer have it
 
 

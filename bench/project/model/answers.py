@@ -19,7 +19,7 @@ from bench.project.model.costs import Basis
 from bench.project.model.events import Outcome, simulate
 from bench.project.model.graph import F64, SPLIT_EFFICIENCY, ShotTasks, Tasks, film_tasks
 from bench.project.model.scenario import Pair, Scenario, Seconds
-from kernels.base.constants import FILM_WORDS
+from kernels.base.constants import PIXEL_WORDS
 
 NEAR = 1.05  # a shot has stopped getting faster when it is this near to its best
 PROBED_GPUS = tuple(2**n for n in range(15))
@@ -62,7 +62,7 @@ def shot_tasks(basis: Basis, seconds: Seconds, scenario: Scenario, frames: int, 
         parts=parts,
         merge_s=seconds.cpu["resolve"] * basis.threads,  # adding up pixel sums costs what resolving does, on one core
         state_bytes=basis.there.particles * scenario.values["state_bytes"],
-        part_bytes=pixels * FILM_WORDS * 4.0,
+        part_bytes=pixels * PIXEL_WORDS * 4.0,
         frame_bytes=pixels * scenario.values["frame_bytes"],
     )
 

@@ -191,7 +191,7 @@ def test_bytes_of_a_picture_are_what_it_allocates(scenes: dict[str, Scene], name
     pixels = scene.picture.width * scene.picture.height
     stated = needs.picture_bytes(room, needs.PictureRoom(math.prod(scene.cells), brick_cells, 0.0, pixels))
     stated += 2 * scene.terrain.nbytes  # one is the simulation's
-    held = ledger.total_bytes + 4 * k.FILM_WORDS * pixels
+    held = ledger.total_bytes + 4 * k.PIXEL_WORDS * pixels
     assert stated == pytest.approx(held, rel=0.03)
     # A brick more: the values of 9^3 nodes, twice
     more = needs.picture_bytes(room, needs.PictureRoom(math.prod(scene.cells), brick_cells, 1.0, pixels))
