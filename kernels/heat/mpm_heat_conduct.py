@@ -14,6 +14,7 @@ import numpy as np
 
 from kernels.base.common import ZERO, device, kernel
 from kernels.base.constants import (
+    BLOCK_NODES,
     COUNT_BLOCKS,
     MATERIAL_CONDUCTIVITY,
     MATERIAL_DENSITY,
@@ -82,7 +83,8 @@ def _conduct(
 
 def traffic(**arguments):
     blocks = int(arguments["counts_in"][COUNT_BLOCKS])
-    return Traffic(items=64 * blocks, bytes_read=64 * 8 * blocks, bytes_written=64 * 4 * blocks, flops=64 * 26 * blocks)
+    nodes = BLOCK_NODES * blocks
+    return Traffic(items=nodes, bytes_read=8 * nodes, bytes_written=4 * nodes, flops=26 * nodes)
 
 
 def example(rng, size):

@@ -14,11 +14,18 @@ import numba
 import numpy as np
 
 from kernels.base.common import F32, HALF, ONE, ZERO, device, kernel, round_even
-from kernels.base.constants import COUNT_BLOCKS, COUNT_PARTICLES, MATERIAL_AMBIENT_TEMPERATURE
+from kernels.base.constants import (
+    ARENA_EDGE,
+    ARENA_NODES,
+    ARENA_WORDS,
+    BLOCK_NODES,
+    COUNT_BLOCKS,
+    COUNT_PARTICLES,
+    MATERIAL_AMBIENT_TEMPERATURE,
+)
 from kernels.base.kernel import Kernel, Pass, Traffic
 
-ARENA_NODES = 216
-ARENA_INT64 = 440  # the 880 int32 words of ARENA_WORDS
+ARENA_INT64 = ARENA_WORDS // 2  # as many bytes as an arena of P2G
 HEAT_SCALE, WEIGHT_SCALE = F32(1 << 20), F32(1 << 30)
 THREE_QUARTERS = F32(0.75)
 
@@ -52,7 +59,7 @@ def _scatter(
     arena = arena_out[slot]
     for word in range(ARENA_NODES * 2):
         arena[word] = 0
-    if cell_start_in[slot * 64] == cell_start_in[slot * 64 + 64]:
+    if cell_start_in[slot * BLOCK_NODES] == cell_start_in[(slot + 1) * BLOCK_NODES]:
         return
     inverse_cell = ONE / cell_size_m
     ambient = material_in[MATERIAL_AMBIENT_TEMPERATURE]
@@ -62,8 +69,8 @@ def _scatter(
     origin_z = block % blocks_z * 4
     wx, wy, wz = np.empty(3, F32), np.empty(3, F32), np.empty(3, F32)
     heat, weight = np.empty(27, F32), np.empty(27, F32)
-    for cell in range(64):
-        begin, end = cell_start_in[slot * 64 + cell], cell_start_in[slot * 64 + cell + 1]
+    for cell in range(BLOCK_NODES):
+        begin, end = cell_start_in[slot * BLOCK_NODES + cell], cell_start_in[slot * BLOCK_NODES + cell + 1]
         if begin == end:
             continue
         ca, cb, cc = cell >> 4, (cell >> 2) & 3, cell & 3
@@ -87,7 +94,7 @@ def _scatter(
             for b in range(3):
                 for c in range(3):
                     n = (a * 3 + b) * 3 + c
-                    at = (((ca + a) * 6 + cb + b) * 6 + cc + c) * 2
+                    at = (((ca + a) * ARENA_EDGE + cb + b) * ARENA_EDGE + cc + c) * 2
                     arena[at] += np.int64(round_even(heat[n] * HEAT_SCALE))
                     arena[at + 1] += np.int64(round_even(weight[n] * WEIGHT_SCALE))
 
@@ -97,7 +104,7 @@ def traffic(**arguments):
     blocks = int(arguments["counts_in"][COUNT_BLOCKS])
     return Traffic(
         items=particles,
-        bytes_read=24 * particles + 260 * blocks,
+        bytes_read=(16 + 4 + 4) * particles + 4 * (BLOCK_NODES + 1) * blocks,
         bytes_written=16 * ARENA_NODES * blocks,
         flops=(27 + 9 + 27 * 4) * particles,
     )

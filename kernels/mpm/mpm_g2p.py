@@ -17,7 +17,19 @@ import numba
 import numpy as np
 
 from kernels.base.common import ONE, ZERO, bits_float, device, float_bits, kernel
-from kernels.base.constants import BLOCK_NODES, COUNT_BLOCKS, COUNT_PARTICLES, STEP_DT
+from kernels.base.constants import (
+    ARENA_EDGE,
+    ARENA_PLANE,
+    ARENA_ROW,
+    ARENA_WORDS,
+    BLOCK_EDGE,
+    BLOCK_NODES,
+    BLOCK_WORDS,
+    COUNT_BLOCKS,
+    COUNT_PARTICLES,
+    NODE_ROW,
+    STEP_DT,
+)
 from kernels.base.kernel import Kernel, Pass, Traffic
 from kernels.base.tasks import new_pieces, next_piece, thread_count
 from kernels.base.vector import (
@@ -60,6 +72,7 @@ from kernels.mpm.mpm_common import (
     PEAK_WORDS,
     VOLUME_RATIO_MAX,
     VOLUME_RATIO_MIN,
+    arena_word,
     position_limits,
 )
 from kernels.mpm.mpm_lanes import (
@@ -75,9 +88,7 @@ from kernels.mpm.mpm_lanes import (
     store_fields,
     zero16,
 )
-from kernels.mpm.mpm_p2g import PLANE, ROW
 
-HALO_WORDS = 880  # 6^3 nodes of four words, and 16 spare
 # Rows of the work array
 X, Y, Z, VOLUME = 0, 1, 2, 3
 WEIGHT_X, WEIGHT_Y, WEIGHT_Z = 4, 8, 12  # w_0 w_1 w_2 and -g
@@ -114,16 +125,16 @@ def _copy_halo(blocks_y, blocks_z, block, slot_in, node_in, halo):
             high = np.int64(peek(slot_in, block + (i * blocks_y + j) * blocks_z + 1))
             for a in range(4 - 2 * i):
                 for b in range(4 - 2 * j):
-                    row = (a * 4 + b) * 16
-                    to = ((4 * i + a) * 6 + 4 * j + b) * 24
+                    row = (a * BLOCK_EDGE + b) * NODE_ROW
+                    to = ((4 * i + a) * ARENA_EDGE + 4 * j + b) * ARENA_ROW
                     if low >= 0:
-                        store(halo, to, load16(node_in, low * 256 + row))
+                        store(halo, to, load16(node_in, low * BLOCK_WORDS + row))
                     else:
                         store(halo, to, zero16())
                     if high >= 0:
-                        store(halo, to + 16, load8(node_in, high * 256 + row))
+                        store(halo, to + NODE_ROW, load8(node_in, high * BLOCK_WORDS + row))
                     else:
-                        store(halo, to + 16, zero8())
+                        store(halo, to + NODE_ROW, zero8())
 
 
 @device
@@ -135,7 +146,7 @@ def _ask_halo(blocks_y, blocks_z, block, slot_in, node_in):
             if high >= 0:
                 for a in range(4 - 2 * i):
                     for b in range(4 - 2 * j):
-                        prefetch(node_in, high * 256 + (a * 4 + b) * 16)
+                        prefetch(node_in, high * BLOCK_WORDS + (a * BLOCK_EDGE + b) * NODE_ROW)
 
 
 @numba.njit(error_model="numpy")
@@ -146,7 +157,7 @@ def _blocks(
     blocks = np.int64(counts_in[COUNT_BLOCKS])
     index = np.empty(STRIDE, np.int32)
     work = np.empty(STRIDE * WORK_ROWS, np.float32)
-    halo = np.zeros(HALO_WORDS, np.float32)
+    halo = np.zeros(ARENA_WORDS, np.float32)  # laid out like an arena
     gradient_scale = FOUR * (ONE / cell_size_m)
     particles = np.int64(counts_in[COUNT_PARTICLES])
     while True:
@@ -171,7 +182,7 @@ def _blocks(
                         first = np.int64(peek(cell_start_in, s * BLOCK_NODES + c))
                         last = np.int64(peek(cell_start_in, s * BLOCK_NODES + c + 1))
                         if first < last:
-                            at = ((c >> 4) * 36 + (c >> 2 & 3) * 6 + (c & 3)) * 4
+                            at = arena_word(c)
                             _gather(
                                 first - begin, last - begin, begin, begin + count, particles, position_in, order_in,
                                 work, halo, at, gradient_scale, velocity_out, position_out,
@@ -219,11 +230,11 @@ def _gather(
     Each asks for what a particle of the next batch, which begins at place ``ahead``, will read and write.
     """
     gradient4, gradient8 = splat4(gradient_scale), splat8(gradient_scale)
-    r00, r01, r02 = load16(halo, at), load16(halo, at + ROW), load16(halo, at + 2 * ROW)
-    at += PLANE
-    r10, r11, r12 = load16(halo, at), load16(halo, at + ROW), load16(halo, at + 2 * ROW)
-    at += PLANE
-    r20, r21, r22 = load16(halo, at), load16(halo, at + ROW), load16(halo, at + 2 * ROW)
+    r00, r01, r02 = load16(halo, at), load16(halo, at + ARENA_ROW), load16(halo, at + 2 * ARENA_ROW)
+    at += ARENA_PLANE
+    r10, r11, r12 = load16(halo, at), load16(halo, at + ARENA_ROW), load16(halo, at + 2 * ARENA_ROW)
+    at += ARENA_PLANE
+    r20, r21, r22 = load16(halo, at), load16(halo, at + ARENA_ROW), load16(halo, at + 2 * ARENA_ROW)
     for i in range(first, last):
         prefetch(position_in, np.int64(peek(order_in, min(ahead + i, particles - 1))) * 4)
         prefetch_write(velocity_out, (ahead + i) * 12)

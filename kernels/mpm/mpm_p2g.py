@@ -21,6 +21,8 @@ import numpy as np
 
 from kernels.base.common import F32, ONE, device, kernel
 from kernels.base.constants import (
+    ARENA_PLANE,
+    ARENA_ROW,
     ARENA_WORDS,
     BLOCK_NODES,
     COUNT_BLOCKS,
@@ -52,7 +54,7 @@ from kernels.base.vector import (
     vround_to_int,
     vsub,
 )
-from kernels.mpm.mpm_common import FOUR, MASS_SCALE
+from kernels.mpm.mpm_common import FOUR, MASS_SCALE, arena_word
 from kernels.mpm.mpm_lanes import (
     STRIDE,
     batch_end,
@@ -66,7 +68,6 @@ from kernels.mpm.mpm_lanes import (
     zero16,
 )
 
-PLANE, ROW = 144, 24  # words from one plane and one row of an arena to the next
 ASKED_WORDS = -(-ARENA_WORDS // BLOCK_NODES)  # of the next arena, by each cell: asked for one by one, none has to wait
 RECORD_WORDS = 80  # of four particles: b, columns of A, weights along z; sixteen words each
 
@@ -138,7 +139,7 @@ def _blocks(
                         first = np.int64(peek(cell_start_in, s * BLOCK_NODES + c))
                         last = np.int64(peek(cell_start_in, s * BLOCK_NODES + c + 1))
                         if first < last:
-                            at = s * ARENA_WORDS + ((c >> 4) * 36 + (c >> 2 & 3) * 6 + (c & 3)) * 4
+                            at = s * ARENA_WORDS + arena_word(c)
                             _scatter(
                                 first - begin, last - begin, begin + count, particles, position_in, velocity_in,
                                 order_in, record, share, arena_out, at,
@@ -270,14 +271,14 @@ def _scatter(
         a21 = vfma(splat16(peek(share, i + 7 * STRIDE)), high, a21)
         a22 = vfma(splat16(peek(share, i + 8 * STRIDE)), vadd(high, zy), a22)
     _add_row(arena_out, at, a00)
-    _add_row(arena_out, at + ROW, a01)
-    _add_row(arena_out, at + 2 * ROW, a02)
-    _add_row(arena_out, at + PLANE, a10)
-    _add_row(arena_out, at + PLANE + ROW, a11)
-    _add_row(arena_out, at + PLANE + 2 * ROW, a12)
-    _add_row(arena_out, at + 2 * PLANE, a20)
-    _add_row(arena_out, at + 2 * PLANE + ROW, a21)
-    _add_row(arena_out, at + 2 * PLANE + 2 * ROW, a22)
+    _add_row(arena_out, at + ARENA_ROW, a01)
+    _add_row(arena_out, at + 2 * ARENA_ROW, a02)
+    _add_row(arena_out, at + ARENA_PLANE, a10)
+    _add_row(arena_out, at + ARENA_PLANE + ARENA_ROW, a11)
+    _add_row(arena_out, at + ARENA_PLANE + 2 * ARENA_ROW, a12)
+    _add_row(arena_out, at + 2 * ARENA_PLANE, a20)
+    _add_row(arena_out, at + 2 * ARENA_PLANE + ARENA_ROW, a21)
+    _add_row(arena_out, at + 2 * ARENA_PLANE + 2 * ARENA_ROW, a22)
 
 
 @device

@@ -25,7 +25,7 @@ from kernels.base.common import (
     sin_cos_f32,
     unit_float,
 )
-from kernels.base.constants import BRICK_NODES, SURFACE_CHANNELS
+from kernels.base.constants import BRICK_NODES, BRICK_NODES_EDGE, BRICK_PLANE, BRICK_ROW, SURFACE_CHANNELS
 from kernels.base.vector import lane, load4, splat4, vfma, vsub
 
 # Three kinds of device function. No wrappers for Python: they would cost a fifth of the compile time. No reference
@@ -193,10 +193,10 @@ def brick_value(value, brick, x, y, z, channel):
         k = np.int64(7)
     fx, fy, fz = x - F32(i), y - F32(j), z - F32(k)
     # Four loads of two nodes with both channels: lerp along y, then x, lane by lane; z is in the lanes
-    n = SURFACE_CHANNELS * (np.int64(brick) * BRICK_NODES + (i * 9 + j) * 9 + k)
-    v0, v1 = load4(value, n), load4(value, n + 18)
+    n = SURFACE_CHANNELS * (np.int64(brick) * BRICK_NODES + (i * BRICK_NODES_EDGE + j) * BRICK_NODES_EDGE + k)
+    v0, v1 = load4(value, n), load4(value, n + BRICK_ROW)
     near = vfma(splat4(fy), vsub(v1, v0), v0)
-    v0, v1 = load4(value, n + 162), load4(value, n + 180)
+    v0, v1 = load4(value, n + BRICK_PLANE), load4(value, n + BRICK_PLANE + BRICK_ROW)
     far = vfma(splat4(fy), vsub(v1, v0), v0)
     edge = vfma(splat4(fx), vsub(far, near), near)
     low = lane(edge, channel)
