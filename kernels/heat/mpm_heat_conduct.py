@@ -5,6 +5,8 @@ diffusivity kappa = k / (rho c_p). What one node gains its neighbour loses, and 
 stencil, stable for kappa dt / dx^2 <= 1/6. Reads words 0 and 1 of a node, writes word 2.
 
 heat_node_inout float32[block_cap, 64, 4] = T (K), fill, dT (K), nothing.
+
+Paper: none; the explicit seven-point stencil in flux form.
 """
 
 from __future__ import annotations

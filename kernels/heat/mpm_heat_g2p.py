@@ -7,6 +7,8 @@ times the physical conduction.
 Exposure s (0..1) from the smoothed fill F = sum_i w_ip min(f_i, 1): 1 for the outermost layer of particles, 0 from
 the third on. A particle whose surface normal, -grad F, points into terrain, a collider or a wall is covered, not
 exposed. Then ``mpm_lava.radiate``. The temperature is updated in place.
+
+Paper: Brackbill and Ruppel 1986 (FLIP).
 """
 
 from __future__ import annotations

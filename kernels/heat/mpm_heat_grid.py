@@ -5,6 +5,8 @@ weighted mean of the particles' temperatures; fill is the node's mass over that 
 next to nothing keeps no temperature (fill 0): it takes no part in conduction.
 
 heat_node_out float32[block_cap, 64, 4] = T (K), fill, room for ``mpm_heat_conduct``'s dT, nothing.
+
+Paper: none; second half of mpm_heat_p2g.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ of cells or threads changes a bit. The heat step runs before ``mpm_p2g`` in a su
 
 position_in float32[cap,4], temperature_in float32[cap], order_in int32[cap], cell_start_in int32[block_cap * 64 + 1],
 block_id_in int32[block_cap]; arena_out int64[block_cap, ARENA_INT64]: node (a, b, c) of 6^3 at ((a*6 + b)*6 + c) * 2.
+
+Paper: Harlow 1964 (particle in cell); Steffen, Kirby and Berzins 2008 (quadratic B-splines).
 """
 
 from __future__ import annotations

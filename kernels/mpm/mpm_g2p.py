@@ -9,6 +9,8 @@ J is kept within [VOLUME_RATIO_MIN, VOLUME_RATIO_MAX] (``mpm_common``), position
 position_in, order_in, cell_start_in, block_id_in, slot_in: see ``mpm_p2g``, ``mpm_sort``; node_in float32[capacity,
 64, 4] = velocity (m/s), mass; position_out, velocity_out, key_out like their twins of the last step, at the sorted
 places; peak_out float32[capacity + 1, PEAK_WORDS]: a row per active block (``mpm_common``), zeros where it holds none.
+
+Paper: Hu et al. 2018 (MLS-MPM); Jiang et al. 2015 (APIC).
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@ Where no force and no boundary can act, the last call is left out for a whole bl
 
 block_id_in, slot_in, cell_start_in of ``mpm_sort``; arena_in of ``mpm_p2g``; walls_in int32[6]; collider_in float32[m,
 12]; node_out float32[capacity, 64, 4] = velocity (m/s), mass (particle masses).
+
+Paper: Hu et al. 2018 (MLS-MPM); Stomakhin et al. 2013 (boundaries); Scully 1975 (vortex).
 """
 
 from __future__ import annotations

@@ -12,6 +12,8 @@ position_in float32[n, 4] = x y z (grid-local m), J; velocity_in float32[n, 12] 
 viscosity_in float32[n] Pa s, or length 1: then it is material[MATERIAL_VISCOSITY]; order_in, cell_start_in of
 ``mpm_sort``; arena_out int32[capacity * ARENA_WORDS]: per active block [6][6][6][4] momentum x y z in 1 / velocity
 scale, mass in 2^-22 particle masses; the arena of a block without particles is left alone.
+
+Paper: Hu et al. 2018 (MLS-MPM); Jiang et al. 2015 (APIC); Monaghan 1994 (equation of state).
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ which is all that a band of three voxels needs, clamped. No node's sign changes.
 The last pass (``last`` = 1) also closes the liquid flush with walls of WALL_CUT, and takes bricks out of table_out that
 are farther than two voxels from the surface everywhere. outside, inside: the implicit function where no brick is, m.
 table_in int32[gx*gy*gz], entry_in int32[cap]; value_in, value_out float32[cap,729,2]: two different arrays.
+
+Paper: Rouy and Tourin 1992 (upwind Eikonal equation).
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ After it, binned particles stand in a stable order by cell, whatever the threads
 x, y, z and the fourth word of ``position`` (volume ratio, or radius of an effects particle); binned_heat_out
 = temperature (K) where the array is longer than 1 (an effects particle's: only of embers), otherwise 0. The CPU sorts
 order_inout cell by cell; the GPU counts for each particle those of its cell with a lower number and leaves it as it is.
+
+Paper: none; counting sort.
 """
 
 from __future__ import annotations
