@@ -143,24 +143,8 @@ def fresnel(cosine_in, eta):
 
 
 @device_inline
-def clip_box(ox, oy, oz, ix, iy, iz, trace_in, low, high, t_end):
-    """(t0, t1) of a ray with inverse direction i in the box whose corners stand at two slots; empty where t0 >= t1."""
-    t0, t1 = ZERO, t_end
-    a, b = (trace_in[low] - ox) * ix, (trace_in[high] - ox) * ix
-    if a > b:
-        a, b = b, a
-    if a > t0:
-        t0 = a
-    if b < t1:
-        t1 = b
-    a, b = (trace_in[low + 1] - oy) * iy, (trace_in[high + 1] - oy) * iy
-    if a > b:
-        a, b = b, a
-    if a > t0:
-        t0 = a
-    if b < t1:
-        t1 = b
-    a, b = (trace_in[low + 2] - oz) * iz, (trace_in[high + 2] - oz) * iz
+def clip_axis(t0, t1, a, b):
+    """One axis of ``clip_box``: a, b are the distances to the two sides."""
     if a > b:
         a, b = b, a
     if a > t0:
@@ -168,6 +152,14 @@ def clip_box(ox, oy, oz, ix, iy, iz, trace_in, low, high, t_end):
     if b < t1:
         t1 = b
     return t0, t1
+
+
+@device_inline
+def clip_box(ox, oy, oz, ix, iy, iz, trace_in, low, high, t_end):
+    """(t0, t1) of a ray with inverse direction i in the box whose corners stand at two slots; empty where t0 >= t1."""
+    t0, t1 = clip_axis(ZERO, t_end, (trace_in[low] - ox) * ix, (trace_in[high] - ox) * ix)
+    t0, t1 = clip_axis(t0, t1, (trace_in[low + 1] - oy) * iy, (trace_in[high + 1] - oy) * iy)
+    return clip_axis(t0, t1, (trace_in[low + 2] - oz) * iz, (trace_in[high + 2] - oz) * iz)
 
 
 @device_inline
