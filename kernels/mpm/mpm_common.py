@@ -1,4 +1,4 @@
-"""What the transfer kernels share: quadratic B-spline weights, keys, peaks, limits, how work is dealt out.
+"""What the transfer kernels share: quadratic B-spline weights, keys, peaks, limits, places in an arena.
 
 Quadratic B-spline about the nearest node, with g = X - base - 1 in [-1/2, 1/2):
 w_0 = (1/2 - g)^2 / 2, w_1 = 3/4 - g^2, w_2 = (1/2 + g)^2 / 2 (Steffen, Kirby, Berzins 2008).

@@ -140,8 +140,8 @@ def _copy_halo(blocks_y, blocks_z, block, slot_in, node_in, halo):
 
 
 @device
-def _ask_halo(blocks_y, blocks_z, block, slot_in, node_in):
-    """Ask for the nodes that the next block needs and this one, below it along z, did not."""
+def _prefetch_halo(blocks_y, blocks_z, block, slot_in, node_in):
+    """Prefetch the nodes that the next block needs and this one, below it along z, did not."""
     for i in range(2):
         for j in range(2):
             high = np.int64(peek(slot_in, block + (i * blocks_y + j) * blocks_z + 1))
@@ -171,7 +171,7 @@ def _blocks(
             if peek(cell_start_in, s * BLOCK_NODES) == peek(cell_start_in, (s + 1) * BLOCK_NODES):
                 continue
             _copy_halo(blocks_y, blocks_z, np.int64(peek(block_id_in, s)), slot_in, node_in, halo)
-            _ask_halo(blocks_y, blocks_z, np.int64(peek(block_id_in, min(s + 1, blocks - 1))), slot_in, node_in)
+            _prefetch_halo(blocks_y, blocks_z, np.int64(peek(block_id_in, min(s + 1, blocks - 1))), slot_in, node_in)
             cell = 0
             while cell < BLOCK_NODES:
                 end = batch_end(cell_start_in, s, cell)
@@ -229,7 +229,7 @@ def _gather(
 ):  # fmt: skip
     """Velocity and its gradient for the particles of one base cell.
 
-    Each asks for what a particle of the next batch, which begins at place ``ahead``, will read and write.
+    Each prefetches what a particle of the next batch, which begins at place ``ahead``, will read and write.
     """
     gradient4, gradient8 = splat4(gradient_scale), splat8(gradient_scale)
     r00, r01, r02 = load16(halo, at), load16(halo, at + ARENA_ROW), load16(halo, at + 2 * ARENA_ROW)

@@ -70,7 +70,7 @@ from kernels.mpm.mpm_lanes import (
     zero16,
 )
 
-ASKED_WORDS = -(-ARENA_WORDS // BLOCK_NODES)  # of the next arena, by each cell: asked for one by one, none has to wait
+PREFETCH_WORDS = -(-ARENA_WORDS // BLOCK_NODES)  # of the next arena, by each cell
 RECORD_WORDS = 80  # of four particles: b, columns of A, weights along z; sixteen words each
 
 two_thirds16 = make_constant([float(F32(2.0 / 3.0))] * 16)
@@ -137,7 +137,7 @@ def _blocks(
                         record, share,
                     )  # fmt: skip
                     for c in range(cell, end):
-                        prefetch_write(arena_out, (s + 1) * ARENA_WORDS + c * ASKED_WORDS)
+                        prefetch_write(arena_out, (s + 1) * ARENA_WORDS + c * PREFETCH_WORDS)
                         first = np.int64(peek(cell_start_in, s * BLOCK_NODES + c))
                         last = np.int64(peek(cell_start_in, s * BLOCK_NODES + c + 1))
                         if first < last:
@@ -246,7 +246,7 @@ def _scatter(
 ):  # fmt: skip
     """Sum the particles of one base cell at 27 nodes, round to fixed point, add to the arena.
 
-    Each asks for a particle of the next batch, which begins at place ``ahead``: asked for one by one, none has to wait.
+    Each particle prefetches one of the next batch, which begins at place ``ahead``: one by one, no request has to wait.
     """
     a00 = a01 = a02 = a10 = a11 = a12 = a20 = a21 = a22 = zero16()
     for i in range(first, last):

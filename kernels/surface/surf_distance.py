@@ -88,7 +88,7 @@ def _eikonal_step(a, b, c):
 
 @device_call
 def _initial_distance(tile, voxel, fixed, distance):
-    """distance: |phi| / |grad phi| next to the surface (fixed = -1), BAND elsewhere (fixed = 1); in voxels."""
+    """In voxels: |phi| / |grad phi| next to the surface (fixed = -1; first order), BAND elsewhere (fixed = 1)."""
     one = splat16(ONE)
     for a in range(1, TILE_EDGE - 1):
         for b in range(1, TILE_EDGE - 1):

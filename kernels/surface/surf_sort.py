@@ -1,4 +1,4 @@
-"""Order each cell's particles by number and copy them out cell by cell: last step of the counting sort.
+"""Order each cell's particles by number and copy them out cell by cell: third and last step of the counting sort.
 
 After it, binned particles stand in a stable order by cell, whatever the threads were. binned_out float32[cap,4] =
 x, y, z and the fourth word of ``position`` (volume ratio, or radius of an effects particle); binned_heat_out
