@@ -26,13 +26,13 @@ device = njit(error_model="numpy", forceinline=True)
 
 
 def kernel(function):
-    """Compile on all threads, with a disk cache that knows what the function's file imports."""
+    """Compile for all threads, with a disk cache whose key covers all that the function's file imports."""
     numba.config.CACHE_DIR = cache_folder(Path(function.__code__.co_filename).stem)
     return njit(error_model="numpy", parallel=True, cache=True, nogil=True)(function)
 
 
 def serial_kernel(function):
-    """The same for a kernel with too little to do for more than one thread: not even to wake them."""
+    """Compile for one thread: for a kernel with so little to do that waking others would cost more."""
     numba.config.CACHE_DIR = cache_folder(Path(function.__code__.co_filename).stem)
     return njit(error_model="numpy", cache=True, nogil=True)(function)
 

@@ -8,9 +8,15 @@ from __future__ import annotations
 # --- Simulation grid: blocks of 4 x 4 x 4 nodes; z runs fastest ---------------------------------
 BLOCK_EDGE = 4  # nodes per block edge
 BLOCK_NODES = 64
+NODE_WORDS = 4  # of a node: velocity x y z, mass; of heat: temperature, fill, two spare
+NODE_ROW = BLOCK_EDGE * NODE_WORDS  # words of a block's row of nodes along z
+BLOCK_WORDS = BLOCK_NODES * NODE_WORDS
 WALL_CELLS = 4  # the fluid's domain starts this many cells inside the grid's box, on every side
 ARENA_EDGE = 6  # nodes per edge that the particles of one block reach (quadratic B-spline, by base node)
 ARENA_CHANNELS = 4  # momentum x y z, mass
+ARENA_NODES = ARENA_EDGE**3
+ARENA_ROW = ARENA_EDGE * ARENA_CHANNELS  # words from a node to the next one along y
+ARENA_PLANE = ARENA_EDGE * ARENA_ROW  # and along x
 ARENA_WORDS = 880  # int32 words per arena: 6^3 * 4, and 16 spare for a full-width vector store
 
 MASS_BITS = 22  # mass is accumulated in units of 2^-22 particle masses
@@ -125,6 +131,8 @@ BRICK_NODES = 729
 BRICK_OUTSIDE, BRICK_INSIDE = -1, -2  # table entries without values: all air, all liquid
 SURFACE_CHANNELS = 2  # signed distance (m, negative inside the liquid); heat (K) or foam (0..1)
 FOG_CHANNELS = 2  # extinction (1/m); temperature (K) of glowing matter, 0 where it does not glow
+BRICK_ROW = BRICK_NODES_EDGE * SURFACE_CHANNELS  # words of a brick's values from a node to the next one along y
+BRICK_PLANE = BRICK_NODES_EDGE * BRICK_ROW  # and along x
 
 # picture: float32 vector, how particles become bricks (grid-local m)
 (

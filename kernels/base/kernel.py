@@ -1,4 +1,4 @@
-"""What every kernel says about itself: its function, its arguments, what it costs.
+"""What is known of every kernel: its function, its arguments, what it costs.
 
 Traffic counts follow RAJAPerf: ideal traffic to main memory for one launch, perfect
 caching inside it, none between launches; every address counts in one counter only.

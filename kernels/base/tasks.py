@@ -1,6 +1,6 @@
-"""How a kernel deals out work to threads: as many tasks as threads, each takes the next piece when it is done with one.
+"""Dynamic scheduling: a kernel has as many tasks as threads, each takes the next piece when it is done with one.
 
-Pieces begin long, so that a thread reads and writes memory in one go, and become short, so that all end together
+Pieces begin long, so that a thread reads and writes memory in a row, and become short, so that all threads end together
 (factoring: Hummel, Schonberg and Flynn 1992).
 
 None of this may take part in a result.
@@ -42,7 +42,7 @@ LEAST_PIECE = 4  # items that a thread takes at the end
 
 @njit(error_model="numpy")
 def new_pieces(threads):
-    """The state of a deal among ``threads`` threads."""
+    """The shared counter of a loop on ``threads`` threads."""
     state = np.zeros(2, np.int64)
     state[1] = threads
     return state

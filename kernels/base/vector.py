@@ -1,4 +1,4 @@
-"""Explicit vectors for Numba: LLVM vector values as Numba values.
+"""Explicit SIMD for Numba: LLVM vectors as Numba values.
 
 ``F4``/``F8``/``F16`` hold float32 lanes, ``I4``/``I8``/``I16`` int32 lanes. A value lives in a register; arithmetic is
 IEEE, lane by lane, without contraction, so a lane gives the bits that the scalar code gives on any machine.
@@ -324,7 +324,7 @@ def poke(typingctx, array, index, value):  # type: ignore[no-untyped-def]
 def _make_prefetch(write: int, level: int) -> Any:
     @intrinsic
     def prefetch(typingctx, array, index):  # type: ignore[no-untyped-def]
-        """Ask for the cache line of an element, which need not exist; no effect on results."""
+        """Prefetch the cache line of an element, which need not exist; no effect on results."""
 
         def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
             pointer = _element_pointer(context, builder, signature.args[0], args[0], args[1])
@@ -349,7 +349,7 @@ prefetch, prefetch_far, prefetch_write = (
 
 @intrinsic
 def keep_rolled(typingctx):  # type: ignore[no-untyped-def]
-    """Stands in a loop that must not be unrolled: a few rounds, a number that no branch predictor guesses."""
+    """An empty instruction that keeps the optimiser from unrolling the loop it stands in."""
 
     def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
         builder.asm(ir.FunctionType(ir.VoidType(), []), "", "", [], True).attributes.add("convergent")

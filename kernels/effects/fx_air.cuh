@@ -26,7 +26,7 @@ __device__ __forceinline__ float4 liquid_at(
         const int s = load(slot_in, (bi * blocks_y + bj) * blocks_z + bk);
         if (s < 0) continue;
         const int n = (((i + a) & 3) * 4 + ((j + b) & 3)) * 4 + ((k + c) & 3);
-        const float4 node = load4(node_in, (s * 64ll + n) * 4);
+        const float4 node = load4(node_in, ((long long)s * BLOCK_NODES + n) * NODE_WORDS);
         const float m = node.w * wb * (c == 1 ? fz : ONE - fz);
         u += m * node.x;
         v += m * node.y;

@@ -3,6 +3,8 @@
 A newborn leaves its liquid particle with the liquid's velocity and a random one, at a random moment of the frame; its
 position is moved on accordingly. Embers take the lava's temperature. Where the births do not all fit, birth g of B goes
 to place g R // B of the R free ones, and only the first of those with one place is kept: an even share everywhere.
+
+Paper: Ihmsen et al. 2012, section 3.2, but in a cell about the particle, not in a cylinder along its path.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 position_in float32[cap,4], velocity_in float32[cap,12], temperature_in float32[cap or 1]: the liquid's state in sorted
 order; births_out int32[chunks]. What is counted is described in ``fx_source``; ``fx_birth`` makes the same particles.
+
+Paper: Ihmsen et al. 2012, section 3.1 (potentials).
 """
 
 from __future__ import annotations

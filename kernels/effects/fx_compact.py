@@ -2,6 +2,8 @@
 
 alive_offset_in int32[chunks + 1]: where each chunk's survivors go (``fx_scan``). A chunk ends at its last survivor:
 what lies behind the old number of particles is never reached, so that number is not needed.
+
+Paper: none; stream compaction by prefix sums.
 """
 
 from __future__ import annotations

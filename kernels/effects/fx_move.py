@@ -6,6 +6,8 @@ implicit, so it is stable for any rate (Ihmsen et al. 2012, "Unified spray, foam
 
 effect_position float32[cap,4] x y z radius (m), effect_velocity float32[cap,4] vx vy vz (m/s) and remaining life (s),
 effect_kind int32[cap], effect_temperature float32[cap] K. alive_out int32[chunks] counts the living of each chunk.
+
+Paper: Ihmsen et al. 2012, section 3.3.
 """
 
 from __future__ import annotations

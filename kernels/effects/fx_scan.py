@@ -3,6 +3,8 @@
 alive_in int32[chunks of effects], births_in int32[chunks of liquid] -> alive_offset_out, birth_offset_out, one word
 longer each: their last word is the total. counts[COUNT_EFFECTS] becomes the new number. Where births do not all fit
 into ``effect_capacity``, ``fx_birth`` keeps an even share of them.
+
+Paper: Blelloch 1990 (prefix sums).
 """
 
 from __future__ import annotations

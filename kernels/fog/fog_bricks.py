@@ -2,6 +2,8 @@
 
 start_in int32[cells + 1]: spray and embers binned by cell (``surf_scan``). class_out int32[gx*gy*gz] = 0 (values) or
 BRICK_OUTSIDE.
+
+Paper: none.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ second channel is the mean temperature of the embers, weighted by their share of
 binned_in float32[cap,4] = x, y, z, radius (m), binned_heat_in float32[cap]: K, 0 for spray (``surf_sort``). Each node's
 sums run over cells in ascending order and over a cell's particles in their order: shared nodes get equal bits.
 value_out float32[cap,729,2].
+
+Paper: Mueller, Charypar and Gross 2003 (the kernel W, poly6).
 """
 
 from __future__ import annotations

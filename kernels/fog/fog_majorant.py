@@ -1,6 +1,8 @@
 """Largest extinction of each brick: the exact maximum of its 729 node values, which bounds the trilinear interpolant.
 
 value_in float32[cap,729,2] -> majorant_out float32[cap]; bricks beyond the number in counts[count_slot] are left alone.
+
+Paper: Szirmay-Kalos, Toth and Magdics 2011 (local majorants).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 // Flow from node n of slot s, in kelvins times fill; nothing comes from where nothing is.
 __device__ __forceinline__ float flux(int s, int n, float temperature, float fill, Array<float> heat_node_inout) {
   if (s < 0) return ZERO;
-  const float2 node = load2(heat_node_inout, (s * 64ll + n) * 4);
+  const float2 node = load2(heat_node_inout, ((long long)s * BLOCK_NODES + n) * NODE_WORDS);
   float other = node.y;
   if (other <= ZERO) return ZERO;
   if (other > fill) other = fill;
@@ -15,7 +15,7 @@ extern "C" __global__ void __launch_bounds__(256) mpm_heat_conduct(
     long long blocks_x, long long blocks_y, long long blocks_z, float heat_dt_s, float cell_size_m,
     Array<const int> counts_in, Array<const float> material_in, Array<const int> block_id_in,
     Array<const int> slot_in, Array<float> heat_node_inout) {
-  const long long nodes = 64ll * counts_in[COUNT_BLOCKS];
+  const long long nodes = (long long)BLOCK_NODES * counts_in[COUNT_BLOCKS];
   const int across_x = (int)blocks_x, across_y = (int)blocks_y, across_z = (int)blocks_z;
   const int row = across_y * across_z;
   const float diffusivity =

@@ -8,6 +8,7 @@ import numpy as np
 
 from kernels.base.common import F32
 from kernels.base.constants import (
+    BLOCK_NODES,
     COUNT_BLOCKS,
     COUNT_PARTICLES,
     COUNT_WORDS,
@@ -27,6 +28,7 @@ from kernels.base.constants import (
     MATERIAL_WORDS,
     MATERIAL_YIELD_STRESS,
     MATERIAL_YIELD_TEMPERATURE,
+    NODE_WORDS,
     WALL_CELLS,
 )
 from kernels.heat.mpm_heat_p2g import ARENA_INT64
@@ -80,10 +82,10 @@ def make_heat_state(rng: np.random.Generator, size: int, cell_size_m: float = 0.
     block_id = np.flatnonzero(active[:blocks, :blocks, :blocks].reshape(-1)).astype(np.int32)
     slot = np.full(blocks**3, -1, np.int32)
     slot[block_id] = np.arange(block_id.size)
-    place = slot[block] * 64 + cell
+    place = slot[block] * BLOCK_NODES + cell
     counts = np.zeros(COUNT_WORDS, np.int32)
     counts[COUNT_PARTICLES], counts[COUNT_BLOCKS] = size, block_id.size
-    node = np.zeros((block_id.size, 64, 4), F32)
+    node = np.zeros((block_id.size, BLOCK_NODES, NODE_WORDS), F32)
     node[:, :, 0] = rng.uniform(1000, 1500, node.shape[:2])
     node[:, :, 1] = rng.uniform(0, 1, node.shape[:2])
     return {
@@ -104,7 +106,7 @@ def make_heat_state(rng: np.random.Generator, size: int, cell_size_m: float = 0.
         "order_in": np.argsort(place, kind="stable").astype(np.int32),
         "block_id_in": block_id,
         "slot_in": slot,
-        "cell_start_in": np.searchsorted(np.sort(place), np.arange(block_id.size * 64 + 1)).astype(np.int32),
+        "cell_start_in": np.searchsorted(np.sort(place), np.arange(block_id.size * BLOCK_NODES + 1)).astype(np.int32),
         "arena_in": rng.integers(0, 1 << 34, (block_id.size, ARENA_INT64)),
         "arena_out": np.zeros((block_id.size, ARENA_INT64), np.int64),
         "heat_node_in": node,

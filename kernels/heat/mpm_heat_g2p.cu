@@ -38,25 +38,27 @@ extern "C" __global__ void __launch_bounds__(128) mpm_heat_g2p(
   const int across_y = (int)blocks_y, across_z = (int)blocks_z;
   const float inverse_cell = ONE / cell_size_m;
   for (long long slot = blockIdx.x; slot < blocks; slot += gridDim.x) {
-    const int begin = load(cell_start_in, slot * 64), end = load(cell_start_in, slot * 64 + 64);
+    const int begin = load(cell_start_in, slot * BLOCK_NODES);
+    const int end = load(cell_start_in, slot * BLOCK_NODES + BLOCK_NODES);
     if (begin == end) continue;
     const int block = load(block_id_in, slot);
     const int block_i = block / (across_y * across_z), block_j = block / across_z % across_y;
     const int block_k = block % across_z;
     __syncthreads();
     for (int n = threadIdx.x; n < ARENA_NODES; n += blockDim.x) {
-      const int a = n / 36, b = n / 6 % 6, c = n % 6;
+      const int a = n / (ARENA_EDGE * ARENA_EDGE), b = n / ARENA_EDGE % ARENA_EDGE, c = n % ARENA_EDGE;
       const int source =
           load(slot_in, ((block_i + (a >> 2)) * across_y + block_j + (b >> 2)) * across_z + block_k + (c >> 2));
       float dt = ZERO, fill = ZERO;
       if (source >= 0) {
-        const float4 node = load4(heat_node_in, (source * 64ll + ((a & 3) * 4 + (b & 3)) * 4 + (c & 3)) * 4);
+        const int inner = ((a & 3) * 4 + (b & 3)) * 4 + (c & 3);
+        const float4 node = load4(heat_node_in, ((long long)source * BLOCK_NODES + inner) * NODE_WORDS);
         dt = node.z;
         fill = node.y < ONE ? node.y : ONE;
       }
       field[n] = make_float2(dt, fill);
     }
-    for (int n = threadIdx.x; n < BLOCK_NODES; n += blockDim.x) start[n] = load(cell_start_in, slot * 64 + n);
+    for (int n = threadIdx.x; n < BLOCK_NODES; n += blockDim.x) start[n] = load(cell_start_in, slot * BLOCK_NODES + n);
     __syncthreads();
     for (int place = begin + (int)threadIdx.x; place < end; place += blockDim.x) {
       // The last cell that starts at or before the place
@@ -82,7 +84,7 @@ extern "C" __global__ void __launch_bounds__(128) mpm_heat_g2p(
           const float wab = wx[a] * wy[b];
 #pragma unroll
           for (int c = 0; c < 3; c++) {
-            const float2 node = field[((ca + a) * 6 + cb + b) * 6 + cc + c];
+            const float2 node = field[((ca + a) * ARENA_EDGE + cb + b) * ARENA_EDGE + cc + c];
             const float w = wab * wz[c];
             dt += w * node.x;
             const float wf = w * node.y;

@@ -7,6 +7,8 @@ times the physical conduction.
 Exposure s (0..1) from the smoothed fill F = sum_i w_ip min(f_i, 1): 1 for the outermost layer of particles, 0 from
 the third on. A particle whose surface normal, -grad F, points into terrain, a collider or a wall is covered, not
 exposed. Then ``mpm_lava.radiate``. The temperature is updated in place.
+
+Paper: Brackbill and Ruppel 1986 (FLIP).
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import numba
 import numpy as np
 
 from kernels.base.common import F32, ONE, ZERO, device, kernel
-from kernels.base.constants import COUNT_BLOCKS, COUNT_PARTICLES, WALL_CELLS
+from kernels.base.constants import ARENA_EDGE, ARENA_NODES, BLOCK_NODES, COUNT_BLOCKS, COUNT_PARTICLES, WALL_CELLS
 from kernels.base.kernel import Kernel, Pass, Traffic
 from kernels.heat.mpm_heat_p2g import weight_row
 from kernels.heat.mpm_lava import radiate
@@ -74,26 +76,26 @@ def _gather(
     terrain_in, position_in, order_in, block_id_in, slot_in, cell_start_in, heat_node_in, temperature_inout,
 ):  # fmt: skip
     """Particles of one block."""
-    if cell_start_in[slot * 64] == cell_start_in[slot * 64 + 64]:
+    if cell_start_in[slot * BLOCK_NODES] == cell_start_in[(slot + 1) * BLOCK_NODES]:
         return
     inverse_cell = ONE / cell_size_m
     block = block_id_in[slot]
     block_i, block_j, block_k = block // (blocks_y * blocks_z), block // blocks_z % blocks_y, block % blocks_z
     # Copy the 6^3 nodes that the block's particles reach: change of temperature, fill
-    change, filled = np.zeros(216, F32), np.zeros(216, F32)
-    for a in range(6):
-        for b in range(6):
-            for c in range(6):
+    change, filled = np.zeros(ARENA_NODES, F32), np.zeros(ARENA_NODES, F32)
+    for a in range(ARENA_EDGE):
+        for b in range(ARENA_EDGE):
+            for c in range(ARENA_EDGE):
                 source = slot_in[((block_i + (a >> 2)) * blocks_y + block_j + (b >> 2)) * blocks_z + block_k + (c >> 2)]
                 if source >= 0:
                     n = ((a & 3) * 4 + (b & 3)) * 4 + (c & 3)
-                    change[(a * 6 + b) * 6 + c] = heat_node_in[source, n, 2]
+                    change[(a * ARENA_EDGE + b) * ARENA_EDGE + c] = heat_node_in[source, n, 2]
                     fill = heat_node_in[source, n, 1]
-                    filled[(a * 6 + b) * 6 + c] = fill if fill < ONE else ONE
+                    filled[(a * ARENA_EDGE + b) * ARENA_EDGE + c] = fill if fill < ONE else ONE
     wx, wy, wz = np.empty(3, F32), np.empty(3, F32), np.empty(3, F32)
-    for cell in range(64):
+    for cell in range(BLOCK_NODES):
         ca, cb, cc = cell >> 4, (cell >> 2) & 3, cell & 3
-        for place in range(cell_start_in[slot * 64 + cell], cell_start_in[slot * 64 + cell + 1]):
+        for place in range(cell_start_in[slot * BLOCK_NODES + cell], cell_start_in[slot * BLOCK_NODES + cell + 1]):
             p = order_in[place]
             x, y, z = position_in[p, 0], position_in[p, 1], position_in[p, 2]
             fx = x * inverse_cell - F32(block_i * 4 + ca + 1)
@@ -107,7 +109,7 @@ def _gather(
                 for b in range(3):
                     wab = wx[a] * wy[b]
                     for c in range(3):
-                        n = ((ca + a) * 6 + cb + b) * 6 + cc + c
+                        n = ((ca + a) * ARENA_EDGE + cb + b) * ARENA_EDGE + cc + c
                         w = wab * wz[c]
                         dt += w * change[n]
                         wf = w * filled[n]
@@ -130,7 +132,7 @@ def traffic(**arguments):
     blocks = int(arguments["counts_in"][COUNT_BLOCKS])
     return Traffic(
         items=particles,
-        bytes_read=24 * particles + (260 + 512) * blocks,
+        bytes_read=(16 + 4 + 4) * particles + (4 * (BLOCK_NODES + 1) + 8 * BLOCK_NODES) * blocks,
         bytes_written=4 * particles,
         flops=(27 + 9 + 27 * 16) * particles,
     )

@@ -6,7 +6,7 @@ extern "C" __global__ void __launch_bounds__(256) mpm_heat_grid(
     long long blocks_x, long long blocks_y, long long blocks_z, float cell_size_m, Array<const int> counts_in,
     Array<const float> material_in, Array<const int> block_id_in, Array<const int> slot_in,
     Array<const long long> arena_in, Array<float> heat_node_out) {
-  const long long nodes = 64ll * counts_in[COUNT_BLOCKS];
+  const long long nodes = (long long)BLOCK_NODES * counts_in[COUNT_BLOCKS];
   const int across_y = (int)blocks_y, across_z = (int)blocks_z;
   const float ambient = material_in[MATERIAL_AMBIENT_TEMPERATURE];
   const float volume = material_in[MATERIAL_PARTICLE_VOLUME] / (cell_size_m * cell_size_m * cell_size_m);
@@ -23,7 +23,7 @@ extern "C" __global__ void __launch_bounds__(256) mpm_heat_grid(
         for (int dk = 0; dk <= (c < 2 && block_k > 0); dk++) {
           const int source = load(slot_in, ((block_i - di) * across_y + block_j - dj) * across_z + block_k - dk);
           if (source < 0) continue;
-          const int node = ((a + 4 * di) * 6 + b + 4 * dj) * 6 + c + 4 * dk;
+          const int node = ((a + 4 * di) * ARENA_EDGE + b + 4 * dj) * ARENA_EDGE + c + 4 * dk;
           heat += load(arena_in, source * (long long)ARENA_INT64 + node * 2);
           weight += load(arena_in, source * (long long)ARENA_INT64 + node * 2 + 1);
         }

@@ -5,6 +5,8 @@ weighted mean of the particles' temperatures; fill is the node's mass over that 
 next to nothing keeps no temperature (fill 0): it takes no part in conduction.
 
 heat_node_out float32[block_cap, 64, 4] = T (K), fill, room for ``mpm_heat_conduct``'s dT, nothing.
+
+Paper: none; second half of mpm_heat_p2g.
 """
 
 from __future__ import annotations
@@ -13,7 +15,15 @@ import numba
 import numpy as np
 
 from kernels.base.common import F32, ONE, ZERO, kernel
-from kernels.base.constants import COUNT_BLOCKS, MATERIAL_AMBIENT_TEMPERATURE, MATERIAL_PARTICLE_VOLUME
+from kernels.base.constants import (
+    ARENA_EDGE,
+    ARENA_NODES,
+    BLOCK_NODES,
+    BLOCK_WORDS,
+    COUNT_BLOCKS,
+    MATERIAL_AMBIENT_TEMPERATURE,
+    MATERIAL_PARTICLE_VOLUME,
+)
 from kernels.base.kernel import Kernel, Traffic
 from kernels.heat.mpm_heat_p2g import HEAT_SCALE, WEIGHT_SCALE
 
@@ -30,10 +40,10 @@ def cpu(
 
 @numba.njit(error_model="numpy")
 def _gather(slot, blocks_y, blocks_z, cell_size_m, material_in, block_id_in, slot_in, arena_in, heat_node_out):
-    """All 64 nodes of one block."""
+    """All nodes of one block."""
     block = block_id_in[slot]
     block_i, block_j, block_k = block // (blocks_y * blocks_z), block // blocks_z % blocks_y, block % blocks_z
-    heat, weight = np.zeros(64, np.int64), np.zeros(64, np.int64)
+    heat, weight = np.zeros(BLOCK_NODES, np.int64), np.zeros(BLOCK_NODES, np.int64)
     for di in range(2):
         for dj in range(2):
             for dk in range(2):
@@ -46,11 +56,11 @@ def _gather(slot, blocks_y, blocks_z, cell_size_m, material_in, block_id_in, slo
                 for a in range(4 - 2 * di):
                     for b in range(4 - 2 * dj):
                         for c in range(4 - 2 * dk):
-                            at = (((a + 4 * di) * 6 + b + 4 * dj) * 6 + c + 4 * dk) * 2
+                            at = (((a + 4 * di) * ARENA_EDGE + b + 4 * dj) * ARENA_EDGE + c + 4 * dk) * 2
                             heat[(a * 4 + b) * 4 + c] += arena_in[source, at]
                             weight[(a * 4 + b) * 4 + c] += arena_in[source, at + 1]
     volume = material_in[MATERIAL_PARTICLE_VOLUME] / (cell_size_m * cell_size_m * cell_size_m)
-    for n in range(64):
+    for n in range(BLOCK_NODES):
         temperature, fill = ZERO, ZERO
         if weight[n] >= WEIGHT_MIN:
             mass = F32(weight[n]) * (ONE / WEIGHT_SCALE)
@@ -64,7 +74,12 @@ def _gather(slot, blocks_y, blocks_z, cell_size_m, material_in, block_id_in, slo
 
 def traffic(**arguments):
     blocks = int(arguments["counts_in"][COUNT_BLOCKS])
-    return Traffic(items=64 * blocks, bytes_read=216 * 16 * blocks, bytes_written=1024 * blocks, flops=64 * 5 * blocks)
+    return Traffic(
+        items=BLOCK_NODES * blocks,
+        bytes_read=16 * ARENA_NODES * blocks,
+        bytes_written=4 * BLOCK_WORDS * blocks,
+        flops=5 * BLOCK_NODES * blocks,
+    )
 
 
 def example(rng, size):

@@ -18,7 +18,8 @@ extern "C" __global__ void __launch_bounds__(BLOCK_NODES) mpm_heat_p2g(
   for (long long slot = blockIdx.x; slot < blocks; slot += gridDim.x) {
     for (int word = threadIdx.x; word < ARENA_NODES * 2; word += BLOCK_NODES) arena[word] = 0;
     __syncthreads();
-    const int begin = load(cell_start_in, slot * 64 + cell), end = load(cell_start_in, slot * 64 + cell + 1);
+    const int begin = load(cell_start_in, slot * BLOCK_NODES + cell);
+    const int end = load(cell_start_in, slot * BLOCK_NODES + cell + 1);
     const int block = load(block_id_in, slot);
     const float middle_x = (float)(block / (across_y * across_z) * 4 + ca + 1);
     const float middle_y = (float)(block / across_z % across_y * 4 + cb + 1);
@@ -54,7 +55,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK_NODES) mpm_heat_p2g(
 #pragma unroll
     for (int n = 0; n < 27; n++) {
       if (begin < end) {
-        const int at = (((ca + n / 9) * 6 + cb + n / 3 % 3) * 6 + cc + n % 3) * 2;
+        const int at = (((ca + n / 9) * ARENA_EDGE + cb + n / 3 % 3) * ARENA_EDGE + cc + n % 3) * 2;
         arena[at] += (long long)rintf(heat[n] * HEAT_SCALE);
         arena[at + 1] += (long long)rintf(weight[n] * WEIGHT_SCALE);
       }

@@ -6,6 +6,8 @@ of cells or threads changes a bit. The heat step runs before ``mpm_p2g`` in a su
 
 position_in float32[cap,4], temperature_in float32[cap], order_in int32[cap], cell_start_in int32[block_cap * 64 + 1],
 block_id_in int32[block_cap]; arena_out int64[block_cap, ARENA_INT64]: node (a, b, c) of 6^3 at ((a*6 + b)*6 + c) * 2.
+
+Paper: Harlow 1964 (particle in cell); Steffen, Kirby and Berzins 2008 (quadratic B-splines).
 """
 
 from __future__ import annotations
@@ -14,11 +16,18 @@ import numba
 import numpy as np
 
 from kernels.base.common import F32, HALF, ONE, ZERO, device, kernel, round_even
-from kernels.base.constants import COUNT_BLOCKS, COUNT_PARTICLES, MATERIAL_AMBIENT_TEMPERATURE
+from kernels.base.constants import (
+    ARENA_EDGE,
+    ARENA_NODES,
+    ARENA_WORDS,
+    BLOCK_NODES,
+    COUNT_BLOCKS,
+    COUNT_PARTICLES,
+    MATERIAL_AMBIENT_TEMPERATURE,
+)
 from kernels.base.kernel import Kernel, Pass, Traffic
 
-ARENA_NODES = 216
-ARENA_INT64 = 440  # the 880 int32 words of ARENA_WORDS
+ARENA_INT64 = ARENA_WORDS // 2  # as many bytes as an arena of P2G
 HEAT_SCALE, WEIGHT_SCALE = F32(1 << 20), F32(1 << 30)
 THREE_QUARTERS = F32(0.75)
 
@@ -52,7 +61,7 @@ def _scatter(
     arena = arena_out[slot]
     for word in range(ARENA_NODES * 2):
         arena[word] = 0
-    if cell_start_in[slot * 64] == cell_start_in[slot * 64 + 64]:
+    if cell_start_in[slot * BLOCK_NODES] == cell_start_in[(slot + 1) * BLOCK_NODES]:
         return
     inverse_cell = ONE / cell_size_m
     ambient = material_in[MATERIAL_AMBIENT_TEMPERATURE]
@@ -62,8 +71,8 @@ def _scatter(
     origin_z = block % blocks_z * 4
     wx, wy, wz = np.empty(3, F32), np.empty(3, F32), np.empty(3, F32)
     heat, weight = np.empty(27, F32), np.empty(27, F32)
-    for cell in range(64):
-        begin, end = cell_start_in[slot * 64 + cell], cell_start_in[slot * 64 + cell + 1]
+    for cell in range(BLOCK_NODES):
+        begin, end = cell_start_in[slot * BLOCK_NODES + cell], cell_start_in[slot * BLOCK_NODES + cell + 1]
         if begin == end:
             continue
         ca, cb, cc = cell >> 4, (cell >> 2) & 3, cell & 3
@@ -87,7 +96,7 @@ def _scatter(
             for b in range(3):
                 for c in range(3):
                     n = (a * 3 + b) * 3 + c
-                    at = (((ca + a) * 6 + cb + b) * 6 + cc + c) * 2
+                    at = (((ca + a) * ARENA_EDGE + cb + b) * ARENA_EDGE + cc + c) * 2
                     arena[at] += np.int64(round_even(heat[n] * HEAT_SCALE))
                     arena[at + 1] += np.int64(round_even(weight[n] * WEIGHT_SCALE))
 
@@ -97,7 +106,7 @@ def traffic(**arguments):
     blocks = int(arguments["counts_in"][COUNT_BLOCKS])
     return Traffic(
         items=particles,
-        bytes_read=24 * particles + 260 * blocks,
+        bytes_read=(16 + 4 + 4) * particles + 4 * (BLOCK_NODES + 1) * blocks,
         bytes_written=16 * ARENA_NODES * blocks,
         flops=(27 + 9 + 27 * 4) * particles,
     )

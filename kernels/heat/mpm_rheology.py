@@ -4,6 +4,8 @@ The viscosity follows from temperature and the strain rate that ``mpm_g2p`` has 
 
 order_in int32[cap]: where the particle of each sorted place came from; temperature_in, _out and viscosity_out
 float32[cap] (K, Pa s); velocity_in float32[cap,12] in sorted order.
+
+Paper: Giordano, Russell and Dingwell 2008 (viscosity); Papanastasiou 1987 (yield stress).
 """
 
 from __future__ import annotations

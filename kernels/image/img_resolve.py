@@ -4,6 +4,8 @@ mean = S1 / n;  variance of the mean = max(S2 - S1^2 / n, 0) / (n (n - 1)), 0 fo
 
 Shapes: pixel_sums float32 (height, width, PIXEL_WORDS) = sums over samples of rgb, of their squares, of alpha and
 depth; rgb and variance float32 (height, width, 3).
+
+Paper: none; mean and variance of a sample.
 """
 
 from __future__ import annotations

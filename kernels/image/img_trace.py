@@ -9,6 +9,9 @@ Shapes: camera (16), sky (SKY_WORDS), look (LOOK_WORDS), trace (TRACE_WORDS) flo
 (6) = bricks x y z of the surface, of the fog; tables int32 (bricks); surface and fog values (cap, 729, 2); majorants
 (cap); terrain (tx, ty) and geometry (4); colliders (m, 12); pixel_sums (height, width, PIXEL_WORDS), added to;
 work int64 (TRACE_TASKS, WORK_WORDS), added to. Metres, grid-local; see kernels.base.constants for the slots.
+
+Paper: Kajiya 1986 (path tracing); Woodcock et al. 1965 (delta tracking); Novak et al. 2014 (ratio tracking);
+Amanatides and Woo 1987 (DDA); Hart 1996 (sphere tracing); Jarzynski and Olano 2020 (random numbers).
 """
 
 from __future__ import annotations

@@ -168,7 +168,7 @@ __device__ __forceinline__ float3 collider_normal_one(
 }
 
 // Velocity that the boundary kind leaves at a node inside a solid with outward normal n.
-__device__ __forceinline__ float3 bounce(int boundary, float nx, float ny, float nz, float3 v) {
+__device__ __forceinline__ float3 at_boundary(int boundary, float nx, float ny, float nz, float3 v) {
   if (boundary == BOUNDARY_STICK) return make_float3(ZERO, ZERO, ZERO);
   float into = v.x * nx + v.y * ny + v.z * nz;
   if (boundary == BOUNDARY_SLIP || into < ZERO) {
@@ -188,19 +188,19 @@ __device__ __forceinline__ float3 apply_forces_and_boundaries(
     long long row = (long long)c * COLLIDER_WORDS;
     if (collider_in[row + COLLIDER_KIND] != ZERO && collider_distance_one(collider_in, c, x, y, z) <= contact) {
       float3 n = collider_normal_one(collider_in, c, NORMAL_STEP * cell_size_m, x, y, z);
-      v = bounce((int)collider_in[row + COLLIDER_FRICTION], n.x, n.y, n.z, v);
+      v = at_boundary((int)collider_in[row + COLLIDER_FRICTION], n.x, n.y, n.z, v);
     }
   }
   if (terrain_geometry_in[3] != ZERO && z <= contact + terrain_height(terrain_geometry_in, terrain_in, x, y)) {
     float3 n = terrain_normal(terrain_geometry_in, terrain_in, x, y);
-    v = bounce((int)terrain_geometry_in[3] - 1, n.x, n.y, n.z, v);
+    v = at_boundary((int)terrain_geometry_in[3] - 1, n.x, n.y, n.z, v);
   }
   float low = WALL_LOW * cell_size_m;
-  if (x < low) v = bounce(walls_in[0], ONE, ZERO, ZERO, v);
-  if (x > ((float)cells_x - WALL_LOW) * cell_size_m) v = bounce(walls_in[1], -ONE, ZERO, ZERO, v);
-  if (y < low) v = bounce(walls_in[2], ZERO, ONE, ZERO, v);
-  if (y > ((float)cells_y - WALL_LOW) * cell_size_m) v = bounce(walls_in[3], ZERO, -ONE, ZERO, v);
-  if (z < low) v = bounce(walls_in[4], ZERO, ZERO, ONE, v);
-  if (z > ((float)cells_z - WALL_LOW) * cell_size_m) v = bounce(walls_in[5], ZERO, ZERO, -ONE, v);
+  if (x < low) v = at_boundary(walls_in[0], ONE, ZERO, ZERO, v);
+  if (x > ((float)cells_x - WALL_LOW) * cell_size_m) v = at_boundary(walls_in[1], -ONE, ZERO, ZERO, v);
+  if (y < low) v = at_boundary(walls_in[2], ZERO, ONE, ZERO, v);
+  if (y > ((float)cells_y - WALL_LOW) * cell_size_m) v = at_boundary(walls_in[3], ZERO, -ONE, ZERO, v);
+  if (z < low) v = at_boundary(walls_in[4], ZERO, ZERO, ONE, v);
+  if (z > ((float)cells_z - WALL_LOW) * cell_size_m) v = at_boundary(walls_in[5], ZERO, ZERO, -ONE, v);
   return v;
 }

@@ -245,7 +245,7 @@ def collider_normal_one(collider_in, c, h, x, y, z):
 
 
 @device
-def bounce(boundary, nx, ny, nz, vx, vy, vz):
+def at_boundary(boundary, nx, ny, nz, vx, vy, vz):
     """Velocity that the boundary kind leaves at a node inside a solid with outward normal n."""
     if boundary == BOUNDARY_STICK:
         return ZERO, ZERO, ZERO
@@ -275,21 +275,21 @@ def apply_forces_and_boundaries(
     for c in range(collider_in.shape[0]):
         if collider_in[c, COLLIDER_KIND] != ZERO and collider_distance_one(collider_in, c, x, y, z) <= contact:
             nx, ny, nz = collider_normal_one(collider_in, c, NORMAL_STEP * cell_size_m, x, y, z)
-            vx, vy, vz = bounce(np.int32(collider_in[c, COLLIDER_FRICTION]), nx, ny, nz, vx, vy, vz)
+            vx, vy, vz = at_boundary(np.int32(collider_in[c, COLLIDER_FRICTION]), nx, ny, nz, vx, vy, vz)
     if terrain_geometry_in[3] != ZERO and z <= contact + terrain_height(terrain_geometry_in, terrain_in, x, y):
         nx, ny, nz = terrain_normal(terrain_geometry_in, terrain_in, x, y)
-        vx, vy, vz = bounce(np.int32(terrain_geometry_in[3]) - 1, nx, ny, nz, vx, vy, vz)
+        vx, vy, vz = at_boundary(np.int32(terrain_geometry_in[3]) - 1, nx, ny, nz, vx, vy, vz)
     low = WALL_LOW * cell_size_m
     if x < low:
-        vx, vy, vz = bounce(walls_in[0], ONE, ZERO, ZERO, vx, vy, vz)
+        vx, vy, vz = at_boundary(walls_in[0], ONE, ZERO, ZERO, vx, vy, vz)
     if x > (F32(cells_x) - WALL_LOW) * cell_size_m:
-        vx, vy, vz = bounce(walls_in[1], -ONE, ZERO, ZERO, vx, vy, vz)
+        vx, vy, vz = at_boundary(walls_in[1], -ONE, ZERO, ZERO, vx, vy, vz)
     if y < low:
-        vx, vy, vz = bounce(walls_in[2], ZERO, ONE, ZERO, vx, vy, vz)
+        vx, vy, vz = at_boundary(walls_in[2], ZERO, ONE, ZERO, vx, vy, vz)
     if y > (F32(cells_y) - WALL_LOW) * cell_size_m:
-        vx, vy, vz = bounce(walls_in[3], ZERO, -ONE, ZERO, vx, vy, vz)
+        vx, vy, vz = at_boundary(walls_in[3], ZERO, -ONE, ZERO, vx, vy, vz)
     if z < low:
-        vx, vy, vz = bounce(walls_in[4], ZERO, ZERO, ONE, vx, vy, vz)
+        vx, vy, vz = at_boundary(walls_in[4], ZERO, ZERO, ONE, vx, vy, vz)
     if z > (F32(cells_z) - WALL_LOW) * cell_size_m:
-        vx, vy, vz = bounce(walls_in[5], ZERO, ZERO, -ONE, vx, vy, vz)
+        vx, vy, vz = at_boundary(walls_in[5], ZERO, ZERO, -ONE, vx, vy, vz)
     return vx, vy, vz

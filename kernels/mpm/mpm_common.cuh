@@ -33,8 +33,13 @@ __device__ __forceinline__ float base_node(float x, float inverse_cell) {
   return whole;
 }
 
-// Sort key of a base node: linear block times 64, plus the cell in the block.
+// Sort key of a base node: linear block times BLOCK_NODES, plus the cell in the block.
 __device__ __forceinline__ int key_of(int bx, int by, int bz, int blocks_y, int blocks_z) {
   int block = ((bx >> 2) * blocks_y + (by >> 2)) * blocks_z + (bz >> 2);
   return block * BLOCK_NODES + ((bx & 3) * 4 + (by & 3)) * 4 + (bz & 3);
+}
+
+// Word of an arena where the lowest of the 27 nodes of a base cell stands.
+__device__ __forceinline__ int arena_word(int cell) {
+  return (cell >> 4) * ARENA_PLANE + ((cell >> 2) & 3) * ARENA_ROW + (cell & 3) * ARENA_CHANNELS;
 }

@@ -1,4 +1,4 @@
-"""What the transfer kernels share: quadratic B-spline weights, keys, peaks, limits, how work is dealt out.
+"""What the transfer kernels share: quadratic B-spline weights, keys, peaks, limits, places in an arena.
 
 Quadratic B-spline about the nearest node, with g = X - base - 1 in [-1/2, 1/2):
 w_0 = (1/2 - g)^2 / 2, w_1 = 3/4 - g^2, w_2 = (1/2 + g)^2 / 2 (Steffen, Kirby, Berzins 2008).
@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 
 from kernels.base.common import F32, HALF, device
-from kernels.base.constants import WALL_CELLS
-from kernels.base.vector import make_constant, make_shuffle, splat16, vadd, vfma, vmul, vsub
+from kernels.base.constants import ARENA_CHANNELS, ARENA_PLANE, ARENA_ROW, BLOCK_NODES, MASS_BITS, WALL_CELLS
+from kernels.base.vector import make_constant, splat16, vadd, vfma, vmul
 
 THREE_QUARTERS = F32(0.75)
 FOUR = F32(4.0)
@@ -32,17 +32,12 @@ PEAK_GRADIENT = 3  # largest |entry of dv/dx| * dx, m/s
 PEAK_VOLUME_MIN, PEAK_VOLUME_MAX = 4, 5  # volume ratios
 PEAK_WORDS = 8
 
-MASS_SCALE = F32(1 << 22)
+MASS_SCALE = F32(1 << MASS_BITS)
 POSITION_MARGIN = F32(1.0 / 1024.0)  # cells; particles stay this far inside the walls
 
-half4 = make_constant([0.5] * 4)
-one4 = make_constant([1.0] * 4)
-zero4 = make_constant([0.0] * 4)
-three_quarters4 = make_constant([0.75] * 4)
 x_of_four, y_of_four, z_of_four, mass_of_four = (
     make_constant([float(lane % 4 == channel) for lane in range(16)]) for channel in range(4)
 )
-all_x, all_y, all_z = (make_shuffle([i] * 4, 4) for i in range(3))
 
 
 def bulk_modulus_pa(density_kg_per_m3: float, sound_speed_m_per_s: float) -> float:
@@ -55,17 +50,6 @@ def four_nodes(x, y, z, mass):
     """The four channels x y z mass, repeated for four nodes."""
     low = vfma(splat16(x), x_of_four(), vmul(splat16(y), y_of_four()))
     return vadd(low, vfma(splat16(z), z_of_four(), vmul(splat16(mass), mass_of_four())))
-
-
-@device
-def weights(g):
-    """(w_0, w_1, w_2) of four axes at once, from the offset g to the nearest node in cells."""
-    h = vsub(half4(), g)
-    w0 = vmul(vmul(h, h), half4())
-    w1 = vfma(vsub(zero4(), g), g, three_quarters4())
-    h = vadd(half4(), g)
-    w2 = vmul(vmul(h, h), half4())
-    return w0, w1, w2
 
 
 @device
@@ -87,6 +71,12 @@ def base_node(x, inverse_cell):
 
 @device
 def key_of(bx, by, bz, blocks_y, blocks_z):
-    """Sort key of a base node: linear block times 64, plus the cell in the block."""
+    """Sort key of a base node: linear block times BLOCK_NODES, plus the cell in the block."""
     block = ((bx >> 2) * blocks_y + (by >> 2)) * blocks_z + (bz >> 2)
-    return np.int32(block * 64 + ((bx & 3) * 4 + (by & 3)) * 4 + (bz & 3))
+    return np.int32(block * BLOCK_NODES + ((bx & 3) * 4 + (by & 3)) * 4 + (bz & 3))
+
+
+@device
+def arena_word(cell):
+    """Word of an arena where the lowest of the 27 nodes of a base cell stands."""
+    return (cell >> 4) * ARENA_PLANE + (cell >> 2 & 3) * ARENA_ROW + (cell & 3) * ARENA_CHANNELS

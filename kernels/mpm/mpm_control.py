@@ -14,6 +14,8 @@ peak_inout float32[capacity + 1, PEAK_WORDS] (``mpm_common``): rows of active bl
 emptied; step_inout: STEP_DT is read, STEP_VELOCITY_SCALE = 2^(MASS_BITS - e), STEP_VELOCITY_UNIT = 2^e and STEP_TIME
 are written.
 Errors in counts[COUNT_ERROR]: ERROR_TOO_FAST where a particle went a cell or more in a step, ERROR_NOT_FINITE.
+
+Paper: none; the bound is derived here.
 """
 
 from __future__ import annotations

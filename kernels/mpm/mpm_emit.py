@@ -7,6 +7,8 @@ in integers, mapped to the disc by equal areas: the liquid is even, without the 
 
 emitter_in float32[EMITTER_WORDS]; ``age_s`` is the age of the first new particle, ``interval_s`` = 1 / flux.
 position_inout float32[cap,4], velocity_inout float32[cap,12], temperature_inout and viscosity_inout float32[cap or 1].
+
+Paper: Roberts 2018 (R2 sequence).
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ J is kept within [VOLUME_RATIO_MIN, VOLUME_RATIO_MAX] (``mpm_common``), position
 position_in, order_in, cell_start_in, block_id_in, slot_in: see ``mpm_p2g``, ``mpm_sort``; node_in float32[capacity,
 64, 4] = velocity (m/s), mass; position_out, velocity_out, key_out like their twins of the last step, at the sorted
 places; peak_out float32[capacity + 1, PEAK_WORDS]: a row per active block (``mpm_common``), zeros where it holds none.
+
+Paper: Hu et al. 2018 (MLS-MPM); Jiang et al. 2015 (APIC).
 """
 
 from __future__ import annotations
@@ -17,7 +19,19 @@ import numba
 import numpy as np
 
 from kernels.base.common import ONE, ZERO, bits_float, device, float_bits, kernel
-from kernels.base.constants import BLOCK_NODES, COUNT_BLOCKS, COUNT_PARTICLES, STEP_DT
+from kernels.base.constants import (
+    ARENA_EDGE,
+    ARENA_PLANE,
+    ARENA_ROW,
+    ARENA_WORDS,
+    BLOCK_EDGE,
+    BLOCK_NODES,
+    BLOCK_WORDS,
+    COUNT_BLOCKS,
+    COUNT_PARTICLES,
+    NODE_ROW,
+    STEP_DT,
+)
 from kernels.base.kernel import Kernel, Pass, Traffic
 from kernels.base.tasks import new_pieces, next_piece, thread_count
 from kernels.base.vector import (
@@ -60,6 +74,7 @@ from kernels.mpm.mpm_common import (
     PEAK_WORDS,
     VOLUME_RATIO_MAX,
     VOLUME_RATIO_MIN,
+    arena_word,
     position_limits,
 )
 from kernels.mpm.mpm_lanes import (
@@ -75,9 +90,7 @@ from kernels.mpm.mpm_lanes import (
     store_fields,
     zero16,
 )
-from kernels.mpm.mpm_p2g import PLANE, ROW
 
-HALO_WORDS = 880  # 6^3 nodes of four words, and 16 spare
 # Rows of the work array
 X, Y, Z, VOLUME = 0, 1, 2, 3
 WEIGHT_X, WEIGHT_Y, WEIGHT_Z = 4, 8, 12  # w_0 w_1 w_2 and -g
@@ -114,28 +127,28 @@ def _copy_halo(blocks_y, blocks_z, block, slot_in, node_in, halo):
             high = np.int64(peek(slot_in, block + (i * blocks_y + j) * blocks_z + 1))
             for a in range(4 - 2 * i):
                 for b in range(4 - 2 * j):
-                    row = (a * 4 + b) * 16
-                    to = ((4 * i + a) * 6 + 4 * j + b) * 24
+                    row = (a * BLOCK_EDGE + b) * NODE_ROW
+                    to = ((4 * i + a) * ARENA_EDGE + 4 * j + b) * ARENA_ROW
                     if low >= 0:
-                        store(halo, to, load16(node_in, low * 256 + row))
+                        store(halo, to, load16(node_in, low * BLOCK_WORDS + row))
                     else:
                         store(halo, to, zero16())
                     if high >= 0:
-                        store(halo, to + 16, load8(node_in, high * 256 + row))
+                        store(halo, to + NODE_ROW, load8(node_in, high * BLOCK_WORDS + row))
                     else:
-                        store(halo, to + 16, zero8())
+                        store(halo, to + NODE_ROW, zero8())
 
 
 @device
-def _ask_halo(blocks_y, blocks_z, block, slot_in, node_in):
-    """Ask for the nodes that the next block needs and this one, below it along z, did not."""
+def _prefetch_halo(blocks_y, blocks_z, block, slot_in, node_in):
+    """Prefetch the nodes that the next block needs and this one, below it along z, did not."""
     for i in range(2):
         for j in range(2):
             high = np.int64(peek(slot_in, block + (i * blocks_y + j) * blocks_z + 1))
             if high >= 0:
                 for a in range(4 - 2 * i):
                     for b in range(4 - 2 * j):
-                        prefetch(node_in, high * 256 + (a * 4 + b) * 16)
+                        prefetch(node_in, high * BLOCK_WORDS + (a * BLOCK_EDGE + b) * NODE_ROW)
 
 
 @numba.njit(error_model="numpy")
@@ -146,7 +159,7 @@ def _blocks(
     blocks = np.int64(counts_in[COUNT_BLOCKS])
     index = np.empty(STRIDE, np.int32)
     work = np.empty(STRIDE * WORK_ROWS, np.float32)
-    halo = np.zeros(HALO_WORDS, np.float32)
+    halo = np.zeros(ARENA_WORDS, np.float32)  # laid out like an arena
     gradient_scale = FOUR * (ONE / cell_size_m)
     particles = np.int64(counts_in[COUNT_PARTICLES])
     while True:
@@ -158,7 +171,7 @@ def _blocks(
             if peek(cell_start_in, s * BLOCK_NODES) == peek(cell_start_in, (s + 1) * BLOCK_NODES):
                 continue
             _copy_halo(blocks_y, blocks_z, np.int64(peek(block_id_in, s)), slot_in, node_in, halo)
-            _ask_halo(blocks_y, blocks_z, np.int64(peek(block_id_in, min(s + 1, blocks - 1))), slot_in, node_in)
+            _prefetch_halo(blocks_y, blocks_z, np.int64(peek(block_id_in, min(s + 1, blocks - 1))), slot_in, node_in)
             cell = 0
             while cell < BLOCK_NODES:
                 end = batch_end(cell_start_in, s, cell)
@@ -171,7 +184,7 @@ def _blocks(
                         first = np.int64(peek(cell_start_in, s * BLOCK_NODES + c))
                         last = np.int64(peek(cell_start_in, s * BLOCK_NODES + c + 1))
                         if first < last:
-                            at = ((c >> 4) * 36 + (c >> 2 & 3) * 6 + (c & 3)) * 4
+                            at = arena_word(c)
                             _gather(
                                 first - begin, last - begin, begin, begin + count, particles, position_in, order_in,
                                 work, halo, at, gradient_scale, velocity_out, position_out,
@@ -216,14 +229,14 @@ def _gather(
 ):  # fmt: skip
     """Velocity and its gradient for the particles of one base cell.
 
-    Each asks for what a particle of the next batch, which begins at place ``ahead``, will read and write.
+    Each prefetches what a particle of the next batch, which begins at place ``ahead``, will read and write.
     """
     gradient4, gradient8 = splat4(gradient_scale), splat8(gradient_scale)
-    r00, r01, r02 = load16(halo, at), load16(halo, at + ROW), load16(halo, at + 2 * ROW)
-    at += PLANE
-    r10, r11, r12 = load16(halo, at), load16(halo, at + ROW), load16(halo, at + 2 * ROW)
-    at += PLANE
-    r20, r21, r22 = load16(halo, at), load16(halo, at + ROW), load16(halo, at + 2 * ROW)
+    r00, r01, r02 = load16(halo, at), load16(halo, at + ARENA_ROW), load16(halo, at + 2 * ARENA_ROW)
+    at += ARENA_PLANE
+    r10, r11, r12 = load16(halo, at), load16(halo, at + ARENA_ROW), load16(halo, at + 2 * ARENA_ROW)
+    at += ARENA_PLANE
+    r20, r21, r22 = load16(halo, at), load16(halo, at + ARENA_ROW), load16(halo, at + 2 * ARENA_ROW)
     for i in range(first, last):
         prefetch(position_in, np.int64(peek(order_in, min(ahead + i, particles - 1))) * 4)
         prefetch_write(velocity_out, (ahead + i) * 12)

@@ -10,6 +10,8 @@ Where no force and no boundary can act, the last call is left out for a whole bl
 
 block_id_in, slot_in, cell_start_in of ``mpm_sort``; arena_in of ``mpm_p2g``; walls_in int32[6]; collider_in float32[m,
 12]; node_out float32[capacity, 64, 4] = velocity (m/s), mass (particle masses).
+
+Paper: Hu et al. 2018 (MLS-MPM); Stomakhin et al. 2013 (boundaries); Scully 1975 (vortex).
 """
 
 from __future__ import annotations
@@ -19,13 +21,20 @@ import numpy as np
 
 from kernels.base.common import F32, ONE, ZERO, device, kernel
 from kernels.base.constants import (
+    ARENA_CHANNELS,
+    ARENA_EDGE,
+    ARENA_PLANE,
+    ARENA_ROW,
     ARENA_WORDS,
+    BLOCK_EDGE,
     BLOCK_NODES,
+    BLOCK_WORDS,
     COLLIDER_KIND,
     COUNT_BLOCKS,
     FORCE_GRAVITY_X,
     FORCE_GRAVITY_Y,
     FORCE_GRAVITY_Z,
+    NODE_ROW,
     STEP_DT,
     STEP_VELOCITY_UNIT,
     VORTEX_ON,
@@ -59,7 +68,6 @@ one16 = make_constant([1.0] * 16)
 no_count8 = make_constant([0] * 8, "i32")
 divisor = make_blend([0, 1, 2, 19, 4, 5, 6, 23, 8, 9, 10, 27, 12, 13, 14, 31])  # mass under momentum, 1 under mass
 mass_of_node = make_shuffle([3] * 4 + [7] * 4 + [11] * 4 + [15] * 4, 16)
-ROW = 16  # words of a row of four nodes
 
 
 @kernel
@@ -101,7 +109,8 @@ def _blocks(
             bi, bj, bk = block // (blocks_y * blocks_z), block // blocks_z % blocks_y, block % blocks_z
             for word in range(0, ARENA_WORDS, 16):
                 prefetch_far(arena_in, (s + 1) * ARENA_WORDS + word)
-            _gather(bi, bj, bk, blocks_y, blocks_z, slot_in, cell_start_in, arena_in, unit, kick, node_out, s * 256)
+            to = s * BLOCK_WORDS
+            _gather(bi, bj, bk, blocks_y, blocks_z, slot_in, cell_start_in, arena_in, unit, kick, node_out, to)
             walled = _near_wall(bi, blocks_x) or _near_wall(bj, blocks_y) or _near_wall(bk, blocks_z)
             if not (everywhere or walled):
                 continue
@@ -143,7 +152,7 @@ def _gather(bi, bj, bk, blocks_y, blocks_z, slot_in, cell_start_in, arena_in, un
     at111, m111 = _arena(bi, bj, bk, 1, 1, 1, blocks_y, blocks_z, slot_in, cell_start_in)
     for a in range(4):
         for b in range(4):
-            i = (6 * a + b) * 24
+            i = (ARENA_EDGE * a + b) * ARENA_ROW
             row = _row(arena_in, at000 + i, m000, at001 + i, m001)
             if b < 2:
                 row = vadd(row, _row(arena_in, at010 + i, m010, at011 + i, m011))
@@ -154,7 +163,7 @@ def _gather(bi, bj, bk, blocks_y, blocks_z, slot_in, cell_start_in, arena_in, un
             # Momentum to velocity, gravity
             mass = mass_of_node(row)
             share = vdiv(vto_float(row), divisor(vto_float(mass), one16()))
-            store(node_out, to + (a * 4 + b) * ROW, vzero_unless(mass, vfma(share, unit, kick)))
+            store(node_out, to + (a * BLOCK_EDGE + b) * NODE_ROW, vzero_unless(mass, vfma(share, unit, kick)))
 
 
 @device
@@ -166,7 +175,8 @@ def _arena(bi, bj, bk, di, dj, dk, blocks_y, blocks_z, slot_in, cell_start_in):
     filled = np.int32(0)
     if s >= 0 and peek(cell_start_in, s * BLOCK_NODES) != peek(cell_start_in, (s + 1) * BLOCK_NODES):
         filled = np.int32(-1)
-    return max(s, 0) * ARENA_WORDS + 16 * (36 * di + 6 * dj + dk), splat16(filled)
+    first = BLOCK_EDGE * (di * ARENA_PLANE + dj * ARENA_ROW + dk * ARENA_CHANNELS)
+    return max(s, 0) * ARENA_WORDS + first, splat16(filled)
 
 
 @device

@@ -5,6 +5,8 @@ Particles first_particle <= p < counts[COUNT_PARTICLES] get a key; the last row 
 
 position_in float32[>=n, 4] = x y z (grid-local m), J; velocity_in float32[>=n, 12]; key_out int32[>=n];
 peak_inout float32[capacity + 1, PEAK_WORDS].
+
+Paper: none.
 """
 
 from __future__ import annotations

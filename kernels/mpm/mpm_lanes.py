@@ -1,4 +1,4 @@
-"""Sixteen particles at once: a batch of sorted particles as vectors with one particle a lane, and back.
+"""Structure of arrays in vectors: a batch of sorted particles with one particle a lane, sixteen at once, and back.
 
 Per-particle arithmetic of a transfer is short, but a chain: an out-of-order core sees two particles of it at a time and
 mostly waits. So a block's particles go in batches of whole cells through separate loops: first what depends on the

@@ -120,16 +120,16 @@ __device__ __forceinline__ void scatter(int low, int high, int k, int channel, c
     weight += WORDS;
   }
   atomicAdd(node, (int)rintf(a00));
-  atomicAdd(node + ROW, (int)rintf(a01));
-  atomicAdd(node + 2 * ROW, (int)rintf(a02));
-  node += PLANE;
+  atomicAdd(node + ARENA_ROW, (int)rintf(a01));
+  atomicAdd(node + 2 * ARENA_ROW, (int)rintf(a02));
+  node += ARENA_PLANE;
   atomicAdd(node, (int)rintf(a10));
-  atomicAdd(node + ROW, (int)rintf(a11));
-  atomicAdd(node + 2 * ROW, (int)rintf(a12));
-  node += PLANE;
+  atomicAdd(node + ARENA_ROW, (int)rintf(a11));
+  atomicAdd(node + 2 * ARENA_ROW, (int)rintf(a12));
+  node += ARENA_PLANE;
   atomicAdd(node, (int)rintf(a20));
-  atomicAdd(node + ROW, (int)rintf(a21));
-  atomicAdd(node + 2 * ROW, (int)rintf(a22));
+  atomicAdd(node + ARENA_ROW, (int)rintf(a21));
+  atomicAdd(node + 2 * ARENA_ROW, (int)rintf(a22));
 }
 
 extern "C" __global__ void __launch_bounds__(192, 5) mpm_p2g(
@@ -176,7 +176,7 @@ extern "C" __global__ void __launch_bounds__(192, 5) mpm_p2g(
         __syncthreads();
         int c = turn[group];
         if (c < end_cell && first_of[c] < first_of[c + 1]) {
-          int node = ((c >> 4) * 36 + ((c >> 2) & 3) * 6 + (c & 3)) * 4;
+          int node = arena_word(c);
           scatter(first_of[c] - first, first_of[c + 1] - first, word >> 2, word & 3, field, arena + node + word);
         }
         __syncthreads();

@@ -12,6 +12,8 @@ position_in float32[n, 4] = x y z (grid-local m), J; velocity_in float32[n, 12] 
 viscosity_in float32[n] Pa s, or length 1: then it is material[MATERIAL_VISCOSITY]; order_in, cell_start_in of
 ``mpm_sort``; arena_out int32[capacity * ARENA_WORDS]: per active block [6][6][6][4] momentum x y z in 1 / velocity
 scale, mass in 2^-22 particle masses; the arena of a block without particles is left alone.
+
+Paper: Hu et al. 2018 (MLS-MPM); Jiang et al. 2015 (APIC); Monaghan 1994 (equation of state).
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ import numpy as np
 
 from kernels.base.common import F32, ONE, device, kernel
 from kernels.base.constants import (
+    ARENA_PLANE,
+    ARENA_ROW,
     ARENA_WORDS,
     BLOCK_NODES,
     COUNT_BLOCKS,
@@ -52,7 +56,7 @@ from kernels.base.vector import (
     vround_to_int,
     vsub,
 )
-from kernels.mpm.mpm_common import FOUR, MASS_SCALE
+from kernels.mpm.mpm_common import FOUR, MASS_SCALE, arena_word
 from kernels.mpm.mpm_lanes import (
     STRIDE,
     batch_end,
@@ -66,8 +70,7 @@ from kernels.mpm.mpm_lanes import (
     zero16,
 )
 
-PLANE, ROW = 144, 24  # words from one plane and one row of an arena to the next
-ASKED_WORDS = -(-ARENA_WORDS // BLOCK_NODES)  # of the next arena, by each cell: asked for one by one, none has to wait
+PREFETCH_WORDS = -(-ARENA_WORDS // BLOCK_NODES)  # of the next arena, by each cell
 RECORD_WORDS = 80  # of four particles: b, columns of A, weights along z; sixteen words each
 
 two_thirds16 = make_constant([float(F32(2.0 / 3.0))] * 16)
@@ -134,11 +137,11 @@ def _blocks(
                         record, share,
                     )  # fmt: skip
                     for c in range(cell, end):
-                        prefetch_write(arena_out, (s + 1) * ARENA_WORDS + c * ASKED_WORDS)
+                        prefetch_write(arena_out, (s + 1) * ARENA_WORDS + c * PREFETCH_WORDS)
                         first = np.int64(peek(cell_start_in, s * BLOCK_NODES + c))
                         last = np.int64(peek(cell_start_in, s * BLOCK_NODES + c + 1))
                         if first < last:
-                            at = s * ARENA_WORDS + ((c >> 4) * 36 + (c >> 2 & 3) * 6 + (c & 3)) * 4
+                            at = s * ARENA_WORDS + arena_word(c)
                             _scatter(
                                 first - begin, last - begin, begin + count, particles, position_in, velocity_in,
                                 order_in, record, share, arena_out, at,
@@ -243,7 +246,7 @@ def _scatter(
 ):  # fmt: skip
     """Sum the particles of one base cell at 27 nodes, round to fixed point, add to the arena.
 
-    Each asks for a particle of the next batch, which begins at place ``ahead``: asked for one by one, none has to wait.
+    Each particle prefetches one of the next batch, which begins at place ``ahead``: one by one, no request has to wait.
     """
     a00 = a01 = a02 = a10 = a11 = a12 = a20 = a21 = a22 = zero16()
     for i in range(first, last):
@@ -270,14 +273,14 @@ def _scatter(
         a21 = vfma(splat16(peek(share, i + 7 * STRIDE)), high, a21)
         a22 = vfma(splat16(peek(share, i + 8 * STRIDE)), vadd(high, zy), a22)
     _add_row(arena_out, at, a00)
-    _add_row(arena_out, at + ROW, a01)
-    _add_row(arena_out, at + 2 * ROW, a02)
-    _add_row(arena_out, at + PLANE, a10)
-    _add_row(arena_out, at + PLANE + ROW, a11)
-    _add_row(arena_out, at + PLANE + 2 * ROW, a12)
-    _add_row(arena_out, at + 2 * PLANE, a20)
-    _add_row(arena_out, at + 2 * PLANE + ROW, a21)
-    _add_row(arena_out, at + 2 * PLANE + 2 * ROW, a22)
+    _add_row(arena_out, at + ARENA_ROW, a01)
+    _add_row(arena_out, at + 2 * ARENA_ROW, a02)
+    _add_row(arena_out, at + ARENA_PLANE, a10)
+    _add_row(arena_out, at + ARENA_PLANE + ARENA_ROW, a11)
+    _add_row(arena_out, at + ARENA_PLANE + 2 * ARENA_ROW, a12)
+    _add_row(arena_out, at + 2 * ARENA_PLANE, a20)
+    _add_row(arena_out, at + 2 * ARENA_PLANE + ARENA_ROW, a21)
+    _add_row(arena_out, at + 2 * ARENA_PLANE + 2 * ARENA_ROW, a22)
 
 
 @device

@@ -14,6 +14,8 @@ cell_start_out int32[capacity * 64 + 1]: first place of a cell's particles, by s
 scratch_inout int32[scratch_words(...)].
 Where a cell or the list of blocks overflows, an error bit is set and counts[COUNT_BLOCKS] is 0, so that the kernels
 that follow do nothing.
+
+Paper: Gao et al. 2018 (sorting for MPM).
 """
 
 from __future__ import annotations

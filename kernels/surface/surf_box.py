@@ -3,6 +3,8 @@
 table_in int32[grid_x*grid_y*grid_z] -> box_out int32[6]: for each axis the number of layers of bricks from the first
 used one to the high end of the grid, then for each axis the layer behind the last used one. All 0 where none is used:
 maxima from 0 in any order, and the host has a few words to read instead of the table.
+
+Paper: none.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ not count. An inside brick and an air brick never touch: the cells around an ins
 touches it is near them.
 
 start_in int32[cells + 1]: ``surf_scan``. class_out int32[gx*gy*gz] = 0 (values), BRICK_OUTSIDE or BRICK_INSIDE.
+
+Paper: none.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ start_out int32[cells_x*cells_y*cells_z + 1], z fastest: each cell's count, and 
 ``surf_place`` turn it into starts in place. Integer additions commute, so the counts do not depend on the threads.
 ``kinds`` is a bit set over EFFECT_* (bit k: kind k takes part) for effects particles and 0 for the liquid;
 ``count_slot`` says which word of counts holds the number of particles.
+
+Paper: none; counting sort.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ which is all that a band of three voxels needs, clamped. No node's sign changes.
 The last pass (``last`` = 1) also closes the liquid flush with walls of WALL_CUT, and takes bricks out of table_out that
 are farther than two voxels from the surface everywhere. outside, inside: the implicit function where no brick is, m.
 table_in int32[gx*gy*gz], entry_in int32[cap]; value_in, value_out float32[cap,729,2]: two different arrays.
+
+Paper: Rouy and Tourin 1992 (upwind Eikonal equation).
 """
 
 from __future__ import annotations
@@ -86,7 +88,7 @@ def _eikonal_step(a, b, c):
 
 @device_call
 def _initial_distance(tile, voxel, fixed, distance):
-    """distance: |phi| / |grad phi| next to the surface (fixed = -1), BAND elsewhere (fixed = 1); in voxels."""
+    """In voxels: |phi| / |grad phi| next to the surface (fixed = -1; first order), BAND elsewhere (fixed = 1)."""
     one = splat16(ONE)
     for a in range(1, TILE_EDGE - 1):
         for b in range(1, TILE_EDGE - 1):

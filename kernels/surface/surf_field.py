@@ -16,6 +16,8 @@ that distance is taken off, so the surface meets a solid at a right angle and le
 A particle adds to the rows of eight nodes that it reaches. Each node's sums run over cells in ascending order and over
 a cell's particles in their order, whichever brick asks: shared nodes get equal bits. binned_in float32[cap,4],
 binned_heat_in float32[cap], start_in int32[cells + 1]: ``surf_sort``; foam_* likewise. value_out float32[cap,729,2].
+
+Paper: Zhu and Bridson 2005 (averaged particle positions).
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ table_out a copy of it that a later kernel may thin out. entry_out int32[capacit
 counts[count_slot] becomes the number of bricks, counts[COUNT_BRICKS_NEEDED] that of all that should get values; where
 those are more than fit, ``error_bit`` is set (otherwise cleared) and the last ones are left out. On a GPU: numbers of
 chunks (in table_out, which is written later), one block over those, then the chunks.
+
+Paper: Blelloch 1990 (prefix sums).
 """
 
 from __future__ import annotations

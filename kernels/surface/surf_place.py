@@ -3,6 +3,8 @@
 start_inout int32[cells + 1] holds each cell's end and the total; each cell is counted down to its start. order_out
 int32: particle numbers, cell by cell. The order within a cell is whatever the threads made it; ``surf_sort`` puts it
 right.
+
+Paper: none; counting sort.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 start_inout int32[cells + 1] with 0 in the last word, which becomes the total; ``surf_place`` counts each cell down to
 its start. On a GPU: sums of chunks (left in each chunk's last word), one block over those, then the chunks.
+
+Paper: Blelloch 1990 (prefix sums).
 """
 
 from __future__ import annotations

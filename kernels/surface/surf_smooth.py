@@ -8,6 +8,8 @@ that are all equal stay so to the last bit.
 
 table_in int32[gx*gy*gz], entry_in int32[cap]; value_in, value_out float32[cap,729,2]: two different arrays; the second
 channel is copied.
+
+Paper: none; binomial filters.
 """
 
 from __future__ import annotations

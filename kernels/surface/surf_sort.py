@@ -1,9 +1,11 @@
-"""Order each cell's particles by number and copy them out cell by cell: last step of the counting sort.
+"""Order each cell's particles by number and copy them out cell by cell: third and last step of the counting sort.
 
 After it, binned particles stand in a stable order by cell, whatever the threads were. binned_out float32[cap,4] =
 x, y, z and the fourth word of ``position`` (volume ratio, or radius of an effects particle); binned_heat_out
 = temperature (K) where the array is longer than 1 (an effects particle's: only of embers), otherwise 0. The CPU sorts
 order_inout cell by cell; the GPU counts for each particle those of its cell with a lower number and leaves it as it is.
+
+Paper: none; counting sort.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Device functions: what ends a segment of a ray, the next event of a path or of a ray to the sun."""
+"""Device functions: the next event of a path or of a shadow ray to the sun, which is what ends a segment of it."""
 
 from __future__ import annotations
 

@@ -49,7 +49,10 @@ FAINT = F32(0.05)  # radiance; below it the sun's light is looked for by chance 
 
 @device_call
 def sun_transmittance(ox, oy, oz, dx, dy, dz, sign, folds, scene, pixel, sample, dim, seed, work):
-    """((r, g, b), dim): estimate of the share of the sun's light that reaches o along d; sign as in trace_surface."""
+    """((r, g, b), dim): estimate of the transmittance of a shadow ray from o along d; sign as in trace_surface.
+
+    The fog's part is estimated by ratio tracking.
+    """
     look_in, voxel = scene.look_in, scene.trace_in[TRACE_VOXEL]
     water = np.int32(look_in[LOOK_LIQUID]) == LIQUID_WATER
     light = WHITE
@@ -95,7 +98,7 @@ def sun_transmittance(ox, oy, oz, dx, dy, dz, sign, folds, scene, pixel, sample,
 
 @device_part
 def sun_light(bounce, folds, fx, fy, sky_in, scene, light, throughput, pixel, sample, dim, seed, work):
-    """(light, dim) after a bounce has looked for the sun's disc."""
+    """(light, dim) after next event estimation at a bounce: one point of the sun's disc, phase function or cosine."""
     look_in = scene.look_in
     a, b, c, _ = random4(pixel, sample, dim, seed)
     dim = np.uint32(dim + U1)

@@ -79,10 +79,10 @@ def exit_kind(px, py, pz, broken, look_in, trace_in, terrain_geometry, terrain, 
 
 @device_call
 def water_choice(dx, dy, dz, nx, ny, nz, gx, gy, gz, eta, even, u):
-    """(direction, passed, weight): reflect or refract at a smooth dielectric by the number u.
+    """(direction, passed, weight): reflect or refract at a smooth dielectric, chosen by the uniform number u.
 
     n faces the ray and may be tilted by ripples; g is the untilted normal: a reflection is kept above the surface and
-    a refraction below it. ``even`` raises the chance of reflection; weight makes up for it.
+    a refraction below it. ``even`` raises the chance of reflection (importance sampling); weight makes up for it.
     """
     cosine = -(dx * nx + dy * ny + dz * nz)
     if cosine < COSINE_MIN:

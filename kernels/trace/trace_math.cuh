@@ -124,7 +124,7 @@ __device__ __forceinline__ float brick_value(Array<const float> value, int brick
   long long n = (long long)brick * (SURFACE_CHANNELS * BRICK_NODES) +
                 (SURFACE_CHANNELS * ((i * BRICK_NODES_EDGE + j) * BRICK_NODES_EDGE + k) + channel);
   // Steps of one node along z, y and x, in words
-  const int dz = SURFACE_CHANNELS, dy = dz * BRICK_NODES_EDGE, dx = dy * BRICK_NODES_EDGE;
+  const int dz = SURFACE_CHANNELS, dy = BRICK_ROW, dx = BRICK_PLANE;
   float a0 = load(value, n), a1 = load(value, n + dy);
   float b0 = load(value, n + dz), b1 = load(value, n + dy + dz);
   float c0 = load(value, n + dx), c1 = load(value, n + dx + dy);

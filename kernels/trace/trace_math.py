@@ -25,7 +25,7 @@ from kernels.base.common import (
     sin_cos_f32,
     unit_float,
 )
-from kernels.base.constants import BRICK_NODES, SURFACE_CHANNELS
+from kernels.base.constants import BRICK_NODES, BRICK_NODES_EDGE, BRICK_PLANE, BRICK_ROW, SURFACE_CHANNELS
 from kernels.base.vector import lane, load4, splat4, vfma, vsub
 
 # Three kinds of device function. No wrappers for Python: they would cost a fifth of the compile time. No reference
@@ -143,24 +143,8 @@ def fresnel(cosine_in, eta):
 
 
 @device_inline
-def clip_box(ox, oy, oz, ix, iy, iz, trace_in, low, high, t_end):
-    """(t0, t1) of a ray with inverse direction i in the box whose corners stand at two slots; empty where t0 >= t1."""
-    t0, t1 = ZERO, t_end
-    a, b = (trace_in[low] - ox) * ix, (trace_in[high] - ox) * ix
-    if a > b:
-        a, b = b, a
-    if a > t0:
-        t0 = a
-    if b < t1:
-        t1 = b
-    a, b = (trace_in[low + 1] - oy) * iy, (trace_in[high + 1] - oy) * iy
-    if a > b:
-        a, b = b, a
-    if a > t0:
-        t0 = a
-    if b < t1:
-        t1 = b
-    a, b = (trace_in[low + 2] - oz) * iz, (trace_in[high + 2] - oz) * iz
+def clip_axis(t0, t1, a, b):
+    """One axis of ``clip_box``: a, b are the distances to the two sides."""
     if a > b:
         a, b = b, a
     if a > t0:
@@ -168,6 +152,14 @@ def clip_box(ox, oy, oz, ix, iy, iz, trace_in, low, high, t_end):
     if b < t1:
         t1 = b
     return t0, t1
+
+
+@device_inline
+def clip_box(ox, oy, oz, ix, iy, iz, trace_in, low, high, t_end):
+    """(t0, t1) of a ray with inverse direction i in the box whose corners stand at two slots; empty where t0 >= t1."""
+    t0, t1 = clip_axis(ZERO, t_end, (trace_in[low] - ox) * ix, (trace_in[high] - ox) * ix)
+    t0, t1 = clip_axis(t0, t1, (trace_in[low + 1] - oy) * iy, (trace_in[high + 1] - oy) * iy)
+    return clip_axis(t0, t1, (trace_in[low + 2] - oz) * iz, (trace_in[high + 2] - oz) * iz)
 
 
 @device_inline
@@ -193,10 +185,10 @@ def brick_value(value, brick, x, y, z, channel):
         k = np.int64(7)
     fx, fy, fz = x - F32(i), y - F32(j), z - F32(k)
     # Four loads of two nodes with both channels: lerp along y, then x, lane by lane; z is in the lanes
-    n = SURFACE_CHANNELS * (np.int64(brick) * BRICK_NODES + (i * 9 + j) * 9 + k)
-    v0, v1 = load4(value, n), load4(value, n + 18)
+    n = SURFACE_CHANNELS * (np.int64(brick) * BRICK_NODES + (i * BRICK_NODES_EDGE + j) * BRICK_NODES_EDGE + k)
+    v0, v1 = load4(value, n), load4(value, n + BRICK_ROW)
     near = vfma(splat4(fy), vsub(v1, v0), v0)
-    v0, v1 = load4(value, n + 162), load4(value, n + 180)
+    v0, v1 = load4(value, n + BRICK_PLANE), load4(value, n + BRICK_PLANE + BRICK_ROW)
     far = vfma(splat4(fy), vsub(v1, v0), v0)
     edge = vfma(splat4(fx), vsub(far, near), near)
     low = lane(edge, channel)

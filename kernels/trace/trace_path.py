@@ -104,7 +104,7 @@ def fold(axis, dx, dy, fx, fy):
 
 @device_part
 def roulette(below, full, throughput, pixel, sample, dim, seed):
-    """(survives, throughput, dim): Russian roulette for a throughput below one bound, by its share of another."""
+    """(survives, throughput, dim): Russian roulette where throughput < ``below``, by the chance throughput / full."""
     survives = True
     most = largest(throughput)
     if most < below:

@@ -1,4 +1,4 @@
-"""Device functions: what fog, solids and liquids make of a path that meets them: light that it gathers, and its bounce.
+"""Device functions: shading at an event in fog, on a solid or a liquid: emitted light, and how the path goes on.
 
 Fog emits by the collision estimator: (1 - albedo) glow(T) at a real collision.
 """

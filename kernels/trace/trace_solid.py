@@ -35,7 +35,7 @@ from kernels.base.constants import (
     TRACE_VOXEL,
 )
 from kernels.mpm.mpm_collide import collider_distance_one, terrain_height
-from kernels.trace.trace_math import FAR, device_call, inverse_slope, normalise
+from kernels.trace.trace_math import FAR, clip_axis, device_call, inverse_slope, normalise
 
 TERRAIN_STEP_MIN = F32(0.15)  # terrain cells
 NO_HIT = F32(-1.0)
@@ -57,24 +57,13 @@ def terrain_hit(ox, oy, oz, dx, dy, dz, t_end, trace_in, terrain_geometry_in, te
     spacing = terrain_geometry_in[2]
     # Clip to the terrain's extent and to the layer of heights that it has
     low, high = trace_in[TRACE_TERRAIN_LOW] - spacing, trace_in[TRACE_TERRAIN_HIGH]
-    t, t1 = ZERO, t_end
     ix, iy, iz = inverse_slope(dx), inverse_slope(dy), inverse_slope(dz)
     x0, y0 = terrain_geometry_in[0] - ox, terrain_geometry_in[1] - oy
     x1 = x0 + spacing * F32(terrain_in.shape[0] - 1)
     y1 = y0 + spacing * F32(terrain_in.shape[1] - 1)
-    for axis in range(3):
-        if axis == 0:
-            a, b = x0 * ix, x1 * ix
-        elif axis == 1:
-            a, b = y0 * iy, y1 * iy
-        else:
-            a, b = (low - oz) * iz, (high - oz) * iz
-        if a > b:
-            a, b = b, a
-        if a > t:
-            t = a
-        if b < t1:
-            t1 = b
+    t, t1 = clip_axis(ZERO, t_end, x0 * ix, x1 * ix)
+    t, t1 = clip_axis(t, t1, y0 * iy, y1 * iy)
+    t, t1 = clip_axis(t, t1, (low - oz) * iz, (high - oz) * iz)
     if t >= t1:
         return NO_HIT
     rate = trace_in[TRACE_TERRAIN_SLOPE] * math.sqrt(dx * dx + dy * dy) - dz

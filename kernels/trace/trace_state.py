@@ -54,7 +54,7 @@ class Segment(NamedTuple):
 
 
 class Bounce(NamedTuple):
-    """What an event makes of a path."""
+    """How a path goes on after an event: a BSDF's or phase function's sample, still without its random direction."""
 
     kind: Any  # BOUNCE_*
     ox: Any  # where the path goes on, m

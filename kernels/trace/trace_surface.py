@@ -1,9 +1,9 @@
 """Device functions: rays against the liquid's level set in bricks, its normals and second channel.
 
-The surface is the zero set of the trilinear interpolant of the signed distance phi (m, negative inside). A ray walks
-the bricks with a DDA (Amanatides & Woo 1987); in a brick it steps along phi, a distance clamped to a few voxels, and a
-change of sign is refined by false position (Illinois). A ray knows on which side it is; ``sign`` is +1 outside and -1
-inside, and sign * phi < 0 means that the surface was crossed.
+The surface is the zero set of the trilinear interpolant of the signed distance phi (m, negative inside). Ray marching:
+a DDA through the bricks (Amanatides & Woo 1987), in a brick steps of the distance (sphere tracing, Hart 1996), which is
+clamped to a few voxels; a change of sign is refined by false position (Illinois). A ray knows on which side it is:
+``sign`` is +1 outside and -1 inside, and sign * phi < 0 means that the surface was crossed.
 """
 
 from __future__ import annotations

@@ -76,9 +76,9 @@ def fog_walk(
     seed,
     work,
 ):
-    """(t, weight, dim, u, v): the first real collision before t_end (t = -1: none), and two uniform numbers for it.
+    """Delta tracking: (t, weight, dim, u, v): the first real collision before t_end (t = -1: none), two numbers for it.
 
-    With ``ratio`` there is no collision; ``weight`` is then an estimate of the transmittance up to t_end.
+    With ``ratio``, ratio tracking: no collision, and ``weight`` is an estimate of the transmittance up to t_end.
     """
     nx, ny, nz = np.int64(grid_in[3]), np.int64(grid_in[4]), np.int64(grid_in[5])
     voxel = trace_in[TRACE_FOG_VOXEL]

@@ -8,7 +8,7 @@ import numpy as np
 
 from kernels.base import constants as k
 from kernels.image import img_resolve, img_trace
-from kernels.surface.bricks import bricks_from_dense
+from tests.support.bricks import bricks_from_dense
 
 F32 = np.float32
 Args = dict[str, Any]

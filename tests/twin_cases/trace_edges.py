@@ -238,6 +238,14 @@ def no_sun(rng: np.random.Generator) -> Arguments:
     return args
 
 
+def thick_haze(rng: np.random.Generator) -> Arguments:
+    """Air that hides most of what is a metre away, over a floor and colliders."""
+    args = empty(rng, 8, 6)
+    add_colliders(args)
+    args["look_in"][[k.LOOK_HAZE, k.LOOK_FLOOR_ON]] = 0.6, 1.0
+    return args
+
+
 CASES: dict[str, dict[str, Maker]] = {
     "img_trace": {
         "sea, low x": _down(0.0, 1.0, 3.0),
@@ -267,5 +275,6 @@ CASES: dict[str, dict[str, Maker]] = {
         "mirrors along x": _walls((1.0, 0.0, 0.0)),
         "mirrors straight down": _walls((0.0, 0.0, -1.0)),
         "long grids": long_grids,
+        "thick haze": thick_haze,
     },
 }

@@ -20,8 +20,8 @@ from kernels.surface import (
     surf_smooth,
     surf_sort,
 )
-from kernels.surface.bricks import bricks_from_dense, dense_from_bricks
 from tests.reference import surface as plain
+from tests.support.bricks import bricks_from_dense, dense_from_bricks
 
 F32 = np.float32
 CELL = F32(0.125)

@@ -1,4 +1,4 @@
-"""Bricks: 8^3 voxels with 9^3 node values each, in a dense table. Conversions for tests, sampling, memory.
+"""Bricks: 8^3 voxels with 9^3 node values each, in a dense table. Conversions from and to dense arrays.
 
 table int32[gx*gy*gz], z fastest: the brick's index, or BRICK_OUTSIDE / BRICK_INSIDE. value float32[capacity,729,2];
 node (a,b,c) of a brick at index (a*9+b)*9+c. Neighbouring bricks hold the nodes of their shared faces twice, with equal
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernels.base.common import F32, ONE, ZERO, device
+from kernels.base.common import F32
 from kernels.base.constants import (
     BRICK_EDGE,
     BRICK_INSIDE,
@@ -20,7 +20,6 @@ from kernels.base.constants import (
 )
 
 BAND_VOXELS = F32(3.0)  # signed distances are clamped to +- this many voxels
-EIGHT = F32(8.0)
 
 
 def bricks_from_dense(array, voxel, level_set=True):
@@ -69,40 +68,3 @@ def dense_from_bricks(grid, table, value, outside=0.0, inside=0.0):
             elif with_values and brick >= 0:
                 dense[x, y, z] = value[brick].reshape(9, 9, 9, SURFACE_CHANNELS)
     return dense
-
-
-@device
-def _cell(x):
-    """(cell 0..7, fraction) of a coordinate in voxels inside a brick, kept in [0, 8]."""
-    if not x > ZERO:
-        return np.int64(0), ZERO
-    cell = np.int64(x)
-    if cell > 7:
-        return np.int64(7), ONE
-    return cell, x - F32(cell)
-
-
-@device
-def brick_sample(table, value, channel, gx, gy, gz, inv_voxel, x, y, z, outside, inside):
-    """Trilinear value at a point (m, grid-local); ``outside`` / ``inside`` where no brick is, or off the table."""
-    x, y, z = x * inv_voxel, y * inv_voxel, z * inv_voxel
-    if not (x >= ZERO and y >= ZERO and z >= ZERO):
-        return outside
-    i, j, k = np.int64(x) >> 3, np.int64(y) >> 3, np.int64(z) >> 3
-    if i >= gx or j >= gy or k >= gz:
-        return outside
-    brick = table[(i * gy + j) * gz + k]
-    if brick < 0:
-        return inside if brick == BRICK_INSIDE else outside
-    a, u = _cell(x - EIGHT * F32(i))
-    b, v = _cell(y - EIGHT * F32(j))
-    c, w = _cell(z - EIGHT * F32(k))
-    n = (a * 9 + b) * 9 + c
-    low = value[brick, n, channel] + (value[brick, n + 1, channel] - value[brick, n, channel]) * w
-    high = value[brick, n + 9, channel] + (value[brick, n + 10, channel] - value[brick, n + 9, channel]) * w
-    near = low + (high - low) * v
-    n += 81
-    low = value[brick, n, channel] + (value[brick, n + 1, channel] - value[brick, n, channel]) * w
-    high = value[brick, n + 9, channel] + (value[brick, n + 10, channel] - value[brick, n + 9, channel]) * w
-    far = low + (high - low) * v
-    return near + (far - near) * u
