@@ -26,6 +26,10 @@ def test_a_kernel_says_what_it_is_in_one_sentence() -> None:
         assert "|" not in readme.first_sentence(text) + readme.paper(text), name
 
 
+def test_one_kernel_s_row_is_made_anew_and_the_others_stay() -> None:
+    assert readme.whole(["img_resolve"]) == readme.README.read_text(encoding="utf-8")
+
+
 @pytest.mark.slow
 def test_the_tables_are_those_of_docstrings_and_examples() -> None:
     """Costs come from a launch of every kernel."""
