@@ -12,7 +12,7 @@ from bench.backend import choose, limits
 from bench.backend.numba_cpu import NumbaBackend
 from bench.backend.protocol import KernelTimes
 from bench.base.errors import Unavailable, UserError
-from bench.record import machine
+from bench.record import machine, processor
 from tests.support.fake_backend import FakeBackend
 from tests.support.fake_shot import kernel
 
@@ -75,15 +75,15 @@ def test_a_processor_is_named_on_every_system(
     monkeypatch.setattr(
         Path, "read_text", lambda self, **how: proc if str(self) == "/proc/cpuinfo" else read_text(self, **how)
     )
-    monkeypatch.setattr(machine, "_output", output)
-    monkeypatch.setattr(machine.platform, "system", lambda: system)
-    monkeypatch.setattr(machine.platform, "processor", lambda: "the platform's word")
-    assert machine._cpu_model() == (model, isa)
+    monkeypatch.setattr(processor, "_output", output)
+    monkeypatch.setattr(processor.platform, "system", lambda: system)
+    monkeypatch.setattr(processor.platform, "processor", lambda: "the platform's word")
+    assert processor._cpu_model() == (model, isa)
 
 
 def test_a_command_that_is_not_there_says_nothing() -> None:
-    assert machine._output("no-such-command-here") == "" == machine._output("false")
-    assert machine._output("echo", "a", "b") == "a b"
+    assert processor._output("no-such-command-here") == "" == processor._output("false")
+    assert processor._output("echo", "a", "b") == "a b"
 
 
 def test_machines_with_other_hardware_have_other_folders() -> None:
