@@ -4,16 +4,23 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-# The CuPy extra that fits this machine's NVIDIA driver (CUDA 13 needs 580, CUDA 12 needs 525); empty without one.
-CUPY = $(shell nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null | \
-	awk -F. 'NR == 1 && $$1 + 0 >= 580 { print "cuda13" } NR == 1 && $$1 + 0 >= 525 && $$1 < 580 { print "cuda12" }')
+# The CuPy extra that fits this machine's NVIDIA driver (CUDA 13 needs 580, CUDA 12 needs 525); empty without one. A container
+# may lack nvidia-smi: the kernel module says its version too. A driver that comes later sets up anew: it is in the stamp's name.
+DRIVER_FILE ?= /proc/driver/nvidia/version
+CUPY := $(shell { nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null; \
+	sed -n 's/^NVRM.* \([0-9][0-9]*\.[0-9.]*\) .*/\1/p' $(DRIVER_FILE) 2>/dev/null; } | \
+	awk -F. '$$1 ~ /^[0-9]+$$/ { if ($$1 >= 580) print "cuda13"; else if ($$1 >= 525) print "cuda12"; exit }')
+# Two of CuPy's packages in one place break each other
+OTHER := $(if $(CUPY),$(patsubst %,cupy-%x,$(filter-out $(CUPY),cuda12 cuda13)))
+RUN_READY := $(VENV)/.ready-run$(CUPY:%=-%)
+DEV_READY := $(VENV)/.ready-dev$(CUPY:%=-%)
 
 .PHONY: run setup test fast lint clean
 
-run: $(VENV)/.ready-run
+run: $(RUN_READY)
 	$(BIN)/shotmark run
 
-setup: $(VENV)/.ready-dev
+setup: $(DEV_READY)
 
 test: setup lint
 	$(BIN)/python -m pytest
@@ -32,13 +39,15 @@ clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .benchmarks .hypothesis .emulator-cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(VENV)/.ready-run: pyproject.toml | $(BIN)/python
+$(RUN_READY): pyproject.toml | $(BIN)/python
+	@$(if $(OTHER),$(PIP) uninstall -qq -y $(OTHER))
 	@$(PIP) install -q -e ".$(CUPY:%=[%])"
 	@touch $@
 
-$(VENV)/.ready-dev: pyproject.toml | $(BIN)/python
+$(DEV_READY): pyproject.toml | $(BIN)/python
+	@$(if $(OTHER),$(PIP) uninstall -qq -y $(OTHER))
 	@$(PIP) install -q -e ".[dev$(CUPY:%=,%)]"
-	@touch $@ $(VENV)/.ready-run
+	@touch $@ $(RUN_READY)
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "$(PYTHON) not found: install Python 3.11, 3.12 or 3.13, or say make PYTHON=/path/to/python3" >&2; exit 1; }

@@ -7,7 +7,6 @@ made for, NVRTC, the CUDA twins of all kernels. CuPy is imported only where a dr
 from __future__ import annotations
 
 import ctypes
-import importlib
 import importlib.util
 import os
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from bench.backend.nvrtc_cache import CAPABILITY_LEAST
 from bench.backend.protocol import Backend, CupyObject
 from bench.base import units
 from bench.base.errors import Unavailable, UserError
+from kernels.base.nvrtc import WHEELS
 
 BACKEND_NAMES = ("numba", "cupy")
 ALL = "all"
@@ -57,9 +57,16 @@ class Surroundings:
     """What is looked at; tests put fakes here."""
 
     installed: Callable[[str], bool] = lambda name: importlib.util.find_spec(name) is not None
-    load: Callable[[], CupyObject] = lambda: importlib.import_module("cupy")
+    load: Callable[[], CupyObject] = lambda: load_cupy()
     driver_library: Callable[[], bool] = lambda: driver_library_found()
     without_twin: Callable[[], tuple[str, ...]] = lambda: kernels_without_twin()
+
+
+def load_cupy() -> CupyObject:
+    """CuPy; whatever is wrong with it is raised."""
+    from bench.backend.cupy_gpu import import_cupy
+
+    return import_cupy()
 
 
 def driver_library_found() -> bool:
@@ -131,8 +138,9 @@ def _device_state(
     try:
         cupy.cuda.nvrtc.getVersion()
     except Exception as error:  # the library is loaded at the first call: it may be missing or of another version
-        wheel = f"pip install nvidia-cuda-nvrtc-cu{built_for // 1000}" if built_for < 13000 else INSTALL_CUPY
-        return cannot(f"the compiler library NVRTC cannot be loaded: {_line(error)}", wheel)
+        wheel = WHEELS.get(built_for // 1000)
+        helps = f"pip install {wheel}" if wheel else f"NVRTC of CUDA {built_for // 1000}"
+        return cannot(f"the compiler library NVRTC cannot be loaded: {_line(error)}", helps)
     missing = around.without_twin()
     if missing:
         return cannot(f"these kernels have no CUDA twin yet: {', '.join(missing)}", "a later version")

@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib
+import importlib.metadata
 import struct
+import warnings
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ from bench.backend.protocol import CupyObject, DeviceArray, Observer, Recording
 from bench.backend.sm_clock import SmClock
 from bench.base import units
 from bench.base.errors import Unavailable
+from kernels.base import nvrtc
 from kernels.base.kernel import Kernel, Pass
 
 # struct Array of common.cuh, which an entry takes by value
@@ -34,6 +37,17 @@ SHARED_BYTES_FREE = 48 * 2**10  # dynamic shared memory that needs no permission
 GRAPHS_MOST = 64  # kept at once
 RECORD_AT = 2  # the call of a key that is recorded; what happens once is not worth it
 DIMENSIONS_MOST = 3
+
+
+def import_cupy() -> CupyObject:
+    """CuPy, after the compiler's library of the same version of CUDA: from then on CuPy finds this one by its name."""
+    for major in nvrtc.WHEELS:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError, OSError):
+            importlib.metadata.version(f"cupy-cuda{major}x")
+            nvrtc.load(major)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what it says of the toolkit is of no use here, and longer than a line
+        return importlib.import_module("cupy")
 
 
 class EventStamp:
@@ -75,7 +89,7 @@ class CupyBackend:
     def __init__(self, device: int = 0, cupy: CupyObject = None, cache: Path | None = None) -> None:
         """``device`` counts what the driver shows, as CUDA_VISIBLE_DEVICES leaves it. Raises Unavailable."""
         if cupy is None:
-            cupy = importlib.import_module("cupy")
+            cupy = import_cupy()
         self._cupy, self._cuda = cupy, cupy.cuda
         self.failures: tuple[type[Exception], ...] = (
             Unavailable,

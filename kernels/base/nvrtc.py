@@ -1,5 +1,7 @@
 """Compile CUDA source without a GPU: NVRTC of the wheel nvidia-cuda-nvrtc-cu12, called through ctypes.
 
+The same wheels serve a machine with a GPU: ``load`` makes their library known before CuPy looks for one.
+
     python -m kernels.base.nvrtc NAME... [--arch sm_90]
 
 prints what each entry of the named ``.cu`` files (all without names) takes at that architecture, or the errors.
@@ -11,6 +13,7 @@ import argparse
 import ctypes
 import functools
 import importlib.util
+import os
 import re
 import sys
 from dataclasses import dataclass
@@ -18,7 +21,13 @@ from pathlib import Path
 
 from kernels.base import source
 
-LIBRARY_MISSING = "NVRTC is not installed: pip install nvidia-cuda-nvrtc-cu12"
+# By major version of CUDA: the wheel, and where its library lies below site-packages
+WHEELS = {12: "nvidia-cuda-nvrtc-cu12", 13: "nvidia-cuda-nvrtc"}
+FILES = {
+    12: ("cuda_nvrtc/lib/libnvrtc.so.12", "cuda_nvrtc/bin/nvrtc64_120_0.dll"),
+    13: ("cu13/lib/libnvrtc.so.13", "cu13/bin/x86_64/nvrtc64_130_0.dll", "cu13/bin/nvrtc64_130_0.dll"),
+}
+LIBRARY_MISSING = f"NVRTC is not installed: pip install {WHEELS[12]} (Linux and Windows have it, macOS has not)"
 
 
 class CompileError(Exception):
@@ -40,25 +49,34 @@ class Resources:
 
 
 @functools.cache
-def library_path() -> Path | None:
-    """The wheel's library; None without the wheel."""
-    try:
-        found = importlib.util.find_spec("nvidia.cuda_nvrtc")
-    except ModuleNotFoundError:
-        found = None
+def library_path(major: int | None = None) -> Path | None:
+    """The library of an installed wheel, of that major version of CUDA or of the lowest; None without one."""
+    found = importlib.util.find_spec("nvidia")
     for folder in (found.submodule_search_locations or []) if found else []:
-        for pattern in ("lib/libnvrtc.so.*", "bin/nvrtc64_*.dll"):
-            for path in sorted(Path(folder).glob(pattern)):
+        for name in FILES.get(major, ()) if major is not None else sum(FILES.values(), ()):
+            if (path := Path(folder) / name).is_file():
                 return path
     return None
 
 
 @functools.cache
-def _library() -> ctypes.CDLL:
-    path = library_path()
+def load(major: int | None = None) -> ctypes.CDLL | None:
+    """The wheel's library, loaded under its own name: who asks for it by name afterwards gets this one; None without.
+
+    Raises OSError where the file is no library.
+    """
+    path = library_path(major)
     if path is None:
+        return None
+    if hasattr(os, "add_dll_directory"):  # Windows: NVRTC loads a second library from beside it
+        os.add_dll_directory(str(path.parent))
+    return ctypes.CDLL(str(path))
+
+
+def _library() -> ctypes.CDLL:
+    library = load()
+    if library is None:
         raise CompileError(LIBRARY_MISSING)
-    library = ctypes.CDLL(str(path))
     library.nvrtcGetErrorString.restype = ctypes.c_char_p
     return library
 

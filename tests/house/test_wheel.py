@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import email
 import json
 import os
 import subprocess
@@ -12,8 +14,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
-from tests.support.source_tree import copy_project, tracked
+from kernels.base import nvrtc
+from tests.support.source_tree import ROOT, copy_project, tracked
 
 pytestmark = pytest.mark.slow
 
@@ -48,6 +53,64 @@ def test_a_wheel_holds_the_same_files(wheel: Path) -> None:
     packed = {name for name in names if ".dist-info/" not in name}
     assert packed == {name for name in tracked() if name.split("/")[0] in ("bench", "kernels")}
     assert [name for name in names if name.endswith(".dist-info/licenses/LICENSE")]
+
+
+# Where there are wheels of CuPy and NVRTC, and where there are none
+WITH_GPU = [("linux", "x86_64"), ("linux", "aarch64"), ("win32", "AMD64")]
+WITHOUT = [("darwin", "arm64"), ("darwin", "x86_64"), ("win32", "ARM64")]
+
+
+def required(wheel: Path, extra: str, system: str = "linux", machine: str = "x86_64") -> set[str]:
+    """What pip installs for the wheel and one of its extras on such a system."""
+    with zipfile.ZipFile(wheel) as packed:
+        (name,) = [name for name in packed.namelist() if name.endswith(".dist-info/METADATA")]
+        told = email.message_from_bytes(packed.read(name))
+    assert extra in told.get_all("Provides-Extra", [])
+    where = {"extra": extra, "sys_platform": system, "platform_machine": machine}
+    asked = [Requirement(line) for line in told.get_all("Requires-Dist", [])]
+    return {str(canonicalize_name(one.name)) for one in asked if one.marker is None or one.marker.evaluate(where)}
+
+
+def test_an_extra_brings_all_that_the_gpu_s_back_end_loads(wheel: Path) -> None:
+    """On a machine with nothing but the driver: CuPy has the runtime in it, the compiler is a wheel of its own."""
+    for major, compiler in nvrtc.WHEELS.items():
+        for system, machine in WITH_GPU:
+            found = required(wheel, f"cuda{major}", system, machine)
+            assert found >= {f"cupy-cuda{major}x", compiler, "nvidia-ml-py", "numpy"}, (system, machine)
+        for system, machine in WITHOUT:
+            found = required(wheel, f"cuda{major}", system, machine)
+            assert not found & {f"cupy-cuda{major}x", compiler}, (system, machine)
+
+
+def test_every_import_of_the_back_end_is_installed_by_the_extra(wheel: Path) -> None:
+    """Each name that a module of the back-end or of the kernels imports, in a function or not."""
+    named = {
+        name.split(".")[0]
+        for folder in ("bench/backend", "kernels")
+        for path in (ROOT / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for name in _imported(node)
+    }
+    brought_by = {"cupy": "cupy-cuda12x", "pynvml": "nvidia-ml-py", "llvmlite": "numba"}
+    foreign = named - set(sys.stdlib_module_names) - {"bench", "kernels"}
+    assert foreign >= {"cupy", "pynvml", "numba"}
+    assert {brought_by.get(name, name) for name in foreign} <= required(wheel, "cuda12")
+
+
+def _imported(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module:
+        return [node.module]
+    called = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "import_module"
+    return [each.value for each in node.args if isinstance(each, ast.Constant)] if called else []  # type: ignore[attr-defined]
+
+
+def test_development_needs_no_wheel_that_is_not_there(wheel: Path) -> None:
+    for system, machine in WITHOUT:
+        assert nvrtc.WHEELS[12] not in required(wheel, "dev", system, machine), (system, machine)
+    for system, machine in WITH_GPU:
+        assert nvrtc.WHEELS[12] in required(wheel, "dev", system, machine), (system, machine)
 
 
 def test_every_way_to_start_it_does_the_same_from_any_folder(installed: Path, tmp_path: Path) -> None:
