@@ -1,18 +1,23 @@
 """Which back-ends can run here, and if not, why and what helps: one line each. Makes the one that is asked for.
 
-The GPU is looked for in steps: CuPy installed, a driver, one that is new enough, a device, one that the kernels are
-made for, NVRTC, the CUDA twins of all kernels. CuPy is imported only where a driver is.
+The GPU is looked for in steps: a driver, one that is new enough, CuPy installed, a device, one that the kernels are
+made for, NVRTC, the CUDA twins of all kernels. CuPy is imported only where a driver is. Where a GPU is there and one of
+these is missing, ``auto`` takes the CPU and its choice says why.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import importlib.metadata
 import importlib.util
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from bench.backend.limits import usable_cores
+from bench.backend.limits import GpuUnused, usable_cores
 from bench.backend.numba_cpu import NumbaBackend
 from bench.backend.nvrtc_cache import CAPABILITY_LEAST
 from bench.backend.protocol import Backend, CupyObject
@@ -22,8 +27,31 @@ from kernels.base.nvrtc import WHEELS
 
 BACKEND_NAMES = ("numba", "cupy")
 ALL = "all"
-INSTALL_CUPY = "pip install 'shotmark[cuda12]' (or cuda13)"
+CUPY_PACKAGES = tuple(f"cupy-cuda{major}x" for major in WHEELS)
+CUDA_LEAST = 1000 * min(WHEELS)  # of a driver: what the oldest CuPy needs that can be asked for
 DEVICES_MOST = 1024
+REASON_MOST = 400  # characters of a reason that a record keeps
+DEVICE_NAME = re.compile(r"\d+|(?:GPU|MIG)-.+")  # in CUDA_VISIBLE_DEVICES; another word hides what comes after it
+NVIDIA, DISPLAY = "0x10de", "0x03"  # PCI: the vendor; the class of what shows or computes pictures
+DRIVER_TRACES = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/nvidia0")
+
+A_DRIVER = "an NVIDIA driver (in a container: start it with the GPU, such as docker run --gpus all)"
+A_GPU = "a GPU that this process may use"
+HELPS = {  # by what the driver's error is called
+    "cudaErrorSystemNotReady": "start NVIDIA's fabric manager (nvidia-fabricmanager), or wait until it is ready",
+    "cudaErrorSystemDriverMismatch": "reboot: the driver's library and its kernel module are of different versions",
+    "cudaErrorCompatNotSupportedOnDevice": "remove CUDA's compatibility library from LD_LIBRARY_PATH",
+    "cudaErrorDevicesUnavailable": "wait for the process that holds the GPU: it serves one at a time",
+    "cudaErrorUnknown": "modprobe nvidia_uvm, or reboot",
+    "cudaErrorInsufficientDriver": "a newer NVIDIA driver",
+}
+
+
+def install_cupy(driver: int | None) -> str:
+    """The line that installs what an extra holds: CuPy that a driver of this version of CUDA can run, and NVRTC."""
+    majors = [major for major in WHEELS if driver is None or major <= driver // 1000]
+    lines = [f"pip install cupy-cuda{major}x {WHEELS[major]}" for major in majors]
+    return " or ".join(lines) if driver is None else lines[-1]
 
 
 @dataclass(frozen=True)
@@ -34,6 +62,11 @@ class Gpu:
     name: str
     capability: tuple[int, int]
     memory_bytes: int
+
+    @property
+    def fits(self) -> bool:
+        """Whether the kernels are written for it."""
+        return self.capability >= CAPABILITY_LEAST
 
     @property
     def text(self) -> str:
@@ -53,13 +86,22 @@ class BackendState:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """The back-ends that a command runs on, and the GPU that it leaves alone."""
+
+    backends: list[Backend]
+    gpu_unused: GpuUnused | None
+
+
+@dataclass(frozen=True)
 class Surroundings:
     """What is looked at; tests put fakes here."""
 
     installed: Callable[[str], bool] = lambda name: importlib.util.find_spec(name) is not None
     load: Callable[[], CupyObject] = lambda: load_cupy()
-    driver_library: Callable[[], bool] = lambda: driver_library_found()
+    driver_version: Callable[[], int | None] = lambda: driver_version()
     without_twin: Callable[[], tuple[str, ...]] = lambda: kernels_without_twin()
+    gpu_there: Callable[[], bool] = lambda: gpu_there()
 
 
 def load_cupy() -> CupyObject:
@@ -69,14 +111,29 @@ def load_cupy() -> CupyObject:
     return import_cupy()
 
 
-def driver_library_found() -> bool:
-    """Whether the driver's library can be loaded: without it CuPy is not worth its import."""
+def driver_version() -> int | None:
+    """The newest CUDA that the driver knows, 12040 for 12.4; None where its library cannot be loaded or is a stub."""
     for name in ("libcuda.so.1", "libcuda.so", "nvcuda.dll"):
         try:
-            ctypes.CDLL(name)
+            library, found = ctypes.CDLL(name), ctypes.c_int()
+            if library.cuDriverGetVersion(ctypes.byref(found)) == 0 and found.value > 0:
+                return found.value
+        except (OSError, AttributeError):
+            continue
+    return None
+
+
+def gpu_there(root: Path = Path("/")) -> bool:
+    """Whether this machine shows a trace of an NVIDIA GPU, with a driver or without."""
+    if any((root / trace[1:]).exists() for trace in DRIVER_TRACES):
+        return True
+    for device in (root / "sys/bus/pci/devices").glob("*"):
+        try:
+            vendor, kind = ((device / name).read_text().strip() for name in ("vendor", "class"))
         except OSError:
             continue
-        return True
+        if vendor == NVIDIA and kind.startswith(DISPLAY):
+            return True
     return False
 
 
@@ -91,59 +148,85 @@ def kernels_without_twin() -> tuple[str, ...]:
 def cupy_state(around: Surroundings | None = None) -> BackendState:
     """Whether a GPU can be used, or the first thing that is missing."""
     around = around or Surroundings()
-
-    def cannot(reason: str, install: str | None) -> BackendState:
-        return BackendState("cupy", False, "NVIDIA GPU", reason, install)
-
-    if not around.installed("cupy"):
-        without = "" if around.driver_library() else "no NVIDIA driver was found; "
-        return cannot(f"{without}CuPy is not installed", ("an NVIDIA driver, then " if without else "") + INSTALL_CUPY)
-    if not around.driver_library():
-        return cannot("CuPy is installed, but no NVIDIA driver was found", "an NVIDIA driver")
+    driver, installed = around.driver_version(), around.installed("cupy")
+    if driver is None:
+        return _no_driver(around, installed)
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None and not DEVICE_NAME.fullmatch(visible.split(",")[0].strip()):
+        return _cannot(f"CUDA_VISIBLE_DEVICES is {visible[:40]!r} and hides every GPU", "unset CUDA_VISIBLE_DEVICES")
+    if not installed:
+        if driver < CUDA_LEAST:
+            return _too_old_driver(driver, CUDA_LEAST, "CuPy")
+        return _cannot("CuPy is not installed", install_cupy(driver))
     try:
         cupy = around.load()
     except Exception as error:  # a broken installation raises anything
-        return cannot(f"CuPy cannot be imported: {_line(error)}", f"a fresh installation: {INSTALL_CUPY}")
+        several = ", ".join(_installed_packages())
+        told = f" ({several} are installed over each other)" if "," in several else ""
+        helps = f"pip uninstall {several.replace(',', '')}, then " if told else "a fresh installation: "
+        return _cannot(f"CuPy cannot be imported{told}: {_line(error)}", helps + install_cupy(driver))
     try:
-        return _device_state(cupy, around, cannot)
+        return _device_state(cupy, around, visible)
     except Exception as error:  # CuPy has its own types for every library
-        return cannot(f"CuPy cannot reach the driver: {_line(error)}", "a newer NVIDIA driver")
+        return _cannot(f"CuPy cannot reach the driver: {_line(error)}", _helps(error, "a newer NVIDIA driver"))
 
 
-def _device_state(
-    cupy: CupyObject, around: Surroundings, cannot: Callable[[str, str | None], BackendState]
-) -> BackendState:
+def _cannot(reason: str, install: str | None) -> BackendState:
+    return BackendState("cupy", False, "NVIDIA GPU", reason, install)
+
+
+def _no_driver(around: Surroundings, installed: bool) -> BackendState:
+    there = around.gpu_there()
+    reason = "an NVIDIA GPU is there, but no driver for it" if there else "no NVIDIA driver was found"
+    if not installed:
+        return _cannot(f"{reason}; CuPy is not installed", f"{A_DRIVER}, then {install_cupy(None)}")
+    return _cannot(reason if there else f"CuPy is installed, but {reason}", A_DRIVER)
+
+
+def _too_old_driver(driver: int, needed: int, whose: str) -> BackendState:
+    fitting = f", or {install_cupy(driver)}" if CUDA_LEAST <= driver < needed else ""
+    reason = f"the NVIDIA driver is too old: it knows CUDA {_version(driver)}, {whose} needs {_version(needed)}"
+    return _cannot(reason, f"a newer driver{fitting}")
+
+
+def _installed_packages() -> list[str]:
+    """Those of CuPy's packages that are installed: there is room for one."""
+    found = []
+    for name in CUPY_PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            importlib.metadata.version(name)
+            found.append(name)
+    return found
+
+
+def _device_state(cupy: CupyObject, around: Surroundings, visible: str | None) -> BackendState:
     runtime = cupy.cuda.runtime
     driver, built_for = int(runtime.driverGetVersion()), int(runtime.runtimeGetVersion())
     if driver == 0:
-        return cannot("CuPy is installed, but no NVIDIA driver was found", "an NVIDIA driver")
+        return _no_driver(around, True)
     # Within one major version of CUDA every driver runs what a later toolkit made
     if driver // 1000 < built_for // 1000:
-        return cannot(
-            f"the NVIDIA driver is too old: it knows CUDA {_version(driver)}, this CuPy needs {built_for // 1000}.0",
-            f"a newer driver, or the CuPy for CUDA {driver // 1000}",
-        )
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    limited = f" (CUDA_VISIBLE_DEVICES is {visible!r})" if visible is not None else ""
+        return _too_old_driver(driver, built_for // 1000 * 1000, "this CuPy")
+    limited = f" (CUDA_VISIBLE_DEVICES is {visible[:40]!r})" if visible is not None else ""
     try:
         count = int(runtime.getDeviceCount())
     except runtime.CUDARuntimeError as error:
-        return cannot(f"the NVIDIA driver shows no GPU{limited}: {_line(error)}", "a GPU that this process may use")
+        return _cannot(f"the NVIDIA driver shows no GPU{limited}: {_line(error)}", _helps(error, A_GPU))
     if count == 0:
-        return cannot(f"the NVIDIA driver shows no GPU{limited}", "a GPU that this process may use")
+        return _cannot(f"the NVIDIA driver shows no GPU{limited}", A_GPU)
     gpus = tuple(_gpu(cupy, index) for index in range(min(count, DEVICES_MOST)))
-    fit = tuple(gpu for gpu in gpus if gpu.capability >= CAPABILITY_LEAST)
+    fit = tuple(gpu for gpu in gpus if gpu.fits)
     if not fit:
-        return cannot(_too_old(gpus[0]), "a newer GPU")
+        return _cannot(_too_old(gpus[0]), "a newer GPU")
     try:
         cupy.cuda.nvrtc.getVersion()
     except Exception as error:  # the library is loaded at the first call: it may be missing or of another version
         wheel = WHEELS.get(built_for // 1000)
         helps = f"pip install {wheel}" if wheel else f"NVRTC of CUDA {built_for // 1000}"
-        return cannot(f"the compiler library NVRTC cannot be loaded: {_line(error)}", helps)
+        return _cannot(f"the compiler library NVRTC cannot be loaded: {_line(error)}", helps)
     missing = around.without_twin()
     if missing:
-        return cannot(f"these kernels have no CUDA twin yet: {', '.join(missing)}", "a later version")
+        return _cannot(f"these kernels have no CUDA twin yet: {', '.join(missing)}", "a later version")
     text = f"GPU, {fit[0].text}" if len(fit) == 1 else f"{len(fit)} GPUs, the first {fit[0].text}"
     return BackendState("cupy", True, text, gpus=gpus)
 
@@ -168,6 +251,11 @@ def _version(number: int) -> str:
     return f"{number // 1000}.{number % 1000 // 10}"
 
 
+def _helps(error: BaseException, otherwise: str | None) -> str | None:
+    """What helps against an error of the driver, by its name."""
+    return next((helps for name, helps in HELPS.items() if name in str(error)), otherwise)
+
+
 def _line(error: BaseException) -> str:
     return " ".join(f"{error}".split())[:200] or type(error).__name__
 
@@ -182,27 +270,46 @@ def available_backends(around: Surroundings | None = None) -> tuple[BackendState
 def make_backends(
     choice: str, threads: int | None = None, device: str | None = None, around: Surroundings | None = None
 ) -> list[Backend]:
-    """The back-ends that ``auto``, ``all`` or a name stands for, the CPU first.
+    """The back-ends of ``choose_backends``."""
+    return choose_backends(choice, threads, device, around).backends
 
-    ``auto`` is the GPU where it can run, else the CPU. ``device`` is a GPU's number, 0 unless said; of ``all`` this is
-    the first. Raises Unavailable when a named one cannot run, and UserError for an unknown name or number.
+
+def choose_backends(
+    choice: str, threads: int | None = None, device: str | None = None, around: Surroundings | None = None
+) -> Choice:
+    """The back-ends that ``auto``, ``all`` or a name stands for, the CPU first; and why a GPU is there and not used.
+
+    ``auto`` is the GPU where it can run, else the CPU. ``device`` is a GPU's number, the first that can be used unless
+    said; of ``all`` this is the first. Raises Unavailable when a named one cannot run, and UserError for an unknown
+    name or number.
     """
     if choice not in ("auto", "all", *BACKEND_NAMES):
         raise UserError(f"--backend: expected one of auto, all, {', '.join(BACKEND_NAMES)}, not {choice!r}")
     numbers = device_numbers(device)
     if choice == "numba":
-        return [NumbaBackend(threads)]
+        return Choice([NumbaBackend(threads)], None)
     state = cupy_state(around)
-    if not state.available and (choice == "cupy" or device is not None):
+    by_name = choice == "cupy" or device is not None
+    unused: GpuUnused | None = None
+    gpu: Backend | None = None
+    if state.available:
+        first = next((one.index for one in state.gpus if one.fits), 0)
+        try:
+            gpu = make_gpu(state, (numbers or [first])[0], around)
+        except Unavailable as error:
+            if by_name:
+                raise
+            unused = GpuUnused(str(error)[:REASON_MOST], _helps(error, None))
+    elif by_name:
         raise Unavailable(
             f"back-end cupy cannot run here: {state.reason}. What helps: {state.install or 'nothing known'}"
         )
-    made: list[Backend] = []
-    if choice == "all" or not state.available:
-        made.append(NumbaBackend(threads))
-    if state.available:
-        made.append(make_gpu(state, (numbers or [0])[0], around))
-    return made
+    else:
+        looked = around or Surroundings()
+        if looked.driver_version() is not None or looked.gpu_there():
+            unused = GpuUnused(str(state.reason)[:REASON_MOST], state.install)
+    cpu: list[Backend] = [NumbaBackend(threads)] if choice == "all" or gpu is None else []
+    return Choice([*cpu, *([gpu] if gpu is not None else [])], unused)
 
 
 def device_numbers(device: str | None) -> list[int]:
@@ -222,6 +329,6 @@ def make_gpu(state: BackendState, number: int, around: Surroundings | None = Non
         shown = f"0 to {len(state.gpus) - 1}" if len(state.gpus) > 1 else "0"
         raise UserError(f"--device: expected {shown}, the GPUs that the driver shows, not {number}")
     gpu = state.gpus[number]
-    if gpu.capability < CAPABILITY_LEAST:
+    if not gpu.fits:
         raise Unavailable(f"GPU {number}: {_too_old(gpu)}")
     return CupyBackend(number, (around or Surroundings()).load())

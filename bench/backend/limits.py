@@ -1,10 +1,23 @@
-"""What this process may use: cores by affinity, and what a container grants."""
+"""What this process may use: cores by affinity, what a container grants; and why a GPU is left alone."""
 
 from __future__ import annotations
 
 import math
 import os
+from dataclasses import dataclass
 from pathlib import Path
+
+
+@dataclass(frozen=True)
+class GpuUnused:
+    """Why a GPU that is there is not used, where nobody asked for it by name."""
+
+    reason: str
+    helps: str | None  # a command or an action; None where nothing is known
+
+    @property
+    def line(self) -> str:
+        return f"GPU not used: {self.reason}{f'. What helps: {self.helps}' if self.helps else ''}"
 
 
 def affinity_cores() -> int:

@@ -16,6 +16,7 @@ from bench.base.errors import UserError
 from bench.base.files import load_json
 from bench.record.schema import BESIDE, INFO, RECORD_PLACES, ROW_COUNT_MAX, SCHEMA, Record, Row
 from bench.record.store import all_record_paths
+from bench.record.values import Text
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -49,6 +50,7 @@ def parse_record(document: object, path: Path) -> Record:
     described = _object(machine, "machine_info.shotmark", path)
     commit = _object(document, "commit_info", path)
     rows = _objects(document, "benchmarks", path)
+    _check_run(own.get("run"), path)
     _objects(own, "shotmark.rejected", path)
     dirty = commit.get("dirty")
     flat: dict[str, object] = {
@@ -68,6 +70,17 @@ def parse_record(document: object, path: Path) -> Record:
     return _validated(_record_adapter(), flat, path, _record_key)
 
 
+def _check_run(run: object, path: Path) -> None:
+    """What of the request is shown: the rest of it may say what it likes."""
+    unused = run.get("gpu_unused") if isinstance(run, dict) else None
+    if unused is not None:
+        if not isinstance(unused, dict):
+            raise _refusal(path, "shotmark.run.gpu_unused", "an object")
+        for name, adapter in (("reason", _text_adapter()), ("helps", _text_or_null_adapter())):
+            key = f"shotmark.run.gpu_unused.{name}"
+            _validated(adapter, unused.get(name), path, lambda place, key=key: key)  # type: ignore[misc]
+
+
 def _parse_row(row: dict[str, object], key: str, path: Path) -> Row:
     info, stats = _object(row, f"{key}.extra_info", path), _object(row, f"{key}.stats", path)
     flat = {name: info.get(name) for name in INFO}
@@ -84,13 +97,27 @@ def _record_adapter() -> TypeAdapter[Record]:
 
 
 @cache
+def _text_adapter() -> TypeAdapter[str]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Text)
+
+
+@cache
+def _text_or_null_adapter() -> TypeAdapter[str | None]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Text | None)
+
+
+@cache
 def _row_adapter() -> TypeAdapter[Row]:
     from pydantic import TypeAdapter
 
     return TypeAdapter(Row)
 
 
-def _validated(adapter: TypeAdapter[T], flat: dict[str, object], path: Path, key_of: Callable[[Place], str]) -> T:
+def _validated(adapter: TypeAdapter[T], flat: object, path: Path, key_of: Callable[[Place], str]) -> T:
     """What the adapter makes of the values; the first mistake in them is the line."""
     from pydantic import ValidationError
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated
 
+from bench.backend.limits import GpuUnused
 from bench.pipeline.frame import STAGES as STAGES
 from bench.record.values import (
     LIST,
@@ -162,6 +163,12 @@ class Record:
     benchmark_version: Text | None = None  # of pytest-benchmark
     version: Text | None = None  # of Shotmark
     begun: Text | None = None  # ISO 8601
+
+    @property
+    def gpu_unused(self) -> GpuUnused | None:
+        """Of a run that left the choice to Shotmark; None where a GPU was used, none was there, or it was not noted."""
+        found = self.run.get("gpu_unused")
+        return GpuUnused(str(found["reason"]), found.get("helps")) if isinstance(found, dict) else None
 
     def row(self, shot: str, stage: str, size: str | None = None, backend: str | None = None) -> Row | None:
         """The row of a stage, or None."""

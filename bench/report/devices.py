@@ -6,9 +6,16 @@ from collections.abc import Sequence
 from functools import partial
 
 from bench.backend.choose import BackendState
+from bench.backend.limits import GpuUnused
 from bench.base import units
 from bench.base.console import console, plain
 from bench.record import machine
+
+
+def tell_unused(unused: GpuUnused | None) -> None:
+    """Say on standard error, before anything is done, why a GPU that is there is not used."""
+    if unused is not None:
+        console(stderr=True).print(plain(unused.line), soft_wrap=True)
 
 
 def show_devices(states: Sequence[BackendState]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from bench.base import units
 from bench.record.schema import Record
 from bench.record.statistics import summarize
@@ -30,4 +32,12 @@ def markdown(record: Record) -> str:
         first = group[0]
         state, picture = units.short_hash(first.state_sha256), units.short_hash(first.picture_sha256)
         lines.append(f"| | state `{state}`, picture `{picture}` | | | | |")
+    if record.gpu_unused is not None:
+        lines += ["", markdown_text(record.gpu_unused.line)]
     return "\n".join(lines)
+
+
+def markdown_text(text: str) -> str:
+    """One line of text that means itself in Markdown, whoever wrote it."""
+    printable = "".join(c if c.isprintable() else "?" for c in text)
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", printable)

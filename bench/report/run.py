@@ -63,6 +63,7 @@ def run_document(run: Run) -> dict[str, object]:
         "clean": record.clean,
         "complete": record.complete,
         "peak_memory_bytes": record.peak_memory_bytes,
+        "gpu_unused": record.run.get("gpu_unused"),
         "shots": [shot_document(rows) for rows in groups(record)],
         "rejected": [dataclasses.asdict(entry) for entry in record.rejected],
         "pictures": [str(path) for path in run.pictures],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -44,9 +44,12 @@ def command(
     budget_s = parse_budget(budget)
     if backend == "all":
         raise UserError("--backend: expected auto, numba or cupy: a GPU is held against the CPU in any case")
-    from bench.backend.choose import make_backends
+    from bench.backend.choose import choose_backends
+    from bench.report.devices import tell_unused
 
-    (chosen,) = make_backends(backend, threads, device)
+    found = choose_backends(backend, threads, device)
+    tell_unused(found.gpu_unused)
+    (chosen,) = found.backends
     results = results or default_results()
     make_folder(results)
     # The kernels are imported once it is known that they will be used.
@@ -59,7 +62,10 @@ def command(
     from bench.report.certificate import certificate_document, show
 
     cpu = NumbaBackend(threads) if chosen.name != "numba" else chosen
-    asked = {"command": "certify", "backend": chosen.name, "threads": threads, "device": device, "budget_s": budget_s}
+    asked: dict[str, object] = {"command": "certify", "backend": chosen.name, "threads": threads, "device": device}
+    asked["budget_s"] = budget_s
+    if found.gpu_unused is not None:
+        asked["gpu_unused"] = asdict(found.gpu_unused)
     err = console(stderr=True)
     certificate = CertificateDraft(Draft(new_slot(results), asked), budget_s)
 
@@ -68,11 +74,11 @@ def command(
         err.print(f"{name} ... ({left} left)", soft_wrap=True)
 
     Certifier(chosen, cpu, certificate, results, replace(Limits(), modules=(loop,))).run(tell)
-    found, path = certificate.certificate(), certificate.draft.path
+    proved, path = certificate.certificate(), certificate.draft.path
     if as_json:
-        click.echo(json.dumps(certificate_document(found, path), indent=1, allow_nan=False))
+        click.echo(json.dumps(certificate_document(proved, path), indent=1, allow_nan=False))
     else:
-        show(found, path)
+        show(proved, path)
     if certificate.failed:
         context.exit(EXIT_CHECK_FAILED)
 

@@ -34,14 +34,17 @@ def command(
     The exit code is 1 when one thread and many (on a GPU: CPU and GPU) disagree, or when a rate lies above a roof:
     then the claim is wrong.
     """
-    from bench.backend.choose import make_backends
+    from bench.backend.choose import choose_backends
     from bench.backend.cupy_gpu import CupyBackend
     from bench.backend.numba_cpu import NumbaBackend
     from bench.measure.kernels import chosen_kernels, time_kernels
     from bench.measure.kernels_gpu import time_on_device
+    from bench.report.devices import tell_unused
     from bench.report.kernels import show_kernels
 
-    (chosen,) = make_backends(backend if backend != "all" else "auto", threads, device)
+    found_here = choose_backends(backend if backend != "all" else "auto", threads, device)
+    tell_unused(found_here.gpu_unused)
+    (chosen,) = found_here.backends
     count = NumbaBackend(threads).threads or 1
     if scaling:
         if chosen.name != "numba":

@@ -34,19 +34,22 @@ def command(
     gpu: str | None,
 ) -> None:
     """Render frames of SHOT, a name or the path of a TOML file. Stop it at any time: it goes on where it was."""
-    from bench.backend.choose import ALL, make_backends
+    from bench.backend.choose import ALL, choose_backends
     from bench.backend.prepare import prepare
     from bench.check.golden import definition_sha256, golden_of
     from bench.pipeline.pictures import MOVIE, read_formats
     from bench.pipeline.shoot import RenderJob, render
     from bench.pipeline.shot_folder import ShotFolder, parse_frames
+    from bench.report.devices import tell_unused
     from bench.shot.load import load_shot
 
     loaded = load_shot(shot)
     loaded.size(size)  # a size that the shot has not is told first
     numbers = parse_frames(frames, loaded.frames)
     kinds = read_formats(formats)
-    device = make_backends(backend, threads, gpu)[0]
+    chosen = choose_backends(backend, threads, gpu)
+    tell_unused(chosen.gpu_unused)
+    device = chosen.backends[0]
     # The kernels are imported once it is known that they will be used.
     from bench.pipeline.makers import MAKERS, require_memory
     from bench.project.model import loop

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,14 +51,17 @@ def command(
 
     Each is compiled, simulated, path-traced, proved, timed and recorded. The exit code is 1 when one did not verify.
     """
-    from bench.backend.choose import ALL, make_backends
+    from bench.backend.choose import ALL, choose_backends
     from bench.backend.numba_cpu import NumbaBackend
     from bench.backend.prepare import prepare
     from bench.check.cases import make_cases
+    from bench.report.devices import tell_unused
     from bench.shot.load import load_shot, shot_names
 
     results = results or default_results()
-    backends = make_backends(backend, threads, device)
+    chosen = choose_backends(backend, threads, device)
+    tell_unused(chosen.gpu_unused)
+    backends = chosen.backends
     if backend == "all" and size == SMALLEST and threads is None and len(backends) > 1:
         backends.insert(1, NumbaBackend(1))
     cases = make_cases([load_shot(name) for name in shots or shot_names()], size, frames or FRAME_DEFAULT, rounds)
@@ -80,6 +84,8 @@ def command(
         "frames": frames or FRAME_DEFAULT,
         "rounds": rounds,
     }
+    if chosen.gpu_unused is not None:
+        asked["gpu_unused"] = asdict(chosen.gpu_unused)
     with choose_progress(len(cases) * len(backends)) as progress:
         ahead = prepare(backends, progress, [loop])
         asked["compiled_ahead"] = {"kernel_count": ahead.kernel_count, "wall_s": ahead.wall_s}

@@ -39,13 +39,16 @@ def command(
 
     Then physics and tracer checks, each with its figure and limit. The exit code is 1 when one fails.
     """
-    from bench.backend.choose import make_backends
+    from bench.backend.choose import choose_backends
     from bench.backend.prepare import prepare
     from bench.check.golden import load_golden, write_golden
     from bench.check.proof import prove, renewed
+    from bench.report.devices import tell_unused
     from bench.shot.load import load_shot, shot_names
 
-    backends = make_backends(backend, threads, device)
+    chosen = choose_backends(backend, threads, device)
+    tell_unused(chosen.gpu_unused)
+    backends = chosen.backends
     loaded = [load_shot(name) for name in shots or shot_names()]
     golden = load_golden()
     err = console(stderr=True)

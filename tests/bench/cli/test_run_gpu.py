@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench.backend import choose
+from bench.backend.choose import Choice
 from bench.backend.numba_cpu import NumbaBackend
 from bench.cli.main import main
 from bench.record.read import read_record
@@ -23,7 +24,7 @@ pytestmark = [pytest.mark.slow, NEEDS_COMPILER]
 def test_one_record_with_an_honest_ratio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Any] = [NumbaBackend(), emulated_gpu(tmp_path, launch_s=1.0)]
     made[0].threads = 8  # what the record says of it, whatever this machine has
-    monkeypatch.setattr(choose, "make_backends", lambda *asked: list(made))
+    monkeypatch.setattr(choose, "choose_backends", lambda *asked: Choice(list(made), None))
     shot, results = str(write_tiny_shot(tmp_path)), tmp_path / "results"
     arguments = ["run", shot, "--backend", "all", "--frames", "2", "--rounds", "3", "--results", str(results)]
     done = CliRunner().invoke(main, arguments)
