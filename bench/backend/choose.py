@@ -19,10 +19,10 @@ from pathlib import Path
 
 from bench.backend.limits import GpuUnused, usable_cores
 from bench.backend.numba_cpu import NumbaBackend
-from bench.backend.nvrtc_cache import CAPABILITY_LEAST
+from bench.backend.nvrtc_cache import CAPABILITY_LEAST, import_cupy
 from bench.backend.protocol import Backend, CupyObject
 from bench.base import units
-from bench.base.errors import Unavailable, UserError
+from bench.base.errors import CheckFailed, Unavailable, UserError
 from kernels.base.nvrtc import WHEELS
 
 BACKEND_NAMES = ("numba", "cupy")
@@ -91,6 +91,15 @@ class Choice:
 
     backends: list[Backend]
     gpu_unused: GpuUnused | None
+    by_name: bool = False  # whether the GPU was asked for: then there is no run without it
+
+    def without_gpu(self, error: Unavailable | CheckFailed, threads: int | None) -> Choice:
+        """The same where the GPU turns out to be of no use before anything is measured. Raises the error by name."""
+        if self.by_name:
+            raise error
+        left = [one for one in self.backends if not one.is_gpu]
+        unused = GpuUnused(str(error)[:REASON_MOST], _helps(error, None))
+        return Choice(left or [NumbaBackend(threads)], unused)
 
 
 @dataclass(frozen=True)
@@ -98,17 +107,10 @@ class Surroundings:
     """What is looked at; tests put fakes here."""
 
     installed: Callable[[str], bool] = lambda name: importlib.util.find_spec(name) is not None
-    load: Callable[[], CupyObject] = lambda: load_cupy()
+    load: Callable[[], CupyObject] = import_cupy
     driver_version: Callable[[], int | None] = lambda: driver_version()
     without_twin: Callable[[], tuple[str, ...]] = lambda: kernels_without_twin()
     gpu_there: Callable[[], bool] = lambda: gpu_there()
-
-
-def load_cupy() -> CupyObject:
-    """CuPy; whatever is wrong with it is raised."""
-    from bench.backend.cupy_gpu import import_cupy
-
-    return import_cupy()
 
 
 def driver_version() -> int | None:
@@ -288,8 +290,8 @@ def choose_backends(
     numbers = device_numbers(device)
     if choice == "numba":
         return Choice([NumbaBackend(threads)], None)
-    state = cupy_state(around)
     by_name = choice == "cupy" or device is not None
+    state = cupy_state(around)
     unused: GpuUnused | None = None
     gpu: Backend | None = None
     if state.available:
@@ -309,7 +311,7 @@ def choose_backends(
         if looked.driver_version() is not None or looked.gpu_there():
             unused = GpuUnused(str(state.reason)[:REASON_MOST], state.install)
     cpu: list[Backend] = [NumbaBackend(threads)] if choice == "all" or gpu is None else []
-    return Choice([*cpu, *([gpu] if gpu is not None else [])], unused)
+    return Choice([*cpu, *([gpu] if gpu is not None else [])], unused, by_name)
 
 
 def device_numbers(device: str | None) -> list[int]:

@@ -1,17 +1,15 @@
 """The GPU: one process drives one device through CuPy. Arrays, modules, launches, events, graphs, memory.
 
 Everything is queued on one stream of its own; nothing waits but ``host``, ``synchronize`` and the difference of two
-stamps. CuPy is handed in, so that the tests can hand in a fake. Not yet run on a GPU.
+stamps, and none of them for ever. CuPy is handed in, so that the tests can hand in a fake. Not yet run on a GPU.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
-import importlib
-import importlib.metadata
 import struct
-import warnings
+import sys
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,14 +18,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import DTypeLike
 
+from bench.backend import patience
 from bench.backend.energy import EnergyMeter
 from bench.backend.limits import usable_cores
-from bench.backend.nvrtc_cache import Compiler
+from bench.backend.nvrtc_cache import Compiler, import_cupy
 from bench.backend.protocol import CupyObject, DeviceArray, Observer, Recording
 from bench.backend.sm_clock import SmClock
 from bench.base import units
 from bench.base.errors import Unavailable
-from kernels.base import nvrtc
 from kernels.base.kernel import Kernel, Pass
 
 # struct Array of common.cuh, which an entry takes by value
@@ -39,30 +37,23 @@ RECORD_AT = 2  # the call of a key that is recorded; what happens once is not wo
 DIMENSIONS_MOST = 3
 
 
-def import_cupy() -> CupyObject:
-    """CuPy, after the compiler's library of the same version of CUDA: from then on CuPy finds this one by its name."""
-    for major in nvrtc.WHEELS:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError, OSError):
-            importlib.metadata.version(f"cupy-cuda{major}x")
-            nvrtc.load(major)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what it says of the toolkit is of no use here, and longer than a line
-        return importlib.import_module("cupy")
-
-
 class EventStamp:
     """A moment on the device. The difference of two is seconds, once the later one has happened."""
 
-    __slots__ = ("_cuda", "_event")
+    __slots__ = ("_backend", "_event")
 
-    def __init__(self, cuda: CupyObject, stream: CupyObject) -> None:
-        self._cuda = cuda
-        self._event = cuda.Event()
-        self._event.record(stream)
+    def __init__(self, backend: CupyBackend) -> None:
+        self._backend = backend
+        with backend._told():
+            self._event = backend._cuda.Event()
+            self._event.record(backend._stream)
 
     def __sub__(self, earlier: EventStamp, /) -> float:
-        self._event.synchronize()
-        return float(self._cuda.get_elapsed_time(earlier._event, self._event)) * 1e-3
+        cuda = self._backend._cuda
+        with self._backend._told():
+            self._backend._wait(cuda.runtime.eventQuery, self._event)
+            self._event.synchronize()
+            return float(cuda.get_elapsed_time(earlier._event, self._event)) * 1e-3
 
 
 @dataclass(frozen=True)
@@ -98,6 +89,12 @@ class CupyBackend:
         )
         self.observer: Observer | None = None
         self.device = device
+        self.device_name = "not yet known"
+        self.last_words: Callable[[str], None] | None = None
+        self.lost: str | None = None  # why this device is asked nothing any more
+        self.calls = self.inside = 0  # of the driver, for the watch
+        self._limit_s = patience.limit_s()
+        patience.watch(self, self._limit_s)
         with self._told():
             handle = self._cuda.Device(device)
             handle.use()
@@ -138,7 +135,8 @@ class CupyBackend:
     def release(self) -> None:
         """Give unused memory back to the driver."""
         self.synchronize()
-        self._pool.free_all_blocks()
+        with self._told():
+            self._pool.free_all_blocks()
 
     def _allocate(self, shape: int | tuple[int, ...], dtype: DTypeLike, make: CupyObject) -> DeviceArray:
         try:
@@ -167,8 +165,11 @@ class CupyBackend:
             return self._allocate(shape, dtype, self._cupy.zeros)
 
     def host(self, array: DeviceArray) -> np.ndarray:
+        if not array.size:
+            return np.empty(array.shape, array.dtype)
         with self._told():
-            return np.asarray(array.get()) if array.size else np.empty(array.shape, array.dtype)
+            self._wait(self._cuda.runtime.streamQuery, self._stream)
+            return np.asarray(array.get())
 
     def fill(self, array: DeviceArray, values: np.ndarray) -> None:
         if len(values):
@@ -256,10 +257,26 @@ class CupyBackend:
     # --- Time ---------------------------------------------------------------------------------------
     def synchronize(self) -> None:
         with self._told():
+            self._wait(self._cuda.runtime.streamQuery, self._stream)
             self._stream.synchronize()
 
+    def _wait(self, query: Callable[[int], int], what: CupyObject) -> None:
+        """Until a stream or an event is done, or has failed. Raises Unavailable where neither happens."""
+        if not patience.wait(lambda: int(query(what.ptr)), self._limit_s):
+            self.lost = patience.silence(self.device, self.device_name, self._limit_s)
+            if self._cupy is sys.modules.get("cupy"):
+                patience.leave_at_the_end()
+            raise Unavailable(self.lost)
+
+    def stuck(self) -> None:
+        """From the watch: a call of the driver does not return. Says and saves what there is, and ends the process."""
+        self.lost = patience.silence(self.device, self.device_name, self._limit_s)
+        if self.last_words is not None:
+            self.last_words(self.lost)
+        patience.leave(self.lost)
+
     def clock(self) -> EventStamp:
-        return EventStamp(self._cuda, self._stream)
+        return EventStamp(self)
 
     def recording(self) -> Recording:
         return GraphRecording(self)
@@ -272,16 +289,24 @@ class CupyBackend:
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
-        """One line for what the driver reports: a kernel that failed, a device that has gone."""
+        """One line for what the driver reports: a kernel that failed, a device that has gone, memory that is full."""
+        if self.lost is not None:
+            raise Unavailable(self.lost)
+        self.calls += 1
+        self.inside += 1
         try:
             yield
+        except self._cuda.memory.OutOfMemoryError as error:
+            raise Unavailable(f"GPU {self.device} ({self.device_name}) is out of memory: {_line(error)}") from None
         except self.failures as error:
             if isinstance(error, Unavailable):
                 raise
-            text = " ".join(str(error).split())[:200]
             raise Unavailable(
-                f"GPU {self.device} failed: {text}. What was finished is saved; run again, or use --backend numba"
+                f"GPU {self.device} failed: {_line(error)}. What was finished is saved; run again, or use"
+                " --backend numba"
             ) from None
+        finally:
+            self.inside -= 1
 
 
 class GraphRecording:
@@ -319,7 +344,7 @@ class GraphRecording:
             finally:
                 graph = stream.end_capture()
         except device.failures as error:
-            device.graph_problem = " ".join(str(error).split())[:200]
+            device.graph_problem = _line(error)
             return False
         self._graphs[key] = graph
         return True
@@ -346,6 +371,10 @@ def argument(value: DeviceArray) -> np.generic | np.ndarray:
     if isinstance(value, np.float32):
         return value
     raise TypeError(f"{type(value).__name__}: expected an array, a whole number or a float32")
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def _capability(text: str | int) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -22,6 +22,7 @@ class HostArrays:
     device_name: str | None = None
     clock_max_hz: float | None = None
     graph_problem: str | None = None
+    last_words: Callable[[str], None] | None = None
 
     def array(self, values: np.ndarray) -> np.ndarray:
         return np.array(values, order="C", copy=True)

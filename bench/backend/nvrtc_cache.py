@@ -9,17 +9,31 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
+import importlib.metadata
 import os
 import threading
+import warnings
 from pathlib import Path
 
 from bench.backend.protocol import CupyObject
 from bench.base.errors import CheckFailed, Unavailable
 from bench.base.files import write_atomically
-from kernels.base import source
+from kernels.base import nvrtc, source
 
 CAPABILITY_LEAST = (7, 5)  # Turing: what the kernels are written for
 DIGEST_BYTES = 32  # SHA-256 that begins a cached file
+
+
+def import_cupy() -> CupyObject:
+    """CuPy, after the compiler's library of the same version of CUDA: from then on CuPy finds this one by its name."""
+    for major in nvrtc.WHEELS:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError, OSError):
+            importlib.metadata.version(f"cupy-cuda{major}x")
+            nvrtc.load(major)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what it says of the toolkit is of no use here, and longer than a line
+        return importlib.import_module("cupy")
 
 
 def cache_folder() -> Path:

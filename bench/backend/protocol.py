@@ -91,6 +91,9 @@ class Backend(Protocol):
     def graph_problem(self) -> str | None:
         """Why launches that repeat are not recorded, once recording has failed."""
 
+    # Told why, before a device that never answers ends this process; only a GPU does
+    last_words: Callable[[str], None] | None
+
     # --- Memory ---
     def array(self, values: np.ndarray) -> DeviceArray:
         """A copy of a host array on the device, C-contiguous."""

@@ -48,6 +48,7 @@ class Plugin:
         self.deadline = deadline  # of time.monotonic(): what is not done by then is left out
         # Set in a hook: pytest takes exceptions to itself, and what ended the run has to outlive it
         self.failure: BaseException | None = None
+        self.now: ShotMeter | None = None  # what is measured
 
     @property
     def left_out(self) -> list[str]:
@@ -87,7 +88,7 @@ class Plugin:
 
     # --- while it runs ---------------------------------------------------------------------------
     def pytest_runtest_setup(self, item: pytest.Function) -> None:
-        meter = self._meter_of(item)
+        self.now = meter = self._meter_of(item)
         if item.originalname == "verify":
             self.progress.begin(meter.identity, meter.case.frame + 3 + (meter.case.rounds or 6))
 
@@ -154,17 +155,24 @@ class Plugin:
             return
         if result.left_out or result.rejected is not None:
             return  # of a test that found no proof
-        result.rejected = _one_line(error)
-        result.verified = None
-        result.unavailable = isinstance(error, Unavailable)
         if not isinstance(error, ShotmarkError):
             self.failure = self.failure or error  # a defect of ours: the traceback is wanted
-        self.draft.reject(meter.identity, rejected_of(meter))
-        self.progress.end(meter.identity, result.rejected)
+        self._reject(meter, _one_line(error), isinstance(error, Unavailable))
+        self.progress.end(meter.identity, _one_line(error))
         meter.release()
         with contextlib.suppress(Unavailable):  # a device that has gone holds nothing
             meter.backend.release()
         self.draft.save()
+
+    def _reject(self, meter: ShotMeter, reason: str, unavailable: bool) -> None:
+        meter.result.rejected, meter.result.verified, meter.result.unavailable = reason, None, unavailable
+        self.draft.reject(meter.identity, rejected_of(meter))
+
+    def last_words(self, reason: str) -> None:
+        """Save what is known, from another thread: this one never comes back from the GPU's driver."""
+        if self.now is not None:
+            self._reject(self.now, reason, unavailable=True)
+            self.draft.save()
 
 
 def _identity(case: ShotCase, backend: Backend, backends: Sequence[Backend]) -> str:
@@ -196,14 +204,24 @@ def measure(
     results: Path,
     run: Mapping[str, object],
     progress: Progress | None = None,
+    instead: Callable[[Sequence[str]], Backend] | None = None,
 ) -> Draft:
     """Verify and time every case on every back-end, interleaved by shot; returns the record, which is on disk.
+
+    What a back-end could not do, or did wrong, is measured once more on the one that ``instead`` makes, which is told
+    the shots; what happened stays in the record's ``rejected``.
 
     Raises what ended the run early (KeyboardInterrupt, OSError, UserError) after saving what was finished, and
     CheckFailed when nothing at all could be recorded. A shot that did not verify is in the record's ``rejected``.
     """
     draft = Draft(new_slot(results), run)
-    record_meters(meters_of(cases, backends, makers, draft.slot.pictures), draft, results, progress)
+    meters = meters_of(cases, backends, makers, draft.slot.pictures)
+    complete = measure_into(draft, meters, results, progress).complete
+    failed = [meter.case for meter in meters if meter.result.rejected is not None]
+    if instead is not None and failed:
+        others = meters_of(failed, [instead([case.shot_name for case in failed])], makers, draft.slot.pictures)
+        complete = measure_into(draft, others, results, progress).complete and complete
+    _finish(draft, complete)
     return draft
 
 
@@ -226,10 +244,13 @@ def new_slot(results: Path) -> Slot:
 
 def record_meters(meters: Sequence[ShotMeter], draft: Draft, results: Path, progress: Progress | None = None) -> None:
     """Measure everything that a record is to hold, and finish the record."""
-    plugin = measure_into(draft, meters, results, progress)
+    _finish(draft, measure_into(draft, meters, results, progress).complete)
+
+
+def _finish(draft: Draft, complete: bool) -> None:
     if not (draft.rows or draft.rejected):
         raise CheckFailed("nothing was recorded")
-    draft.complete = plugin.complete
+    draft.complete = complete
     draft.save()
 
 
@@ -242,6 +263,9 @@ def measure_into(
 ) -> Plugin:
     """Measure into a record that goes on afterwards; what its draft holds already stays."""
     plugin = Plugin(meters, draft, progress or Silent(), deadline)
+    for meter in meters:
+        if meter.backend.is_gpu:
+            meter.backend.last_words = plugin.last_words
     try:
         if not run_pytest(plugin, results) and plugin.failure is None:
             raise KeyboardInterrupt

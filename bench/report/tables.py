@@ -65,9 +65,10 @@ def one_thread(row: Row) -> str:
 
 
 def rejected_lines(record: Record) -> list[str]:
-    """One line for each shot that did not verify: no time of it is kept."""
+    """One line for each shot that did not verify or whose device failed: no time of it is kept."""
     return [
-        f"[red]{plain(entry.shot)} {plain(entry.size)} {plain(entry.backend)} did not verify:"
+        f"[red]{plain(entry.shot)} {plain(entry.size)} {plain(entry.backend)}"
+        f" {'could not be measured' if entry.unavailable else 'did not verify'}:"
         f" {plain(entry.reason)}; its times are not kept[/]"
         for entry in record.rejected
         if entry.stage == "frame"

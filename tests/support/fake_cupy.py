@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 MIB = 2**20
+NOT_READY = 600  # cudaErrorNotReady
 
 
 class CudaRuntimeError(RuntimeError):
@@ -78,12 +79,15 @@ class FakeCupy:
     failure: Exception | None = None  # what the next wait raises
     compile_log: str = ""  # not empty: compiling fails and says this
     capture_fails: bool = False
+    hangs_after: int | None = None  # launches: from then on the device does not answer
+    arrays_most: int | None = None  # from then on its memory is full
     pool_limit_bytes: int = 0  # 0: none
     ndarray: Any = FakeArray
 
     def __post_init__(self) -> None:
         self.seconds = 0.0
         self.used_bytes = 0
+        self.launched = self.arrays = 0
         self.attributes: dict[str, int] = {}
         self.captured: list[Callable[[], None]] | None = None
         self.cuda = SimpleNamespace(
@@ -94,6 +98,8 @@ class FakeCupy:
                 getDeviceCount=self._device_count,
                 getDeviceProperties=self._properties,
                 deviceGetPCIBusId=lambda index: f"0000:0{index}:00.0",
+                streamQuery=lambda pointer: self._query(),
+                eventQuery=lambda pointer: self._query(),
                 memGetInfo=lambda: (self.gpus[0].memory_bytes - self.used_bytes, self.gpus[0].memory_bytes),
             ),
             driver=SimpleNamespace(
@@ -111,6 +117,9 @@ class FakeCupy:
             set_allocator=lambda allocator: self.log.append(("allocator", allocator)),
             get_elapsed_time=lambda a, b: (b.seconds - a.seconds) * 1e3,
         )
+
+    def _query(self) -> int:
+        return NOT_READY if self.hangs_after is not None and self.launched > self.hangs_after else 0
 
     def _device_count(self) -> int:
         if self.driver == 0:
@@ -131,6 +140,9 @@ class FakeCupy:
     # --- memory ------------------------------------------------------------------------------
     def empty(self, shape: Any, dtype: Any = float) -> FakeArray:
         needed = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+        self.arrays += 1
+        if self.arrays_most is not None and self.arrays > self.arrays_most:
+            raise OutOfMemory(f"Out of memory allocating {needed:,} bytes")
         if self.used_bytes + needed > self.gpus[0].memory_bytes:
             raise OutOfMemory(f"Out of memory allocating {needed:,} bytes (so far: {self.used_bytes:,} bytes)")
         self.used_bytes += needed
@@ -183,10 +195,12 @@ class FakeDevice:
 @dataclass
 class FakeStream:
     cupy: FakeCupy
+    ptr: int = 1
 
     def use(self) -> None: ...
 
     def synchronize(self) -> None:
+        assert self.cupy._query() == 0, "a wait that nothing ends"
         self.cupy.log.append("synchronize")
         if self.cupy.failure is not None:
             failure, self.cupy.failure = self.cupy.failure, None
@@ -214,12 +228,14 @@ class FakeStream:
 class FakeEvent:
     cupy: FakeCupy
     seconds: float = 0.0
+    ptr: int = 2
 
     def record(self, stream: Any = None) -> None:
         assert self.cupy.captured is None, "an event inside a graph has no time"
         self.seconds = self.cupy.seconds
 
-    def synchronize(self) -> None: ...
+    def synchronize(self) -> None:
+        assert self.cupy._query() == 0, "a wait that nothing ends"
 
 
 @dataclass
@@ -288,6 +304,7 @@ class FakeFunction:
             assert isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.size == 1), value
 
         def run() -> None:
+            cupy.launched += 1
             cupy.seconds += cupy.launch_s
             cupy.execute(self.text, self.name, grid[0], block[0], values, shared_mem)
 

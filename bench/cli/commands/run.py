@@ -12,12 +12,15 @@ import click
 
 from bench.base import units
 from bench.base.console import console, plain
+from bench.base.errors import CheckFailed, Unavailable
 from bench.base.files import default_results, make_folder
-from bench.base.progress import choose_progress
+from bench.base.progress import Progress, choose_progress
 from bench.cli import options
 from bench.pipeline.frame import FRAME_DEFAULT
 
 if TYPE_CHECKING:
+    from bench.backend.ahead import Ahead
+    from bench.backend.choose import Choice
     from bench.backend.protocol import Backend
     from bench.measure.meter import ShotCase
 
@@ -49,7 +52,8 @@ def command(
 ) -> None:
     """Run shots: by name, or your own by the path of its TOML file; all that ship unless said.
 
-    Each is compiled, simulated, path-traced, proved, timed and recorded. The exit code is 1 when one did not verify.
+    Each is compiled, simulated, path-traced, proved, timed and recorded. The exit code is 1 when one did not verify, 3
+    when a GPU failed; unless it was asked for by name, the CPU has measured the shot then.
     """
     from bench.backend.choose import ALL, choose_backends
     from bench.backend.numba_cpu import NumbaBackend
@@ -61,9 +65,8 @@ def command(
     results = results or default_results()
     chosen = choose_backends(backend, threads, device)
     tell_unused(chosen.gpu_unused)
-    backends = chosen.backends
-    if backend == "all" and size == SMALLEST and threads is None and len(backends) > 1:
-        backends.insert(1, NumbaBackend(1))
+    if backend == "all" and size == SMALLEST and threads is None and len(chosen.backends) > 1:
+        chosen.backends.insert(1, NumbaBackend(1))
     cases = make_cases([load_shot(name) for name in shots or shot_names()], size, frames or FRAME_DEFAULT, rounds)
     make_folder(results)
     # The kernels are imported once it is known that they will be used.
@@ -74,7 +77,7 @@ def command(
     from bench.record.write import scaling_document
     from bench.report.run import finished, run_document, show
 
-    _require_memory(cases, size, backends)
+    chosen = _with_memory(chosen, cases, size, threads)
     asked: dict[str, object] = {
         "shots": [case.shot_name for case in cases],
         "size": size,
@@ -84,12 +87,23 @@ def command(
         "frames": frames or FRAME_DEFAULT,
         "rounds": rounds,
     }
-    if chosen.gpu_unused is not None:
-        asked["gpu_unused"] = asdict(chosen.gpu_unused)
-    with choose_progress(len(cases) * len(backends)) as progress:
-        ahead = prepare(backends, progress, [loop])
+    with choose_progress(len(cases) * len(chosen.backends)) as progress:
+        chosen, ahead = _compiled(chosen, progress, threads)
+        backends = chosen.backends
+        if chosen.gpu_unused is not None:
+            asked["gpu_unused"] = asdict(chosen.gpu_unused)
         asked["compiled_ahead"] = {"kernel_count": ahead.kernel_count, "wall_s": ahead.wall_s}
-        draft = measure(cases, backends, MAKERS, results, asked, progress)
+
+        def cpu_instead(shots: Sequence[str]) -> Backend:
+            line = f"the GPU gave no result for {', '.join(shots)}: the CPU does; the record says why"
+            console(stderr=True).print(plain(line), soft_wrap=True)
+            cpu = NumbaBackend(threads)
+            prepare([cpu], progress, [loop])
+            return cpu
+
+        # `auto` promised a result, on whatever can give one
+        instead = cpu_instead if backend == "auto" and device is None and backends[0].is_gpu else None
+        draft = measure(cases, backends, MAKERS, results, asked, progress, instead)
         scaling = measure_all_devices(cases, backends, draft) if device == ALL else {}
     run = finished(draft)
     if as_json:
@@ -102,8 +116,37 @@ def command(
         context.exit(run.exit_code)
 
 
+def _with_memory(chosen: Choice, cases: Sequence[ShotCase], size: str, threads: int | None) -> Choice:
+    """Say what every shot needs, before anything is compiled; raises what refuses it. Without a GPU that is full."""
+    from bench.report.devices import tell_unused
+
+    try:
+        _require_memory(cases, size, [one for one in chosen.backends if one.is_gpu])
+    except Unavailable as error:
+        chosen = chosen.without_gpu(error, threads)
+        tell_unused(chosen.gpu_unused)
+    _require_memory(cases, size, [one for one in chosen.backends if not one.is_gpu])
+    return chosen
+
+
+def _compiled(chosen: Choice, progress: Progress, threads: int | None) -> tuple[Choice, Ahead]:
+    """Compile for every back-end. Without a GPU for which that is not possible."""
+    from bench.backend.ahead import Ahead
+    from bench.backend.prepare import prepare
+    from bench.project.model import loop
+    from bench.report.devices import tell_unused
+
+    on_gpu = Ahead(0, 0.0)
+    try:
+        on_gpu = prepare([one for one in chosen.backends if one.is_gpu], progress)
+    except (Unavailable, CheckFailed) as error:
+        chosen = chosen.without_gpu(error, threads)
+        tell_unused(chosen.gpu_unused)
+    on_cpu = prepare([one for one in chosen.backends if not one.is_gpu], progress, [loop])
+    return chosen, Ahead(on_gpu.kernel_count + on_cpu.kernel_count, on_gpu.wall_s + on_cpu.wall_s)
+
+
 def _require_memory(cases: Sequence[ShotCase], size: str, backends: Sequence[Backend]) -> None:
-    """Say what every shot needs, before anything is compiled; raises what refuses it."""
     from bench.pipeline.makers import require_memory
 
     for one in backends:

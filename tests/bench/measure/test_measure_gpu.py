@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from bench.backend import patience
+from bench.backend.cupy_gpu import CupyBackend
 from bench.backend.energy import EnergyMeter
 from bench.backend.sm_clock import hertz, throttled
 from bench.base.errors import EXIT_CHECK_FAILED, EXIT_UNAVAILABLE, Unavailable
@@ -18,7 +20,9 @@ from bench.pipeline import makers
 from bench.record.compare import compare, pairs_of
 from bench.record.read import read_record
 from bench.report.run import Run
+from kernels.base import source
 from tests.support.fake_backend import FakeBackend
+from tests.support.fake_cupy import FakeCupy
 from tests.support.fake_shot import Workshop, case
 
 
@@ -103,6 +107,51 @@ def test_out_of_memory_leaves_a_line_and_the_next_shot_runs(tmp_path: Path) -> N
     assert {row.shot for row in record.rows} == {"small"} and gpu.released == 1
     assert {entry.shot for entry in record.rejected} == {"large"}
     assert "out of memory" in record.rejected[0].reason and Run(record, (), None).exit_code == EXIT_UNAVAILABLE
+
+
+def test_what_the_gpu_could_not_do_is_done_by_the_cpu(tmp_path: Path) -> None:
+    """Asked for is a result: the GPU's reason and the CPU's rows stand in one record."""
+    gpu, cpu = FakeGpu(), FakeBackend()
+    workshop = Workshop(fail_at=2, failure=Unavailable("GPU 0 (Fake GPU) is out of memory: an array needs 2 GiB"))
+    told: list[Any] = []
+
+    def instead(shots: Any) -> Any:
+        told.extend(shots)
+        return cpu
+
+    cases = [case("large"), case("small")]
+    record = read_record(measure(cases, [gpu], workshop.makers(), tmp_path, {}, instead=instead).path)
+    assert {(row.shot, row.backend) for row in record.rows} == {("small", "cupy"), ("large", "fake")}
+    assert {(entry.shot, entry.backend) for entry in record.rejected} == {("large", "cupy")}
+    assert record.complete and told == ["large"] and Run(record, (), None).exit_code == EXIT_UNAVAILABLE
+
+
+def test_nothing_is_done_twice_where_nothing_failed(tmp_path: Path) -> None:
+    def instead(shots: Any) -> Any:
+        raise AssertionError
+
+    record = read_record(measure([case()], [FakeGpu()], Workshop().makers(), tmp_path, {}, instead=instead).path)
+    assert record.complete and {row.backend for row in record.rows} == {"cupy"}
+
+
+def test_a_lost_gpu_costs_no_other_shot_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the first wait that nothing ends, the GPU is asked nothing more, and the CPU does all of it."""
+    monkeypatch.setenv(patience.VARIABLE, "0.05")
+    monkeypatch.setattr(patience, "watch", lambda *asked: None)
+    monkeypatch.setattr(source, "assemble", lambda name: f'extern "C" __global__ void {name}(int n) {{}}')
+    cupy = FakeCupy(hangs_after=20)
+    gpu = CupyBackend(0, cupy, tmp_path / "cache")
+    gpu.sm_clock = lambda: None  # type: ignore[assignment, method-assign, return-value]
+    cases = [case(name) for name in ("one", "two", "three")]
+    draft = measure(
+        cases, [gpu], Workshop().makers(), tmp_path / "results", {}, instead=lambda shots: FakeBackend(threads=1)
+    )
+    record = read_record(draft.path)
+    assert cupy.launched < 40 and record.complete
+    assert {(row.shot, row.backend) for row in record.rows} == {(each.shot_name, "fake") for each in cases}
+    assert {(entry.shot, entry.backend) for entry in record.rejected} == {(each.shot_name, "cupy") for each in cases}
+    assert all("did not answer for 0.05 s" in entry.reason for entry in record.rejected)
+    assert Run(record, (), None).exit_code == EXIT_UNAVAILABLE
 
 
 def test_other_bits_are_no_lack_of_memory(tmp_path: Path) -> None:

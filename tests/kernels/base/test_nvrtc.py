@@ -44,7 +44,7 @@ def packages(folder: Path, *names: str) -> Path:
 def test_cupy_finds_the_wheel_s_library_by_its_name(tmp_path: Path) -> None:
     folder = packages(tmp_path, "cupy_cuda12x-13.4.1.dist-info/METADATA")
     (folder / "cupy_cuda12x-13.4.1.dist-info" / "METADATA").write_text("Name: cupy-cuda12x\nVersion: 13.4.1\n")
-    load = "from bench.backend.cupy_gpu import import_cupy; print(import_cupy().version('libnvrtc.so.12'))"
+    load = "from bench.backend.nvrtc_cache import import_cupy; print(import_cupy().version('libnvrtc.so.12'))"
     assert in_a_fresh_process(load, folder) == "12"
 
 
@@ -61,5 +61,5 @@ def test_a_library_that_is_none_does_not_hinder_the_import(tmp_path: Path, major
     name = f"cupy_cuda{major}x-13.6.0.dist-info/METADATA"
     folder = packages(tmp_path, f"nvidia/{next(iter(nvrtc.FILES[major]))}", name)
     (folder / name).write_text(f"Name: cupy-cuda{major}x\nVersion: 13.6.0\n")
-    line = "from bench.backend.cupy_gpu import import_cupy; print(import_cupy().__name__)"
+    line = "from bench.backend.nvrtc_cache import import_cupy; print(import_cupy().__name__)"
     assert in_a_fresh_process(line, folder) == "cupy"
