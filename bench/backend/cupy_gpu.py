@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import struct
 import sys
+import uuid
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -99,13 +100,15 @@ class CupyBackend:
             handle = self._cuda.Device(device)
             handle.use()
             attributes = handle.attributes
-            self.capability = _capability(handle.compute_capability)
+            self.capability = divmod(int(handle.compute_capability), 10)  # "90" is 9.0, "120" is 12.0
             self.multiprocessors = int(attributes["MultiProcessorCount"])
             self.l2_bytes = int(attributes.get("L2CacheSize", 0))
             khz = attributes.get("ClockRate")
             self.clock_max_hz: float | None = float(khz) * 1e3 if khz else None
             properties = self._cuda.runtime.getDeviceProperties(device)
             self.device_name = _text(properties["name"])
+            self.is_slice = " MIG " in self.device_name
+            self.device_uuid = _uuid(properties.get("uuid"), self.is_slice)
             self.bus_id = str(self._cuda.runtime.deviceGetPCIBusId(device))
             self._stream = self._cuda.Stream(non_blocking=True)
             self._stream.use()
@@ -284,8 +287,9 @@ class CupyBackend:
     def sm_clock(self) -> SmClock:
         return SmClock(self)
 
-    def energy_meter(self) -> EnergyMeter:
-        return EnergyMeter(self.bus_id)
+    def energy_meter(self) -> EnergyMeter | None:
+        """None on a slice: the counter is the whole board's."""
+        return None if self.is_slice else EnergyMeter(self.bus_id)
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
@@ -377,10 +381,10 @@ def _line(error: BaseException) -> str:
     return " ".join(str(error).split())[:200]
 
 
-def _capability(text: str | int) -> tuple[int, int]:
-    """CuPy tells "90" for 9.0 and "120" for 12.0."""
-    number = int(text)
-    return number // 10, number % 10
+def _uuid(value: object, is_slice: bool) -> str | None:
+    """As NVML writes it; None where CuPy does not hand over all 16 bytes."""
+    known = isinstance(value, bytes) and len(value) >= 16
+    return f"{'MIG' if is_slice else 'GPU'}-{uuid.UUID(bytes=value[:16])}" if known else None  # type: ignore[index]
 
 
 def _text(value: str | bytes) -> str:

@@ -20,6 +20,7 @@ class HostArrays:
 
     is_gpu = False
     device_name: str | None = None
+    device_uuid: str | None = None
     clock_max_hz: float | None = None
     graph_problem: str | None = None
     last_words: Callable[[str], None] | None = None

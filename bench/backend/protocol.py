@@ -84,6 +84,10 @@ class Backend(Protocol):
         """What the driver calls the GPU; None on a CPU."""
 
     @property
+    def device_uuid(self) -> str | None:
+        """Which GPU it is, of several of one name; None on a CPU and where it is not known."""
+
+    @property
     def clock_max_hz(self) -> float | None:
         """The highest clock of the GPU; None where it is not known."""
 

@@ -349,8 +349,8 @@ class Certifier:
         if not self.on_gpu:
             return Finding(LEFT_OUT, "only a GPU's counter is read")
         meter = self._gpu.energy_meter()
-        if meter.joules() is None:
-            return Finding(LEFT_OUT, "the driver shows no energy counter")
+        if meter is None or meter.joules() is None:
+            return Finding(LEFT_OUT, "the driver shows no energy counter of this GPU alone")
         size, least_s = self.limits.sizes[0], self.limits.energy_s
         data = [
             frames_energy(meter, MAKERS, self.backend, shot, size, least_s) for shot in self._shots() if not self._late

@@ -30,7 +30,7 @@ class Memory(TypedDict):
 
 
 class Gpu(TypedDict):
-    """One GPU as its driver describes it."""
+    """One GPU that the process may use, as its driver describes it."""
 
     model: str | None
     memory_bytes: int | None
@@ -42,6 +42,8 @@ class Gpu(TypedDict):
     memory_clock_max_hz: float | None
     ecc: bool | None
     mig: bool | None
+    mig_profile: str | None  # of a slice of a board, such as 1g.10gb; model and memory are the slice's then
+    uuid: str | None  # GPU-... or MIG-...; records from before it was noted have none
 
 
 class System(TypedDict):

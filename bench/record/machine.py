@@ -17,9 +17,10 @@ from pathlib import Path
 from bench.backend.limits import cgroup_memory_limit_bytes
 from bench.record import gpus, processor
 from bench.record.description import Commit, Hardware, Machine, Memory
+from kernels.base import nvrtc
 
 LIBRARIES = ("numba", "llvmlite", "numpy", "pytest", "pytest-benchmark", "click", "rich", "Pillow", "OpenEXR", "psutil")
-GPU_LIBRARIES = ("cupy-cuda12x", "cupy-cuda13x", "nvidia-ml-py")
+GPU_LIBRARIES = ("cupy-cuda12x", "cupy-cuda13x", *nvrtc.WHEELS.values(), "nvidia-ml-py")
 CHECKOUT = Path(__file__).resolve().parents[2]
 SLUG_LENGTH_MAX = 60
 

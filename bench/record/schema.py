@@ -80,6 +80,7 @@ class Row:
     sm_clock_hz: Annotated[tuple[Number | None, ...], LIST] | None = None  # one a round, of a GPU; only of the frame
     joules: Annotated[tuple[Number | None, ...], LIST] | None = None  # of the board, one a round; only of the frame
     throttled_s: SecondsList | None = None  # of rounds far below full clock: they are in no figure
+    device_uuid: Text | None = None  # which of several GPUs of that name; not written where it is not known
     benchmark: Object = field(default_factory=dict)  # what pytest-benchmark writes beside: name, group, options, stats
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import partial
 
@@ -37,8 +38,13 @@ def show_devices(states: Sequence[BackendState]) -> None:
             f"GPU      {plain(card['model'])}, {units.byte_size(card['memory_bytes'])}, driver {plain(card['driver'])},"
             f" power limit {card['power_limit_w'] or units.UNKNOWN} W"
         )
+        say(f"         {plain(card['uuid'] or 'UUID unknown')}")
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    limited = f", CUDA_VISIBLE_DEVICES is {visible!r}" if visible is not None else ""
     if not described["gpus"]:
-        say("GPU      none that an NVIDIA driver shows")
+        say(f"GPU      none that an NVIDIA driver shows{plain(limited)}")
+    elif limited:
+        say(f"         those that this process may use{plain(limited)}")
     say(f"System   {plain(described['system']['name'])} {plain(described['system']['release'])}")
     say(f"Python   {described['python']['version']}, numba {described['libraries']['numba']}\n")
     for state in states:

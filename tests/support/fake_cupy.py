@@ -61,6 +61,7 @@ class FakeGpu:
     capability: tuple[int, int] = (9, 0)
     memory_bytes: int = 2**33
     multiprocessors: int = 4
+    uuid: bytes = bytes(range(16))
 
 
 @dataclass
@@ -132,6 +133,7 @@ class FakeCupy:
         gpu = self.gpus[index]
         return {
             "name": gpu.name.encode(),
+            "uuid": gpu.uuid,
             "major": gpu.capability[0],
             "minor": gpu.capability[1],
             "totalGlobalMem": gpu.memory_bytes,

@@ -86,6 +86,29 @@ def test_a_limit_of_the_pool_counts_as_memory(tmp_path: Path) -> None:
     assert gpu.free_bytes() == 2**20 - 2**18 and gpu.total_bytes() == 2**33
 
 
+# --- which one it is ---------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("name", "uuid", "told"),
+    [
+        ("NVIDIA H200", bytes(range(16)), "GPU-00010203-0405-0607-0809-0a0b0c0d0e0f"),
+        ("NVIDIA H200", bytes(range(16)) + b"more", "GPU-00010203-0405-0607-0809-0a0b0c0d0e0f"),
+        ("NVIDIA H200 MIG 1g.18gb", bytes(range(16)), "MIG-00010203-0405-0607-0809-0a0b0c0d0e0f"),
+        ("NVIDIA H200", b"ends at a zero", None),
+    ],
+)
+def test_a_gpu_says_which_one_it_is(name: str, uuid: bytes, told: str | None, tmp_path: Path) -> None:
+    gpu, _ = device(tmp_path, FakeCupy(gpus=(FakeGpu(name, uuid=uuid),)))
+    assert gpu.device_uuid == told
+
+
+def test_a_slice_has_no_energy_of_its_own(tmp_path: Path) -> None:
+    """The counter is the board's, and what other slices do is in it."""
+    gpu, _ = device(tmp_path, FakeCupy(gpus=(FakeGpu("NVIDIA H200 MIG 1g.18gb"),)))
+    assert gpu.energy_meter() is None
+    gpu, _ = device(tmp_path)
+    assert gpu.energy_meter() is not None
+
+
 # --- launches --------------------------------------------------------------------------------
 def test_every_pass_is_launched_with_all_arguments(tmp_path: Path, toy_text: None) -> None:
     calls: list[Any] = []

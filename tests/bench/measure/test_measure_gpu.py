@@ -33,6 +33,7 @@ class FakeGpu(FakeBackend):
     observed_apart = True
     clock_max_hz = 2.0e9
     device_name = "Fake GPU"
+    device_uuid = "GPU-1"
 
     def __init__(self, clocks_hz: Any = None) -> None:
         super().__init__(threads=None)
@@ -91,6 +92,8 @@ def test_throttled_rounds_are_marked_repeated_and_in_no_figure(tmp_path: Path) -
     assert len(rows["frame"]["extra_info"]["throttled_s"]) == 1
     assert rows["frame"]["extra_info"]["joules"] == [10.0, 10.0, 10.0]
     assert rows["frame"]["stats"]["rounds"] == 3 and rows["frame"]["extra_info"]["device"] == "Fake GPU"
+    assert {row["extra_info"]["device_uuid"] for row in rows.values()} == {"GPU-1"}
+    assert {row.device_uuid for row in record.rows} == {"GPU-1"}
     assert rows["encode"]["extra_info"]["transfer_s"] > 0.0
 
 
