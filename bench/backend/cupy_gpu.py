@@ -92,6 +92,7 @@ class CupyBackend:
         self.device = device
         self.device_name = "not yet known"
         self.last_words: Callable[[str], None] | None = None
+        self._sources: list[np.ndarray] = []  # of copies to the device that may still be to come
         self.lost: str | None = None  # why this device is asked nothing any more
         self.calls = self.inside = 0  # of the driver, for the watch
         self._limit_s = patience.limit_s()
@@ -160,7 +161,7 @@ class CupyBackend:
         with self._told():
             copy = self._allocate(values.shape, values.dtype, self._cupy.empty)
             if values.size:
-                copy.set(np.ascontiguousarray(values))
+                self._send(copy, values)
             return copy
 
     def zeros(self, shape: int | tuple[int, ...], dtype: DTypeLike) -> DeviceArray:
@@ -172,12 +173,19 @@ class CupyBackend:
             return np.empty(array.shape, array.dtype)
         with self._told():
             self._wait(self._cuda.runtime.streamQuery, self._stream)
+            self._sources.clear()
             return np.asarray(array.get())
 
     def fill(self, array: DeviceArray, values: np.ndarray) -> None:
         if len(values):
             with self._told():
-                array[: len(values)].set(np.ascontiguousarray(values))
+                self._send(array[: len(values)], values)
+
+    def _send(self, array: DeviceArray, values: np.ndarray) -> None:
+        """Queue a copy. A device that reads the host's memory by itself may do it later: the source is kept."""
+        source = np.ascontiguousarray(values)
+        self._sources.append(source)
+        array.set(source)
 
     def copy(self, target: DeviceArray, source: DeviceArray) -> None:
         """Overwrite a device array by another of its shape and type."""
@@ -262,6 +270,7 @@ class CupyBackend:
         with self._told():
             self._wait(self._cuda.runtime.streamQuery, self._stream)
             self._stream.synchronize()
+            self._sources.clear()
 
     def _wait(self, query: Callable[[int], int], what: CupyObject) -> None:
         """Until a stream or an event is done, or has failed. Raises Unavailable where neither happens."""
@@ -301,14 +310,12 @@ class CupyBackend:
         try:
             yield
         except self._cuda.memory.OutOfMemoryError as error:
-            raise Unavailable(f"GPU {self.device} ({self.device_name}) is out of memory: {_line(error)}") from None
+            told = patience.one_line(error)
+            raise Unavailable(f"GPU {self.device} ({self.device_name}) is out of memory: {told}") from None
         except self.failures as error:
             if isinstance(error, Unavailable):
                 raise
-            raise Unavailable(
-                f"GPU {self.device} failed: {_line(error)}. What was finished is saved; run again, or use"
-                " --backend numba"
-            ) from None
+            raise Unavailable(patience.failure(self.device, error)) from None
         finally:
             self.inside -= 1
 
@@ -348,7 +355,7 @@ class GraphRecording:
             finally:
                 graph = stream.end_capture()
         except device.failures as error:
-            device.graph_problem = _line(error)
+            device.graph_problem = patience.one_line(error)
             return False
         self._graphs[key] = graph
         return True
@@ -375,10 +382,6 @@ def argument(value: DeviceArray) -> np.generic | np.ndarray:
     if isinstance(value, np.float32):
         return value
     raise TypeError(f"{type(value).__name__}: expected an array, a whole number or a float32")
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]
 
 
 def _uuid(value: object, is_slice: bool) -> str | None:

@@ -73,6 +73,17 @@ def silence(number: int, name: str, limit: float) -> str:
     )
 
 
+def failure(number: int, error: BaseException) -> str:
+    """What is said of a device that the driver reports an error of."""
+    why = " (the display's driver ends what takes seconds: a smaller --size, or a GPU without a display)"
+    told = one_line(error) + (why if "LaunchTimeout" in str(error) else "")
+    return f"GPU {number} failed: {told}. What was finished is saved; run again, or use --backend numba"
+
+
+def one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]
+
+
 class Watched(Protocol):
     """A back-end that counts its calls of the driver."""
 

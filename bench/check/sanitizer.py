@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -28,7 +29,7 @@ class ToolResult:
     """What one tool said."""
 
     tool: str
-    verdict: str  # "clean", "errors", "failed", "no time", "not installed"
+    verdict: str  # "clean", "errors", "no time", "not installed"; "failed": it could not do its work, and found nothing
     line: str  # the first that says why
     output: str = ""  # the end of what it printed
 
@@ -51,7 +52,7 @@ def run_tool(
     tail = output[-4000:]
     if code == 0:
         return ToolResult(tool, "clean", _summary(output) or "no errors", tail)
-    verdict = "errors" if code == FOUND_SOMETHING else "failed"
+    verdict = "errors" if code == FOUND_SOMETHING or _errors(output) else "failed"
     return ToolResult(tool, verdict, _first(output) or f"exit code {code}", tail)
 
 
@@ -80,6 +81,12 @@ def _summary(output: str) -> str:
     return lines[-1][:200] if lines else ""
 
 
+def _errors(output: str) -> int:
+    """What the summary counts."""
+    found = re.search(r"ERROR SUMMARY: (\d+)", output)
+    return int(found[1]) if found else 0
+
+
 def _first(output: str) -> str:
     """The first line that tells of an error."""
     for line in output.splitlines():
@@ -91,14 +98,13 @@ def _first(output: str) -> str:
 
 def main() -> None:
     """What a tool watches: every kernel (or those named) once on small examples, on the device numbered first."""
-    import cupy
-
     from bench.backend.cupy_gpu import CupyBackend
+    from bench.backend.nvrtc_cache import import_cupy
     from bench.backend.same_bits import on_device
     from bench.measure.kernels import make_example
     from kernels.base.registry import all_kernels
 
-    cupy.cuda.set_allocator(None)
+    import_cupy().cuda.set_allocator(None)
     device, *names = sys.argv[1:]
     backend, known = CupyBackend(int(device)), all_kernels()
     for name in names or known:

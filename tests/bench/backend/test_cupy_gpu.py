@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,21 @@ def test_arrays_go_and_come_back_unchanged(tmp_path: Path) -> None:
     assert np.array_equal(gpu.host(held)[2:], values[2:]) and not gpu.host(held)[:2].any()
     assert not gpu.host(gpu.zeros((5, 2), np.int32)).any()
     assert gpu.host(gpu.array(np.zeros((0, 4), np.float32))).shape == (0, 4)
+
+
+def test_what_is_copied_lives_until_the_device_has_it(tmp_path: Path) -> None:
+    """Where a GPU reads the host's memory by itself (Grace, HMM) the copy may run after the call has returned."""
+    gpu, _ = device(tmp_path)
+    held = gpu.zeros((3, 4), np.float32)
+    for wait in (gpu.synchronize, lambda: gpu.host(held)):
+        sources = [np.ones((3, 4), np.float32), np.ones((2, 4), np.float32)]
+        alive = [weakref.ref(source) for source in sources]
+        gpu.array(sources[0])
+        gpu.fill(held, sources[1])
+        sources.clear()
+        assert all(source() is not None for source in alive)
+        wait()
+        assert all(source() is None for source in alive)
 
 
 def test_an_array_is_handed_over_as_24_bytes(tmp_path: Path) -> None:
@@ -137,6 +153,13 @@ def test_time_is_the_devices(tmp_path: Path, toy_text: None) -> None:
     gpu.launch(kernel(), 1)
     assert gpu.clock() - before == pytest.approx(0.5)
     assert times.seconds() == {"toy": pytest.approx(0.5)} and times.launches() == {"toy": 2}
+
+
+def test_a_watchdog_of_the_display_is_named(tmp_path: Path) -> None:
+    gpu, cupy = device(tmp_path)
+    cupy.failure = CudaRuntimeError("cudaErrorLaunchTimeout: the launch timed out and was terminated")
+    with pytest.raises(Unavailable, match=r"cudaErrorLaunchTimeout: .* \(the display's driver .* a smaller --size"):
+        gpu.synchronize()
 
 
 def test_a_failing_device_is_one_line(tmp_path: Path) -> None:

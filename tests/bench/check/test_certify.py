@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -264,7 +265,13 @@ def test_what_is_no_time_is_bad_input(text: str) -> None:
     [
         ("echo ========= ERROR SUMMARY: 0 errors", "clean", "ERROR SUMMARY: 0 errors"),
         ("echo '========= Invalid __global__ write: error'; exit 86", "errors", "Invalid __global__ write: error"),
+        ("echo '========= ERROR SUMMARY: 3 errors'; exit 1", "errors", "ERROR SUMMARY: 3 errors"),
         ("exit 1", "failed", "exit code 1"),
+        (
+            "echo '========= Error: Target application terminated before first instrumented API call'; exit 1",
+            "failed",
+            "Error: Target application terminated before first instrumented API call",
+        ),
         ("sleep 20", "no time", "not done after 1 s"),
     ],
 )
@@ -277,6 +284,16 @@ def test_a_sanitizer_is_believed(
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     found = sanitize.run_tool("memcheck", 0, 1.0, child=("true",))
     assert (found.verdict, found.line) == (verdict, line)
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict"),
+    [("clean", PASSED), ("errors", FAILED), ("failed", LEFT_OUT), ("no time", LEFT_OUT), ("not installed", LEFT_OUT)],
+)
+def test_a_sanitizer_that_cannot_start_proves_nothing(said: str, verdict: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sanitize, "run_tool", lambda *asked: sanitize.ToolResult("memcheck", said, "why"))
+    certifier = SimpleNamespace(on_gpu=True, _gpu=SimpleNamespace(device=0), _left_s=lambda: 1.0)
+    assert Certifier.sanitizer(certifier, "memcheck").verdict == verdict  # type: ignore[arg-type]
 
 
 def test_what_a_sanitizer_watched_ends_with_it(tmp_path: Path) -> None:
