@@ -54,11 +54,11 @@ class Ahead:
 
 def uncached(modules: Sequence[CompiledModule] = ()) -> list[str]:
     """Names of the kernels, and of other modules, that Numba's disk cache does not hold."""
-    from kernels.base import registry
+    from kernels.base import cache, registry
 
     folders = [(name, registry.cache_folder(name)) for name in registry.kernel_names()]
     folders += [(module.__name__, module.cache_folder()) for module in modules]
-    return [name for name, folder in folders if not any(Path(folder).rglob("*.nbi"))]
+    return [name for name, folder in folders if not cache.drop_damaged(Path(folder))]
 
 
 def families(names: list[str]) -> list[list[str]]:
@@ -107,6 +107,8 @@ def compile_ahead(progress: Progress, modules: Sequence[CompiledModule] = ()) ->
 
 
 def _start_worker() -> subprocess.Popen[str]:
+    from kernels.base import cache
+
     # One thread each: the other cores have workers of their own.
     return subprocess.Popen(
         [sys.executable, "-m", "bench.backend.ahead"],
@@ -115,7 +117,7 @@ def _start_worker() -> subprocess.Popen[str]:
         stderr=subprocess.DEVNULL,
         text=True,
         cwd=Path(__file__).resolve().parents[2],
-        env={**os.environ, "NUMBA_NUM_THREADS": "1"},
+        env={**os.environ, "NUMBA_NUM_THREADS": "1", cache.NUMBA_VARIABLE: str(cache.folder_of_code())},
         start_new_session=True,  # Ctrl-C is answered by the parent, once
     )
 

@@ -11,6 +11,7 @@ import os
 import platform
 import re
 import subprocess
+import sys
 from functools import lru_cache
 from pathlib import Path
 
@@ -87,10 +88,9 @@ def load_average() -> float | None:
 
 def threading_layer() -> str | None:
     """How Numba runs its threads (tbb, omp or workqueue); None before the first parallel kernel."""
-    import numba
-
+    numba = sys.modules.get("numba")  # not loaded for this: that can fail, and then no kernel has run
     try:
-        return str(numba.threading_layer())
+        return str(numba.threading_layer()) if numba is not None else None
     except ValueError:
         return None
 

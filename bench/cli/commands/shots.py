@@ -15,6 +15,7 @@ from bench.cli import options
 @options.results
 @options.json
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of a shot file, for an editor to complete one.")
+@options.needs_numba
 def command(shots: tuple[str, ...], results: Path | None, as_json: bool, schema: bool) -> None:
     """List shots and sizes: particles, blocks, substeps, samples, memory, and the time of a frame on this machine.
 

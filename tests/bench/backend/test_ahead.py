@@ -11,7 +11,7 @@ import pytest
 from bench.backend import ahead
 from bench.base.progress import Silent
 from bench.project.model import loop
-from kernels.base import registry
+from kernels.base import cache, registry
 
 
 class Worker:
@@ -71,9 +71,10 @@ def test_a_worker_that_dies_leaves_the_rest_to_the_run(fresh: None, monkeypatch:
 
 def test_nothing_starts_where_the_cache_is_full(fresh: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in registry.all_kernels():
-        folder = Path(registry.cache_folder(name)) / "any"
-        folder.mkdir(parents=True)
-        (folder / "kernel.nbi").touch()
+        folder = Path(registry.cache_folder(name))
+        (folder / "any").mkdir(parents=True)
+        (folder / "any" / "kernel.nbi").touch()
+        cache.seal_code(folder)
     assert run(monkeypatch)[0] == ahead.Ahead(0, 0.0)
 
 
