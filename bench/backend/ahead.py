@@ -88,7 +88,10 @@ def compile_ahead(progress: Progress, modules: Sequence[CompiledModule] = ()) ->
     for family in families(names):
         waiting.put(family)
     done: list[str] = []
-    processes = [_start_worker() for _ in range(workers)]
+    processes = []
+    with contextlib.suppress(OSError):  # nothing depends on them: what cannot start compiles nothing ahead
+        for _ in range(workers):
+            processes.append(_start_worker())
     threads = [
         threading.Thread(target=_feed, args=(process, waiting, done, progress), daemon=True) for process in processes
     ]
@@ -101,7 +104,8 @@ def compile_ahead(progress: Progress, modules: Sequence[CompiledModule] = ()) ->
     finally:
         for process in processes:
             process.kill()
-            process.communicate()
+            with contextlib.suppress(OSError, ValueError):  # a pipe that broke with its worker
+                process.communicate()
     progress.end(COMPILE, f"{len(done)} kernels, kept for the next run")
     return Ahead(len(done), time.perf_counter() - start)
 

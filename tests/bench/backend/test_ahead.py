@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 from pathlib import Path
 from typing import Any
@@ -81,3 +82,22 @@ def test_nothing_starts_where_the_cache_is_full(fresh: None, tmp_path: Path, mon
 def test_one_core_compiles_on_first_use(fresh: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ahead, "usable_cores", lambda: 1)
     assert run(monkeypatch)[0] == ahead.Ahead(0, 0.0)
+
+
+@pytest.mark.parametrize("started", [0, 1])
+def test_a_worker_that_cannot_start_leaves_it_to_the_run(
+    started: int, fresh: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another architecture's Python, no room for a process: nothing depends on compiling ahead."""
+    workers = [Worker(1000) for _ in range(started)]
+    waiting = iter(workers)
+
+    def start() -> Worker:
+        for worker in waiting:
+            return worker
+        raise OSError(errno.ENOEXEC, "Exec format error")
+
+    monkeypatch.setattr(ahead, "_start_worker", start)
+    found = ahead.compile_ahead(Silent())
+    assert found.kernel_count == (len(registry.all_kernels()) if started else 0)
+    assert all(worker.killed for worker in workers)
