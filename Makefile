@@ -1,4 +1,4 @@
-# On a fresh machine with Python 3.11 to 3.13 (with venv) and make: `make run`, `make test`.
+# On a fresh machine with Python 3.11 to 3.14 (with venv) and make: `make run`, `make test`.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -50,9 +50,9 @@ $(DEV_READY): pyproject.toml | $(BIN)/python
 	@touch $@ $(RUN_READY)
 
 $(BIN)/python:
-	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "$(PYTHON) not found: install Python 3.11, 3.12 or 3.13, or say make PYTHON=/path/to/python3" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || \
-		{ echo "$(PYTHON) is $$($(PYTHON) -V 2>&1): Shotmark needs Python 3.11, 3.12 or 3.13; say make PYTHON=python3.12, for example" >&2; exit 1; }
+	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "$(PYTHON) not found: install Python 3.11 to 3.14, or say make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' || \
+		{ echo "$(PYTHON) is $$($(PYTHON) -V 2>&1): Shotmark needs Python 3.11 to 3.14; say make PYTHON=python3.12, for example" >&2; exit 1; }
 	@echo "Setting up $(VENV): takes a minute or so, once" >&2
 	@$(PYTHON) -m venv $(VENV) >$(VENV).log 2>&1 || \
 		{ rm -rf $(VENV) $(VENV).log; echo "$(PYTHON) cannot make a virtual environment: install its venv package (Debian and Ubuntu: python3-venv)" >&2; exit 1; }

@@ -1,5 +1,5 @@
-"""The harness: what to run (shot, scene), in which order (simulate, render), how long it took (measure, record), what
-it means (compare, project).
+"""The harness of Shotmark: what to run (shot, scene), in which order (simulate, render), how long it took (measure,
+record), what it means (compare, project).
 
 A file imports only from what stands before it in the pipeline; ``kernels`` never imports ``bench``.
 """

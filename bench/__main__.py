@@ -1,6 +1,6 @@
 """``python -m bench``: the same as ``shotmark``."""
 
-from bench.cli.main import main
+from bench.cli.start import main
 
 if __name__ == "__main__":
-    main(prog_name="shotmark")
+    main()

@@ -54,11 +54,11 @@ class Ahead:
 
 def uncached(modules: Sequence[CompiledModule] = ()) -> list[str]:
     """Names of the kernels, and of other modules, that Numba's disk cache does not hold."""
-    from kernels.base import registry
+    from kernels.base import cache, registry
 
     folders = [(name, registry.cache_folder(name)) for name in registry.kernel_names()]
     folders += [(module.__name__, module.cache_folder()) for module in modules]
-    return [name for name, folder in folders if not any(Path(folder).rglob("*.nbi"))]
+    return [name for name, folder in folders if not cache.drop_damaged(Path(folder))]
 
 
 def families(names: list[str]) -> list[list[str]]:
@@ -88,7 +88,10 @@ def compile_ahead(progress: Progress, modules: Sequence[CompiledModule] = ()) ->
     for family in families(names):
         waiting.put(family)
     done: list[str] = []
-    processes = [_start_worker() for _ in range(workers)]
+    processes = []
+    with contextlib.suppress(OSError):  # nothing depends on them: what cannot start compiles nothing ahead
+        for _ in range(workers):
+            processes.append(_start_worker())
     threads = [
         threading.Thread(target=_feed, args=(process, waiting, done, progress), daemon=True) for process in processes
     ]
@@ -101,12 +104,15 @@ def compile_ahead(progress: Progress, modules: Sequence[CompiledModule] = ()) ->
     finally:
         for process in processes:
             process.kill()
-            process.communicate()
+            with contextlib.suppress(OSError, ValueError):  # a pipe that broke with its worker
+                process.communicate()
     progress.end(COMPILE, f"{len(done)} kernels, kept for the next run")
     return Ahead(len(done), time.perf_counter() - start)
 
 
 def _start_worker() -> subprocess.Popen[str]:
+    from kernels.base import cache
+
     # One thread each: the other cores have workers of their own.
     return subprocess.Popen(
         [sys.executable, "-m", "bench.backend.ahead"],
@@ -115,7 +121,7 @@ def _start_worker() -> subprocess.Popen[str]:
         stderr=subprocess.DEVNULL,
         text=True,
         cwd=Path(__file__).resolve().parents[2],
-        env={**os.environ, "NUMBA_NUM_THREADS": "1"},
+        env={**os.environ, "NUMBA_NUM_THREADS": "1", cache.NUMBA_VARIABLE: str(cache.folder_of_code())},
         start_new_session=True,  # Ctrl-C is answered by the parent, once
     )
 

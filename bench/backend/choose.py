@@ -19,6 +19,7 @@ from pathlib import Path
 
 from bench.backend.limits import GpuUnused, usable_cores
 from bench.backend.numba_cpu import NumbaBackend
+from bench.backend.numba_settings import require_numba, thread_limit
 from bench.backend.nvrtc_cache import CAPABILITY_LEAST, import_cupy
 from bench.backend.protocol import Backend, CupyObject
 from bench.base import units
@@ -264,9 +265,16 @@ def _line(error: BaseException) -> str:
 
 def available_backends(around: Surroundings | None = None) -> tuple[BackendState, ...]:
     """Every back-end, with the reason for each that cannot run."""
-    cores = usable_cores()
-    numba = BackendState("numba", True, f"CPU, {cores} thread{'s' if cores != 1 else ''}")
-    return numba, cupy_state(around)
+    return _numba_state(), cupy_state(around)
+
+
+def _numba_state() -> BackendState:
+    try:
+        require_numba()
+    except (UserError, Unavailable) as error:
+        return BackendState("numba", False, "CPU", str(error), "what that line says")
+    threads = min(usable_cores(), thread_limit())
+    return BackendState("numba", True, f"CPU, {threads} thread{'s' if threads != 1 else ''}")
 
 
 def make_backends(
@@ -288,6 +296,7 @@ def choose_backends(
     if choice not in ("auto", "all", *BACKEND_NAMES):
         raise UserError(f"--backend: expected one of auto, all, {', '.join(BACKEND_NAMES)}, not {choice!r}")
     numbers = device_numbers(device)
+    require_numba()  # a GPU's kernels come from the same files
     if choice == "numba":
         return Choice([NumbaBackend(threads)], None)
     by_name = choice == "cupy" or device is not None

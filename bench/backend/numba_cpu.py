@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike
 
 from bench.backend.energy import EnergyMeter
 from bench.backend.limits import usable_cores, usable_memory_bytes
+from bench.backend.numba_settings import require_numba, thread_limit, threads_from
 from bench.backend.protocol import Direct, Observer, Recording, RegionClock
 from bench.base.errors import UserError
 from kernels.base.kernel import Kernel
@@ -73,11 +74,12 @@ class NumbaBackend(HostArrays):
     observed_apart = False
 
     def __init__(self, threads: int | None = None) -> None:
+        require_numba()
         import numba
 
-        limit = int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+        limit = thread_limit()
         if threads is not None and not 1 <= threads <= limit:
-            raise UserError(f"--threads: expected a whole number from 1 to {limit} on this machine, not {threads}")
+            raise UserError(f"--threads: expected a whole number from 1 to {limit} ({threads_from()}), not {threads}")
         self._threads = threads or min(usable_cores(), limit)
         self.threads: int | None = self._threads  # what a record says
         self.observer: Observer | None = None

@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import importlib
 import importlib.metadata
-import os
 import threading
 import warnings
 from pathlib import Path
@@ -20,6 +19,7 @@ from bench.backend.protocol import CupyObject
 from bench.base.errors import CheckFailed, Unavailable
 from bench.base.files import write_atomically
 from kernels.base import nvrtc, source
+from kernels.base.cache import folder_of
 
 CAPABILITY_LEAST = (7, 5)  # Turing: what the kernels are written for
 DIGEST_BYTES = 32  # SHA-256 that begins a cached file
@@ -34,11 +34,6 @@ def import_cupy() -> CupyObject:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what it says of the toolkit is of no use here, and longer than a line
         return importlib.import_module("cupy")
-
-
-def cache_folder() -> Path:
-    """Where machine code is kept, beside Numba's."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "shotmark" / "cuda"
 
 
 def choose_target(capability: tuple[int, int], supported: tuple[int, ...] | None) -> tuple[str, bool]:
@@ -62,7 +57,7 @@ class Compiler:
     def __init__(self, nvrtc: CupyObject, capability: tuple[int, int], folder: Path | None = None) -> None:
         """``nvrtc`` is ``cupy.cuda.nvrtc`` or a fake of it."""
         self._nvrtc = nvrtc
-        self.folder = folder or cache_folder()
+        self.folder = folder or folder_of("cuda")
         self.version: tuple[int, ...] = tuple(nvrtc.getVersion())
         known = getattr(nvrtc, "getSupportedArchs", None)
         self.architecture, self.machine_code = choose_target(capability, tuple(known()) if known else None)

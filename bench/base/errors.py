@@ -8,6 +8,9 @@ from __future__ import annotations
 EXIT_CHECK_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_UNAVAILABLE = 3
+EXIT_DEFECT = 70  # as sysexits.h has it
+EXIT_SIGNAL = 128  # and the signal's number, as a shell reports it
+SIGINT = 2
 
 
 class ShotmarkError(Exception):
@@ -36,3 +39,16 @@ class Unavailable(ShotmarkError):
     """The asked-for back-end cannot run here: why, and what to install."""
 
     exit_code = EXIT_UNAVAILABLE
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal that means what Ctrl-C means. Notes of it (``add_note``) say what was kept."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+    @staticmethod
+    def exit_code_of(stop: KeyboardInterrupt) -> int:
+        """What a shell reports of a process that this ended."""
+        return EXIT_SIGNAL + (stop.number if isinstance(stop, Stopped) else SIGINT)

@@ -3,24 +3,21 @@
 A command's module is imported when the command is asked for, so ``--help`` stays quick and a command
 that needs an optional package does not hinder the others. Whatever a command raises from
 ``bench.base.errors`` ends as one line on standard error and that error's exit code:
-0 done, 1 a check failed, 2 bad input, 3 the asked-for back-end is not available.
+0 done, 1 a check failed, 2 bad input, 3 the asked-for back-end is not available. ``start`` begins the process.
 """
 
 from __future__ import annotations
 
 import errno
 import importlib
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 from bench import __version__
-from bench.base.errors import EXIT_BAD_INPUT, ShotmarkError
+from bench.base.errors import EXIT_BAD_INPUT, ShotmarkError, Stopped
 
-EXIT_INTERRUPTED = 130  # as a shell reports a process that Ctrl-C ended
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 COMMANDS = Path(__file__).with_name("commands")
 # Of the help text
@@ -57,16 +54,14 @@ class LazyGroup(click.Group):
         except click.UsageError as error:
             command = error.ctx.command_path if error.ctx else "shotmark"
             _fail(ctx, f"{error.format_message()} {command} --help says more", error.exit_code)
-        except KeyboardInterrupt:
-            _fail(ctx, "stopped; what was finished is saved", EXIT_INTERRUPTED)
-        except BrokenPipeError:
-            # The reader of our output went away: quietly, and without a second error at interpreter exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            ctx.exit(0)
+        except KeyboardInterrupt as stop:
+            _fail(ctx, "; ".join(("stopped", *getattr(stop, "__notes__", ()))), Stopped.exit_code_of(stop))
         except OSError as error:
             _fail(ctx, disk_line(error), EXIT_BAD_INPUT)
         except MemoryError:
             _fail(ctx, "this machine's memory does not hold that; a smaller --size does", EXIT_BAD_INPUT)
+        except EOFError as error:  # click takes it for a Ctrl-C, and says nothing of it
+            raise RuntimeError(f"EOFError: {error}") from error
 
 
 def _fail(ctx: click.Context, line: str, exit_code: int) -> None:

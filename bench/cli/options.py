@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +18,19 @@ threads = click.option(
 )
 results = click.option("--results", type=click.Path(path_type=Path), default=None, help="Folder of the records.")
 json = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+
+
+def needs_numba(callback: F) -> F:
+    """Of a command that compiles: what is wrong with Numba here is told first, before anything imports it."""
+
+    @functools.wraps(callback)
+    def checked(*args: object, **options: object) -> object:
+        from bench.backend.numba_settings import require_numba
+
+        require_numba()
+        return callback(*args, **options)
+
+    return checked  # type: ignore[return-value]
 
 
 def backend(names: str, default: str = "auto") -> Callable[[F], F]:

@@ -19,24 +19,23 @@ ORDER = ("verify", "frame")
 @contextlib.contextmanager
 def _own_pytest() -> Iterator[None]:
     """Keep the user's pytest settings and plugins out: they are for the user's tests."""
-    saved = {name: os.environ.pop(name, None) for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")}
-    saved["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    saved = {name: os.environ.pop(name) for name in [*os.environ] if name.startswith("PYTEST_")}
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     try:
         yield
     finally:
-        for name, value in saved.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        for name in [name for name in os.environ if name.startswith("PYTEST_")]:
+            del os.environ[name]
+        os.environ.update(saved)
 
 
 def run_pytest(plugin: object, results: Path) -> bool:
     """Run the suite with the plugin; False when it was stopped from the keyboard."""
     arguments = [
         str(SUITE),
-        *("-c", os.devnull, "--rootdir", str(CHECKOUT), "--noconftest", "-p", "pytest_benchmark.plugin"),
+        # Without a cut pytest lists every folder above, and those of a cluster's homes cannot be listed
+        *("-c", os.devnull, "--rootdir", str(CHECKOUT), "--confcutdir", str(SUITE.parent), "--noconftest"),
+        *("-p", "pytest_benchmark.plugin"),
         *("-p", "no:cacheprovider", "-p", "no:warnings", "-s", "-q", "--no-header", "--import-mode=importlib"),
         *("-o", "python_files=suite.py", "-o", f"python_functions={' '.join(ORDER)}"),
         *("--benchmark-enable", "--benchmark-quiet", "--benchmark-disable-gc"),

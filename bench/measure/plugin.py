@@ -86,6 +86,12 @@ class Plugin:
     def shotmark(self) -> Plugin:
         return self
 
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Ctrl-C, or a signal that means the same: pytest would forget which."""
+        ours = isinstance(excinfo.value, pytest.Session.Interrupted)  # after ``shouldstop``
+        if self.failure is None and isinstance(excinfo.value, KeyboardInterrupt) and not ours:
+            self.failure = excinfo.value
+
     # --- while it runs ---------------------------------------------------------------------------
     def pytest_runtest_setup(self, item: pytest.Function) -> None:
         self.now = meter = self._meter_of(item)
@@ -272,5 +278,8 @@ def measure_into(
     finally:
         draft.slot.release()
     if plugin.failure is not None:
+        if isinstance(plugin.failure, KeyboardInterrupt):
+            kept = f"{draft.path} holds what was finished" if draft.rows or draft.rejected else "nothing was finished"
+            plugin.failure.add_note(kept)
         raise plugin.failure
     return plugin

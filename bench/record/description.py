@@ -83,9 +83,10 @@ class Machine(Hardware):
 
 
 class Commit(TypedDict):
-    """The checkout that runs; all None where it is none."""
+    """The checkout that runs; None where it is none, or where git does not tell."""
 
     id: str | None
     clean: bool | None  # whether its tree was
     time: str | None
     branch: str | None
+    why_unversioned: str | None  # why there is no id

@@ -11,6 +11,9 @@ import os
 import platform
 import re
 import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,6 +26,7 @@ LIBRARIES = ("numba", "llvmlite", "numpy", "pytest", "pytest-benchmark", "click"
 GPU_LIBRARIES = ("cupy-cuda12x", "cupy-cuda13x", *nvrtc.WHEELS.values(), "nvidia-ml-py")
 CHECKOUT = Path(__file__).resolve().parents[2]
 SLUG_LENGTH_MAX = 60
+X86_64 = ("x86_64", "amd64")  # by Linux and macOS, and by Windows
 
 
 def slug(text: str) -> str:
@@ -50,32 +54,49 @@ def libraries() -> dict[str, str | None]:
     return found
 
 
-def _git(*arguments: str) -> str | None:
+def _git(*arguments: str) -> tuple[str | None, str]:
+    """(what git printed, "") or (None, why it printed nothing)."""
+    command = ["git", "-C", str(CHECKOUT), *arguments]
     try:
-        done = subprocess.run(
-            ["git", "-C", str(CHECKOUT), *arguments], capture_output=True, text=True, timeout=10, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=10)
+    except FileNotFoundError:
+        return None, "git is not installed"
+    except subprocess.TimeoutExpired:
+        return None, "git did not answer within 10 s"
+    except OSError as error:
+        return None, f"git cannot run: {error.strerror}"
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        return None, f"git: {said[0].removeprefix('fatal: ')[:200]}"
+    return done.stdout.strip(), ""
 
 
 @lru_cache(maxsize=1)
 def commit() -> Commit:
-    """Commit of the checkout that runs, and whether its tree was clean; nulls when it is not a checkout.
+    """Commit of the checkout that runs, and whether its tree was clean; nulls, and why, when it is not known.
 
     New files under ``results/`` do not make a tree unclean: every run writes one.
     """
-    top = _git("rev-parse", "--show-toplevel")
-    if top is None or Path(top).resolve() != CHECKOUT:
-        return {"id": None, "clean": None, "time": None, "branch": None}
-    status = _git("status", "--porcelain", "--", ".", ":(exclude)results")
+    if not (CHECKOUT / "pyproject.toml").is_file():
+        return _no_commit("Shotmark runs from an installed package, not from a checkout")
+    top, why = _git("rev-parse", "--show-toplevel")
+    if top is None:
+        return _no_commit(why)
+    if Path(top).resolve() != CHECKOUT:
+        return _no_commit("the checkout lies inside another repository")
+    status, _ = _git("status", "--porcelain", "--", ".", ":(exclude)results")
+    identity, why = _git("rev-parse", "HEAD")
     return {
-        "id": _git("rev-parse", "HEAD"),
+        "id": identity,
         "clean": None if status is None else status == "",
-        "time": _git("show", "-s", "--format=%cI", "HEAD"),
-        "branch": _git("rev-parse", "--abbrev-ref", "HEAD"),
+        "time": _git("show", "-s", "--format=%cI", "HEAD")[0],
+        "branch": _git("rev-parse", "--abbrev-ref", "HEAD")[0],
+        "why_unversioned": why or None,
     }
+
+
+def _no_commit(why: str) -> Commit:
+    return {"id": None, "clean": None, "time": None, "branch": None, "why_unversioned": why}
 
 
 def load_average() -> float | None:
@@ -88,10 +109,9 @@ def load_average() -> float | None:
 
 def threading_layer() -> str | None:
     """How Numba runs its threads (tbb, omp or workqueue); None before the first parallel kernel."""
-    import numba
-
+    numba = sys.modules.get("numba")  # not loaded for this: that can fail, and then no kernel has run
     try:
-        return str(numba.threading_layer())
+        return str(numba.threading_layer()) if numba is not None else None
     except ValueError:
         return None
 
@@ -142,9 +162,16 @@ def describe() -> Machine:
 
 
 def machine_id(described: Hardware) -> str:
-    """Folder name of a machine: CPU, threads, GPUs, system. Equal hardware shares a folder; no host name leaks."""
+    """Folder name of a machine: CPU, threads, GPUs, system. Equal hardware shares a folder; no host name leaks.
+
+    The threads are the machine's, not those that this process may use (``share_of``). The architecture is named where
+    it is not x86-64: an emulated processor reads the real one's name.
+    """
     found = described["cpu"]
-    parts = [found["model"] or found["architecture"] or "unknown-cpu", f"{found['affinity_cores']}t"]
+    architecture = found["architecture"] or "unknown-architecture"
+    parts = [found["model"] or "unknown-cpu", f"{found['logical_cores'] or found['affinity_cores']}t"]
+    if architecture.lower() not in X86_64:
+        parts.insert(1, architecture)
     graphics = [g["model"] or "gpu" for g in described["gpus"]]
     if graphics:
         parts.append(f"{len(graphics)}x {graphics[0]}")
@@ -153,6 +180,35 @@ def machine_id(described: Hardware) -> str:
         repr((parts, described["system"]["name"], described["memory"]["total_bytes"] // 2**30)).encode()
     ).hexdigest()[:6]
     return f"{name}-{mark}"
+
+
+@dataclass(frozen=True)
+class Share:
+    """How much of a machine a process may use; None where it is not known, or not limited."""
+
+    cores: int | None  # logical cores by affinity
+    quota_cores: float | None  # cores' worth of time that a container grants
+
+    @property
+    def text(self) -> str:
+        cores = (
+            "an unknown number of cores"
+            if self.cores is None
+            else f"{self.cores} logical core{'s' if self.cores != 1 else ''}"
+        )
+        return cores if self.quota_cores is None else f"{cores}, {self.quota_cores:g} cores' worth of time"
+
+
+def share_of(machine_info: Mapping[str, object]) -> Share:
+    """The share that a record's ``machine_info`` tells of; whoever wrote it."""
+    described = machine_info.get("shotmark")
+    found = described.get("cpu") if isinstance(described, dict) else None
+    cpu = found if isinstance(found, dict) else {}
+    cores, quota = cpu.get("affinity_cores"), cpu.get("cgroup_quota_cores")
+    return Share(
+        cores if isinstance(cores, int) else None,
+        float(quota) if isinstance(quota, (int, float)) and 0 < quota < 1e6 else None,
+    )
 
 
 def pytest_benchmark_commit(found: Commit) -> dict[str, object]:
@@ -164,6 +220,7 @@ def pytest_benchmark_commit(found: Commit) -> dict[str, object]:
         "dirty": None if found["clean"] is None else not found["clean"],
         "project": "shotmark",
         "branch": found["branch"],
+        **({"why_unversioned": found["why_unversioned"]} if found["why_unversioned"] else {}),
     }
 
 

@@ -28,18 +28,90 @@ ISA_FLAGS = (
     "neon",
 )
 
+# Implementer and part numbers (Main ID Register, Arm Architecture Reference Manual), with the names that lscpu gives
+ARM_CORES: dict[str, tuple[str, dict[str, str]]] = {
+    "0x41": (
+        "ARM",
+        {
+            "0xd03": "Cortex-A53",
+            "0xd05": "Cortex-A55",
+            "0xd07": "Cortex-A57",
+            "0xd08": "Cortex-A72",
+            "0xd09": "Cortex-A73",
+            "0xd0a": "Cortex-A75",
+            "0xd0b": "Cortex-A76",
+            "0xd0c": "Neoverse-N1",
+            "0xd40": "Neoverse-V1",
+            "0xd41": "Cortex-A78",
+            "0xd42": "Cortex-A78AE",
+            "0xd44": "Cortex-X1",
+            "0xd46": "Cortex-A510",
+            "0xd47": "Cortex-A710",
+            "0xd48": "Cortex-X2",
+            "0xd49": "Neoverse-N2",
+            "0xd4a": "Neoverse-E1",
+            "0xd4d": "Cortex-A715",
+            "0xd4e": "Cortex-X3",
+            "0xd4f": "Neoverse-V2",
+            "0xd80": "Cortex-A520",
+            "0xd81": "Cortex-A720",
+            "0xd82": "Cortex-X4",
+            "0xd84": "Neoverse-V3",
+            "0xd85": "Cortex-X925",
+            "0xd87": "Cortex-A725",
+            "0xd8e": "Neoverse-N3",
+        },
+    ),
+    "0x43": ("Cavium", {"0x0a1": "ThunderX", "0x0af": "ThunderX2", "0x0b8": "ThunderX3"}),
+    "0x46": ("Fujitsu", {"0x001": "A64FX", "0x003": "MONAKA"}),
+    "0x48": ("HiSilicon", {"0xd01": "TaiShan-v110", "0xd02": "TaiShan-v120"}),
+    "0x4e": ("NVIDIA", {"0x003": "Denver 2", "0x004": "Carmel", "0x010": "Olympus"}),
+    "0x51": ("Qualcomm", {"0x001": "Oryon", "0xc00": "Falkor"}),
+    "0x61": (
+        "Apple",
+        {
+            "0x022": "Icestorm M1",
+            "0x023": "Firestorm M1",
+            "0x024": "Icestorm M1 Pro",
+            "0x025": "Firestorm M1 Pro",
+            "0x028": "Icestorm M1 Max",
+            "0x029": "Firestorm M1 Max",
+            "0x032": "Blizzard M2",
+            "0x033": "Avalanche M2",
+        },
+    ),
+    "0x6d": ("Microsoft", {"0xd49": "Azure Cobalt 100"}),
+    "0x70": ("Phytium", {"0x663": "FTC663", "0x862": "FTC862"}),
+    "0xc0": ("Ampere", {"0xac3": "Ampere-1", "0xac4": "Ampere-1a"}),
+}
 
-def _proc_cpuinfo() -> dict[str, str]:
+
+def _proc_cpuinfo() -> list[tuple[str, str]]:
+    """Keys and values of every processor, in order."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return {}
-    found: dict[str, str] = {}
-    for line in text.splitlines():
-        key, colon, value = line.partition(":")
-        if colon:
-            found.setdefault(key.strip(), value.strip())
-    return found
+        return []
+    pairs = (line.partition(":") for line in text.splitlines())
+    return [(key.strip(), value.strip()) for key, colon, value in pairs if colon]
+
+
+def _first(info: list[tuple[str, str]], *keys: str) -> str | None:
+    """The first value that one of these keys has; the keys in order."""
+    return next((value for wanted in keys for key, value in info if key == wanted and value), None)
+
+
+def _arm_name(info: list[tuple[str, str]]) -> str | None:
+    """An ARM processor's name by the implementer and part numbers of its cores; the numbers where it is not known."""
+    implementer, found = "", []
+    for key, value in info:
+        if key == "CPU implementer":
+            implementer = value.lower()
+        elif key == "CPU part":
+            part = value.lower()
+            maker, cores = ARM_CORES.get(implementer, (f"ARM {implementer}", {}))
+            found.append(f"{maker} {cores.get(part, part)}")
+    return " + ".join(dict.fromkeys(found)) or None  # big cores and small ones
 
 
 def _output(*command: str) -> str:
@@ -53,7 +125,7 @@ def _output(*command: str) -> str:
 
 
 def _cpu_name() -> str | None:
-    """The processor's name where /proc/cpuinfo has none: on ARM, macOS and Windows."""
+    """The processor's name where /proc/cpuinfo has none: on macOS, Windows and rare systems."""
     name: str | None = None
     if sys.platform == "win32":
         import winreg
@@ -74,11 +146,12 @@ def _cpu_name() -> str | None:
 def _cpu_model() -> tuple[str | None, list[str]]:
     """Model name and the vector instruction sets among its flags."""
     info = _proc_cpuinfo()
-    words = info.get("flags") or info.get("Features")
+    words = _first(info, "flags", "Features", "isa")
     if words is None and platform.system() == "Darwin":
         words = _output("sysctl", "-n", "machdep.cpu.features", "machdep.cpu.leaf7_features").lower()
     flags = (words or "").split()
-    return info.get("model name") or _cpu_name(), [flag for flag in ISA_FLAGS if flag in flags]
+    model = _first(info, "model name") or _arm_name(info) or _first(info, "cpu", "uarch", "cpu model") or _cpu_name()
+    return model, [flag for flag in ISA_FLAGS if flag in flags]
 
 
 def _read_number(path: str, scale: float = 1.0) -> float | None:
@@ -100,19 +173,20 @@ def describe() -> Cpu:
     import psutil
 
     model, isa = _cpu_model()
+    info = _proc_cpuinfo()
     # kHz in sysfs, MHz in /proc; a container often shows neither.
     policy = "/sys/devices/system/cpu/cpu0/cpufreq"
     try:
-        mhz = float(_proc_cpuinfo().get("cpu MHz", "nan"))
+        mhz = float(_first(info, "cpu MHz") or "nan")
     except ValueError:
         mhz = float("nan")
     return {
         "model": model,
-        "family": _proc_cpuinfo().get("cpu family"),
-        "model_number": _proc_cpuinfo().get("model"),
+        "family": _first(info, "cpu family"),
+        "model_number": _first(info, "model"),
         "isa": isa,
         "architecture": platform.machine() or None,
-        "logical_cores": os.cpu_count(),
+        "logical_cores": psutil.cpu_count(logical=True) or os.cpu_count(),
         "physical_cores": psutil.cpu_count(logical=False),
         "affinity_cores": affinity_cores(),
         "cgroup_quota_cores": cgroup_quota_cores(),

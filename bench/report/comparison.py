@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from bench.base import units
 from bench.base.console import console, plain
 from bench.record.compare import Line, Side
+from bench.record.machine import share_of
 from bench.report.tables import compare_table, summary_dict
 
 
@@ -22,7 +23,14 @@ def show(a: Side, b: Side, lines: Sequence[Line]) -> None:
             soft_wrap=True,
         )
     if a.record.machine_id != b.record.machine_id:
-        out.print("The machines differ: a ratio compares the two machines, not two versions of the program.")
+        out.print(
+            "The machines differ: a ratio compares the two machines, not two versions of the program.", soft_wrap=True
+        )
+    elif (ours := share_of(a.record.machine_info)) != (theirs := share_of(b.record.machine_info)):
+        out.print(
+            f"One machine, other shares of it: A could use {ours.text}, B {theirs.text}: a ratio compares the shares.",
+            soft_wrap=True,
+        )
     out.print(compare_table(a, b, lines))
 
 

@@ -139,6 +139,8 @@ def show(run: Run, ahead: Ahead, results: Path) -> None:
         say(f"pictures {plain(run.pictures[0].parent)}")
         say(f"         {plain(' '.join(path.name for path in run.pictures))}")
     say(f"record   {plain(record.path)}")
+    if why := record.commit_info.get("why_unversioned"):
+        say(f"commit   unversioned: {plain(why)}")
     say(f"memory   {units.byte_size(record.peak_memory_bytes)} at the most")
     say("\nNext: shotmark verify             golden hashes, physics and tracer checks")
     say("      shotmark run --size M       a larger shot")

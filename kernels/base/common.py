@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numba
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from kernels.base.cache import keep_code
 from kernels.base.registry import cache_folder
 
 F32 = np.float32
@@ -27,14 +27,16 @@ device = njit(error_model="numpy", forceinline=True)
 
 def kernel(function):
     """Compile for all threads, with a disk cache whose key covers all that the function's file imports."""
-    numba.config.CACHE_DIR = cache_folder(Path(function.__code__.co_filename).stem)
-    return njit(error_model="numpy", parallel=True, cache=True, nogil=True)(function)
+    return _kept(njit(error_model="numpy", parallel=True, nogil=True)(function))
 
 
 def serial_kernel(function):
     """Compile for one thread: for a kernel with so little to do that waking others would cost more."""
-    numba.config.CACHE_DIR = cache_folder(Path(function.__code__.co_filename).stem)
-    return njit(error_model="numpy", cache=True, nogil=True)(function)
+    return _kept(njit(error_model="numpy", nogil=True)(function))
+
+
+def _kept(dispatcher):
+    return keep_code(dispatcher, cache_folder(Path(dispatcher.py_func.__code__.co_filename).stem))
 
 
 @intrinsic

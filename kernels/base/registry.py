@@ -3,7 +3,7 @@
 A file's name is its kernel's: it stands once in all the rooms together.
 
 Numba's disk cache looks only at the file that holds a function, not at what that function calls. Each kernel therefore
-has a cache folder named after the sources of its own file and of all that it imports from here.
+has a cache folder named after the sources of its own file and of all that it imports from here (``cache``).
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import ast
 import functools
 import hashlib
 import importlib
-import os
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
+
+from kernels.base.cache import folder_of_code, toolchain
 
 if TYPE_CHECKING:
     from kernels.base.kernel import Kernel
@@ -79,22 +80,15 @@ def source_digest(stem: str | None = None) -> str:
     return digest.hexdigest()[:16]
 
 
-def cache_base() -> Path:
-    """The folder of all machine code that Numba keeps for Shotmark."""
-    base = os.environ.get("NUMBA_CACHE_DIR")
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) if base else Path(home) / "shotmark" / "numba"
-
-
 def cache_folder(stem: str) -> str:
     """Where Numba keeps the machine code of the kernels in ``<stem>.py``.
 
-    Numba takes nothing that it made for a file of another place or time: so both are in the name, and a folder
-    that holds machine code holds what can be used.
+    Numba takes nothing that it made for a file of another place or time, by another version, or for another processor:
+    so all are in the name, and a folder that holds machine code holds what can be used.
     """
     path = _files()[stem]
     file = hashlib.sha256(f"{path.resolve()} {path.stat().st_mtime_ns}".encode()).hexdigest()[:8]
-    return str(cache_base() / f"{stem}-{source_digest(stem)}-{file}")
+    return str(folder_of_code() / f"{stem}-{source_digest(stem)}-{file}-{toolchain()}")
 
 
 def kernel_names() -> list[str]:

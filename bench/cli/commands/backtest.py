@@ -23,10 +23,12 @@ from bench.project.backtest.ladder import KINDS
 @options.results
 @options.json
 @click.option("--markdown", is_flag=True, help="Markdown on standard output.")
+@options.needs_numba
 def command(
     measure: str | None, only: tuple[str, ...], workers: int, results: Path | None, as_json: bool, markdown: bool
 ) -> None:
     """Predict what was measured from a part of it, and print how far off that is, beside simpler estimates."""
+
     if as_json and markdown:
         raise UserError("--json, --markdown: expected one of them")
     if workers != 1 and measure not in ("workers", "worker"):

@@ -26,6 +26,7 @@ UNITS_S = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 @click.option("--budget", default="9m", show_default=True, help="Time for everything, such as 90s, 9m or 1h.")
 @options.results
 @options.json
+@options.needs_numba
 @click.pass_context
 def command(
     context: click.Context,

@@ -19,6 +19,7 @@ from bench.cli import options
 @click.option("--size", type=click.IntRange(1, 2**26), default=None, help="Size of the examples [larger than cache].")
 @click.option("--scaling", is_flag=True, help="Time against work instead: particles x 8, pixels x 4, samples x 4.")
 @options.json
+@options.needs_numba
 def command(
     names: tuple[str, ...],
     backend: str,

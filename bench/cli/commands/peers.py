@@ -14,6 +14,7 @@ from bench.cli import options
 @click.argument("which", nargs=-1, type=click.Choice(["simulation", "tracer"]), metavar="[simulation] [tracer]")
 @options.threads
 @options.json
+@options.needs_numba
 def command(which: tuple[str, ...], threads: int | None, as_json: bool) -> None:
     """Compare with taichi's shipped mpm3d example (particle-substeps/s) and Mitsuba's volpath (1 / (MSE x s)).
 

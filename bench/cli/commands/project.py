@@ -41,6 +41,7 @@ from bench.record.schema import Record
 @options.json
 @click.option("--markdown", is_flag=True, help="Markdown on standard output: hours or days, and the claims.")
 @click.option("--csv", "as_csv", is_flag=True, help="One line a figure on standard output.")
+@options.needs_numba
 def command(
     record: str | None,
     only: tuple[str, ...],

@@ -22,6 +22,7 @@ from bench.cli import options
 @options.backend("auto, numba or cupy")
 @options.threads
 @options.device(", or all", name="gpu")
+@options.needs_numba
 def command(
     shot: str,
     frames: str,
@@ -64,7 +65,11 @@ def command(
         prepare([device], progress, [loop])
         progress.begin(identity, len(numbers))
         tell = partial(progress.at, identity)
-        made = render(job, shot_folder, kinds, device, MAKERS, golden, tell, all_devices=gpu == ALL)
+        try:
+            made = render(job, shot_folder, kinds, device, MAKERS, golden, tell, all_devices=gpu == ALL)
+        except KeyboardInterrupt as stop:
+            stop.add_note(f"{folder} keeps the frames that were finished: the same command goes on")
+            raise
         progress.end(identity, f"{made} frames made, {len(numbers) - made} were there")
     click.echo(f"frames   {folder}")
     if MOVIE in kinds:

@@ -37,6 +37,7 @@ SMALLEST = "S"  # where the CPU is measured with one thread as well: it is slow
 @click.option("--rounds", type=click.IntRange(1, 10_000), default=None, help="Timed rounds [a time budget decides].")
 @options.results
 @options.json
+@options.needs_numba
 @click.pass_context
 def command(
     context: click.Context,

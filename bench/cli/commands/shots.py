@@ -15,6 +15,7 @@ from bench.cli import options
 @options.results
 @options.json
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of a shot file, for an editor to complete one.")
+@options.needs_numba
 def command(shots: tuple[str, ...], results: Path | None, as_json: bool, schema: bool) -> None:
     """List shots and sizes: particles, blocks, substeps, samples, memory, and the time of a frame on this machine.
 
@@ -36,7 +37,11 @@ def command(shots: tuple[str, ...], results: Path | None, as_json: bool, schema:
 
     loaded = [load_shot(name) for name in shots or shot_names()]
     records, _ = list_records(results or default_results())
-    here = [record for record in records if record.machine_id == machine.describe()["id"]]
+    described = machine.describe()
+    here = [record for record in records if record.machine_id == described["id"]]
+    # What was measured with the same share of the machine tells most: it counts as the newest
+    share = machine.share_of(machine.pytest_benchmark_view(described))
+    here.sort(key=lambda record: machine.share_of(record.machine_info) == share)
     listed = list_shots(loaded, here)
     if as_json:
         click.echo(json.dumps({"shots": [one.as_document() for one in listed]}, indent=1))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @options.device()
 @options.json
 @click.option("--update-golden", is_flag=True, hidden=True, help="Write the hashes found as the golden ones.")
+@options.needs_numba
 @click.pass_context
 def command(
     context: click.Context,

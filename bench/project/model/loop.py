@@ -12,12 +12,11 @@ import hashlib
 import math
 from pathlib import Path
 
-import numba
 import numpy as np
 from numba import njit
 
 from bench.project.model.graph import KINDS, MERGE, SIMULATE, TRANSFER
-from kernels.base.registry import cache_base
+from kernels.base.cache import folder_of_code, keep_code, toolchain
 
 # Words of the vectors that the compiled loop takes and fills
 (DISPATCH, STARTUP, STORAGE, CLIENT, LINK, LATENCY, HANDSHAKE, STREAMS, FAILURE, RESTART, NOISE) = range(11)
@@ -32,18 +31,22 @@ COMPUTING, WRITING, FAILING, RESTARTING = range(4)  # what a slot's next event e
 def cache_folder() -> str:
     """Where Numba keeps the machine code: it depends on this text and on ``graph``'s constants.
 
-    Numba takes nothing that it made for a file of another place or time, so both are in the name.
+    Numba takes nothing that it made for a file of another place or time, so both are in the name; and ``toolchain``.
     """
     path = Path(__file__).resolve()
     digest = hashlib.sha256(f"{path} {path.stat().st_mtime_ns}".encode())
     for name in ("graph.py", "loop.py"):
         digest.update((path.parent / name).read_bytes())
-    return str(cache_base() / f"project-{digest.hexdigest()[:16]}")
+    return str(folder_of_code() / f"project-{digest.hexdigest()[:16]}-{toolchain()}")
 
 
-numba.config.CACHE_DIR = cache_folder()
 # Forced: left to itself the compiler calls what returns several values, which makes a run 8 % slower
 _inline = njit(error_model="numpy", forceinline=True)
+
+
+def _kept(function):
+    """Compile, with a cache on disk."""
+    return keep_code(njit(error_model="numpy", nogil=True)(function), cache_folder())
 
 
 @_inline
@@ -109,7 +112,7 @@ def _take(keys, ready, size, first, taken):
     return task, group, size
 
 
-@njit(error_model="numpy", cache=True, nogil=True)
+@_kept
 def run(
     seed,
     failures_max,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from bench.backend import ahead
 from bench.base.progress import Silent
 from bench.project.model import loop
-from kernels.base import registry
+from kernels.base import cache, registry
 
 
 class Worker:
@@ -71,12 +72,32 @@ def test_a_worker_that_dies_leaves_the_rest_to_the_run(fresh: None, monkeypatch:
 
 def test_nothing_starts_where_the_cache_is_full(fresh: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in registry.all_kernels():
-        folder = Path(registry.cache_folder(name)) / "any"
-        folder.mkdir(parents=True)
-        (folder / "kernel.nbi").touch()
+        folder = Path(registry.cache_folder(name))
+        (folder / "any").mkdir(parents=True)
+        (folder / "any" / "kernel.nbi").touch()
+        cache.seal_code(folder)
     assert run(monkeypatch)[0] == ahead.Ahead(0, 0.0)
 
 
 def test_one_core_compiles_on_first_use(fresh: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ahead, "usable_cores", lambda: 1)
     assert run(monkeypatch)[0] == ahead.Ahead(0, 0.0)
+
+
+@pytest.mark.parametrize("started", [0, 1])
+def test_a_worker_that_cannot_start_leaves_it_to_the_run(
+    started: int, fresh: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another architecture's Python, no room for a process: nothing depends on compiling ahead."""
+    workers = [Worker(1000) for _ in range(started)]
+    waiting = iter(workers)
+
+    def start() -> Worker:
+        for worker in waiting:
+            return worker
+        raise OSError(errno.ENOEXEC, "Exec format error")
+
+    monkeypatch.setattr(ahead, "_start_worker", start)
+    found = ahead.compile_ahead(Silent())
+    assert found.kernel_count == (len(registry.all_kernels()) if started else 0)
+    assert all(worker.killed for worker in workers)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,9 +12,11 @@ from typing import Any
 import pytest
 from pytest_benchmark.stats import Stats
 
+from bench.base.errors import Stopped
 from bench.base.progress import Silent
 from bench.measure.meter import ShotMeter
 from bench.measure.plugin import Plugin, measure
+from bench.measure.rows import SUITE
 from bench.project.backtest import series as backtest
 from bench.project.backtest.series import SizeCase
 from bench.record.read import read_record
@@ -102,3 +106,36 @@ def test_a_series_is_recorded_like_any_run(tmp_path: Path, monkeypatch: pytest.M
     assert {row.frame for row in record.rows} == {1, 3} and len(record.rows) == 16
     assert not path.with_suffix("").exists(), "its pictures go"
     assert len({row.work_sha256 for row in record.rows}) == 2
+
+
+def test_folders_above_that_cannot_be_listed_do_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mode 711, as homes of most clusters have: pytest would list every parent of its suite."""
+    real, above = os.scandir, {str(folder) for folder in SUITE.parents} - {str(SUITE.parent)}
+
+    def scandir(path: Any = ".") -> Any:
+        if str(path) in above:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert measure([case()], [FakeBackend()], Workshop().makers(), tmp_path, {}).path.is_file()
+
+
+def test_settings_of_the_users_pytest_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = {"PYTEST_ADDOPTS": "-n 2 --cov -x -k nothing", "PYTEST_PLUGINS": "nope", "PYTEST_DEBUG": "1"}
+    for name, value in theirs.items():
+        monkeypatch.setenv(name, value)
+    assert measure([case()], [FakeBackend()], Workshop().makers(), tmp_path, {}).path.is_file()
+    assert {name: os.environ.get(name) for name in theirs} == theirs
+    assert "PYTEST_DISABLE_PLUGIN_AUTOLOAD" not in os.environ
+
+
+def test_the_signal_that_stopped_a_run_is_not_forgotten(tmp_path: Path) -> None:
+    """pytest tells only that it was interrupted; the exit code needs to know by what."""
+    with pytest.raises(Stopped) as stop:
+        measure([case()], [FakeBackend()], Workshop(fail_at=6, failure=Stopped(15)).makers(), tmp_path, {})
+    (path,) = tmp_path.glob("*/*.json")
+    assert stop.value.number == 15 and stop.value.__notes__ == [f"{path} holds what was finished"]
+    with pytest.raises(KeyboardInterrupt) as early:
+        measure([case()], [FakeBackend()], Workshop(fail_at=1, failure=KeyboardInterrupt()).makers(), tmp_path, {})
+    assert early.value.__notes__ == ["nothing was finished"]
