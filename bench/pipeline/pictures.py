@@ -12,12 +12,10 @@ from bench import __version__
 from bench.base.errors import UserError
 from bench.base.files import whole_file
 from bench.pipeline import image
-from bench.pipeline.frame import Picture
+from bench.pipeline.frame import MOVIE, STILLS, Picture
 from bench.pipeline.scene.build import Scene
 from bench.pipeline.shot_folder import ShotFolder
 
-STILLS = ("png", "exr")
-MOVIE = "mp4"
 MOVIE_INSTALL = "mp4 needs imageio-ffmpeg: pip install 'shotmark[movie]'"
 
 Writer = Callable[[Picture, Scene, int, Path], None]  # picture, scene, frame, path

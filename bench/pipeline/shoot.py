@@ -10,9 +10,9 @@ from functools import partial
 from bench import __version__
 from bench.backend.protocol import Backend
 from bench.base.errors import UserError
-from bench.pipeline.frame import Makers, Picture, SimulationLike, make_picture, require_hashes
+from bench.pipeline.frame import MOVIE, Makers, Picture, SimulationLike, make_picture, require_hashes
 from bench.pipeline.gpu_pool import Worker, WorkerPool, workers_of
-from bench.pipeline.pictures import MOVIE, Writer, write_movie, writers_of
+from bench.pipeline.pictures import Writer, write_movie, writers_of
 from bench.pipeline.scene.build import Scene
 from bench.pipeline.shot_folder import ShotFolder
 from bench.shot.load import Shot

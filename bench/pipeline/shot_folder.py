@@ -46,10 +46,22 @@ def parse_frames(text: str, last: int) -> list[int]:
         if not all(number.isascii() and number.isdigit() and len(number) < 7 for number in numbers):
             raise UserError(f"--frames: expected frames such as 1-{last} or 1,5,10-20, not {text!r}")
         first, end, stride = (int(number) for number in numbers)
-        if not (1 <= first <= end <= last and stride >= 1):
-            raise UserError(f"--frames: expected frames from 1 to {last}, the shot's last, not {part.strip()!r}")
+        wrong = _wrong_span(first, end, stride, last)
+        if wrong:
+            raise UserError(f"--frames: expected frames from 1 to {last}, not {part.strip()!r}: {wrong}")
         frames.update(range(first, end + 1, stride))
     return sorted(frames)
+
+
+def _wrong_span(first: int, end: int, stride: int, last: int) -> str | None:
+    """Why these are no frames of a shot of ``last``; None where they are."""
+    if first < 1:
+        return "frames begin at 1"
+    if first > end:
+        return f"the first, {first}, is after the last, {end}"
+    if end > last:
+        return f"the shot ends at {last}"
+    return "the step is 0" if stride < 1 else None
 
 
 def file_sha256(path: Path) -> str | None:

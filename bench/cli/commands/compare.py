@@ -12,8 +12,8 @@ from bench.cli import options
 
 
 @click.command("compare")
-@click.argument("a", required=False)
-@click.argument("b", required=False)
+@click.argument("a", type=options.RECORD, required=False)
+@click.argument("b", type=options.RECORD, required=False)
 @options.results
 @options.json
 def command(a: str | None, b: str | None, results: Path | None, as_json: bool) -> None:

@@ -18,9 +18,9 @@ from bench.record.schema import Record
 
 
 @click.command("project")
-@click.argument("record", required=False)
+@click.argument("record", type=options.RECORD, required=False)
 @options.only("Project")
-@click.option("--size", default=None, help="S, M, L or XL [XL, where the shot has it].")
+@click.option("--size", type=options.SIZE, default=None, help="Of the film [XL, where the shot has it].")
 @click.option(
     "--seconds",
     type=float,
@@ -30,7 +30,13 @@ from bench.record.schema import Record
 )
 @click.option("--frames", type=int, default=None, help="Frames of a shot, in place of --seconds.")
 @click.option("--gpus", type=int, default=None, help="GPUs of the cluster [as its file says].")
-@click.option("--cluster", default=CLUSTER, show_default=True, help="A cluster that ships, or your own .toml file.")
+@click.option(
+    "--cluster",
+    type=options.CLUSTER,
+    default=CLUSTER,
+    show_default=True,
+    help="A cluster that ships, or your own .toml file.",
+)
 @click.option("--shots", "film_shots", type=int, default=FILM_SHOTS, show_default=True, help="Shots of the film.")
 @click.option("--sweep", default=None, metavar="N,N,...", help="Numbers of GPUs to compare: 1,10,100,1000.")
 @click.option("--my-frame-hours", type=float, default=None, help="Your own hours a frame, on a machine like this one.")

@@ -13,13 +13,13 @@ from bench.cli import options
 
 
 @click.command("render")
-@click.argument("shot")
+@click.argument("shot", type=options.SHOT)
 @click.option("--frames", default="all", show_default=True, help="Such as 1-60, 1,5,10-20 or 1-60:4.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder of the frames [out/SHOT-SIZE].")
-@click.option("--format", "formats", default="png", show_default=True, help="Of png, exr, mp4.")
+@click.option("--format", "formats", type=options.FORMATS, default="png", show_default=True, help="Of png, exr, mp4.")
 @options.size
 @click.option("--samples", type=click.IntRange(1, 1_000_000), default=None, help="Samples per pixel [the size's].")
-@options.backend("auto, numba or cupy")
+@options.backend("auto", "numba", "cupy", all="each frame is made once")
 @options.threads
 @options.device(", or all", name="gpu")
 def command(
@@ -37,7 +37,8 @@ def command(
     from bench.backend.choose import ALL, make_backends
     from bench.backend.prepare import prepare
     from bench.check.golden import definition_sha256, golden_of
-    from bench.pipeline.pictures import MOVIE, read_formats
+    from bench.pipeline.frame import MOVIE
+    from bench.pipeline.pictures import read_formats
     from bench.pipeline.shoot import RenderJob, render
     from bench.pipeline.shot_folder import ShotFolder, parse_frames
     from bench.shot.load import load_shot

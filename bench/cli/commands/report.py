@@ -11,7 +11,7 @@ from bench.cli import options
 
 
 @click.command("report")
-@click.argument("record", required=False)
+@click.argument("record", type=options.RECORD, required=False)
 @options.results
 def command(record: str | None, results: Path | None) -> None:
     """Print RECORD (the newest unless said; a file, or the start of a record's name) as a Markdown table."""

@@ -40,7 +40,7 @@ from bench.project.output.result import (
 )
 from bench.record.read import list_records
 from bench.record.schema import Record, Row
-from bench.shot.schema import SIZE_NAMES
+from bench.shot.sizes import SIZE_NAMES
 
 SHOTS_MAX, SECONDS_MAX, SWEEP_MAX, FILM_FRAMES_MAX = 100_000, 3600.0, 24, 3_000_000
 NEVER_ENDS = "in some draws it never ends, tasks are lost faster than they end"
