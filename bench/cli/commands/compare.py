@@ -25,9 +25,7 @@ def command(a: str | None, b: str | None, results: Path | None, as_json: bool) -
     from bench.record.compare import compare, find_sides
     from bench.report.comparison import comparison_document, show
 
-    left, right, unreadable = find_sides(a, b, results or default_results())
-    for line in unreadable:
-        click.echo(f"shotmark: left out: {line}", err=True)
+    left, right = find_sides(a, b, results or default_results(), options.tell)
     lines = compare(left, right)
     if as_json:
         click.echo(json.dumps(comparison_document(left, right, lines), indent=1, allow_nan=False))

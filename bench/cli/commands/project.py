@@ -13,8 +13,6 @@ from bench.base.errors import UserError
 from bench.base.files import default_results
 from bench.cli import options
 from bench.project.inputs.defaults import CLUSTER, FILM_SHOTS, FRAME_RATE, SHOT_S
-from bench.record.read import find_record, list_records
-from bench.record.schema import Record
 
 
 @click.command("project")
@@ -76,6 +74,8 @@ def command(
     from bench.project.output.plot import SWEEP, save, terminal, validate_path
     from bench.project.output.projection import known_records, project
     from bench.project.output.table import explain, show
+    from bench.record.read import find_record, newest_record
+    from bench.record.schema import INCOMPLETE, Record
 
     if as_json + as_csv + markdown > 1:
         raise UserError("--json, --csv, --markdown: expected one of them")
@@ -84,8 +84,14 @@ def command(
         validate_path(picture)
     numbers = parse_sweep(sweep) if sweep is not None else list(SWEEP) if plot is not None else []
     folder = results or default_results()
-    records, _ = list_records(folder)
-    chosen = find_record(record, folder) if record else _newest(records, folder)
+
+    def of_the_cpu(one: Record) -> bool:
+        return any(row.backend == "numba" for row in one.rows)
+
+    if record:
+        chosen = find_record(record, folder, options.tell)
+    else:
+        chosen = newest_record(folder, options.tell, of_the_cpu, "a record of the CPU")
     made = project(
         chosen,
         gpus=gpus,
@@ -106,6 +112,8 @@ def command(
         click.echo(json.dumps(as_document(made), indent=1, allow_nan=False))
         return
     if as_csv:
+        if not chosen.complete:
+            options.tell(f"{chosen.path}: {INCOMPLETE}")
         click.echo(csv_text(made), nl=False)
         return
     if markdown:
@@ -132,11 +140,3 @@ def parse_sweep(text: str) -> list[int]:
             raise UserError(f"--sweep: expected numbers of GPUs such as 1,10,100, got {text[:60]!r}")
         found.append(int(word))
     return found
-
-
-def _newest(records: list[Record], folder: Path) -> Record:
-    """The newest record that has rows of the CPU."""
-    for found in reversed(records):
-        if any(row.backend == "numba" for row in found.rows):
-            return found
-    raise UserError(f"{folder}: expected a record of the CPU; shotmark run makes one")
