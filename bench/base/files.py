@@ -77,11 +77,14 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / _temporary_name()
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # whoever has the folder may sweep it just now
     except (FileExistsError, NotADirectoryError):
         raise UserError(f"{folder}: expected a folder") from None
     except PermissionError:
         raise UserError(f"{folder}: this folder cannot be written to") from None
+    except OSError as error:
+        error.filename = str(folder)  # the reader knows the folder, not our temporary name
+        raise
 
 
 def dump(document: Mapping[str, object]) -> bytes:

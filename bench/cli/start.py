@@ -25,11 +25,10 @@ def in_the_way() -> str | None:
     """One line where another package has the name of one of ours; None where all is well."""
     for name, begins in OURS.items():
         spec = importlib.util.find_spec(name)
-        found = Path(spec.origin).resolve() if spec is not None and spec.origin else None
-        if spec is not None and found is None and spec.submodule_search_locations:
-            found = Path(next(iter(spec.submodule_search_locations))).resolve()  # a folder without __init__.py
         own = HOME / name / "__init__.py"
-        if found == own and own.read_text(encoding="utf-8", errors="replace").startswith(f'"""{begins}'):
+        places = list(spec.submodule_search_locations or ()) if spec is not None else []
+        found = Path(spec.origin if spec is not None and spec.origin else places[0] if places else own).resolve()
+        if found.is_file() and found.read_text(encoding="utf-8", errors="replace").startswith(f'"""{begins}'):
             continue
         if found == own:
             return (
@@ -37,8 +36,8 @@ def in_the_way() -> str | None:
                 " environment of its own"
             )
         return (
-            f"{found or name}: this {name} is in the way of Shotmark's own, {own.parent}: start shotmark from another"
-            " folder, without PYTHONPATH, or in an environment of its own"
+            f"{found}: this {name} is in the way of Shotmark's own, {own.parent}: start shotmark from another folder,"
+            " without PYTHONPATH, or in an environment of its own"
         )
     return None
 

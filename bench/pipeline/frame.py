@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # a command that only wants to know the stages' names loads n
 
 STAGES = ("simulate", "surface", "trace", "resolve", "encode")
 SIMULATE, SURFACE, TRACE, RESOLVE, ENCODE = STAGES
+STILLS, MOVIE = ("png", "exr"), "mp4"  # formats of pictures
 FRAME_DEFAULT = 3  # the frame that is measured, proved and projected unless another is asked for; the first is 1
 
 HostState = Mapping[str, "np.ndarray"]  # a simulation's state between two frames, by name

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,15 +15,23 @@ from bench import __version__
 from bench.base.errors import UserError
 from bench.base.files import whole_file
 from bench.pipeline import image
-from bench.pipeline.frame import Picture
+from bench.pipeline.frame import MOVIE, STILLS, Picture
 from bench.pipeline.scene.build import Scene
-from bench.pipeline.shot_folder import ShotFolder
+from bench.pipeline.shot_folder import Says, ShotFolder
 
-STILLS = ("png", "exr")
-MOVIE = "mp4"
+ABOUT = "shotmark."  # what the names of our attributes begin with
+MOVIE_FRAMES_LENGTH_MAX = 60  # of a movie's name, the part that says which frames it has
 MOVIE_INSTALL = "mp4 needs imageio-ffmpeg: pip install 'shotmark[movie]'"
 
 Writer = Callable[[Picture, Scene, int, Path], None]  # picture, scene, frame, path
+
+
+@dataclass(frozen=True)
+class Still:
+    """One format of pictures."""
+
+    write: Writer
+    says: Says  # what such a file says of its picture
 
 
 def read_formats(text: str) -> tuple[str, ...]:
@@ -45,15 +56,15 @@ def can_write_exr() -> bool:
 
 def attributes(picture: Picture, scene: Scene, frame: int) -> dict[str, str | int]:
     """What a file says about its picture: enough to make it again and to prove that it is the same."""
-    return {
-        "software": f"Shotmark {__version__}",
-        "shotmark.shot": scene.shot_name,
-        "shotmark.size": scene.size,
-        "shotmark.frame": frame,
-        "shotmark.seed": scene.picture.seed,
-        "shotmark.samples": picture.samples,
-        "shotmark.sha256": picture.digest,
+    about: dict[str, str | int] = {
+        "shot": scene.shot_name,
+        "size": scene.size,
+        "frame": frame,
+        "seed": scene.picture.seed,
+        "samples": picture.samples,
+        "sha256": picture.digest,
     }
+    return {"software": f"Shotmark {__version__}", **{f"{ABOUT}{name}": value for name, value in about.items()}}
 
 
 def write_png(picture: Picture, scene: Scene, frame: int, path: Path) -> None:
@@ -68,13 +79,65 @@ def write_exr(picture: Picture, scene: Scene, frame: int, path: Path) -> None:
     image.write_exr(path, picture.rgb, picture.variance, about, scene.frame_rate)
 
 
-def writers_of(kinds: Sequence[str]) -> dict[str, Writer]:
-    """Writer of each still format."""
-    known: dict[str, Writer] = {"png": write_png, "exr": write_exr}
+def png_says(path: Path) -> dict[str, object]:
+    """Our attributes of a PNG file; none where it cannot be read."""
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=("PNG",)) as picture:
+            return _ours(picture.info)
+    except Exception:  # anybody may have written it
+        return {}
+
+
+def exr_says(path: Path) -> dict[str, object]:
+    """Our attributes of an EXR file; none where it cannot be read."""
+    try:
+        import OpenEXR
+
+        return _ours(OpenEXR.File(str(path), header_only=True).header())
+    except Exception:  # anybody may have written it
+        return {}
+
+
+def _ours(found: Mapping[Any, object]) -> dict[str, object]:
+    return {name.removeprefix(ABOUT): value for name, value in found.items() if str(name).startswith(ABOUT)}
+
+
+def stills_of(kinds: Sequence[str]) -> dict[str, Still]:
+    """What writes and reads each still format."""
+    known = {"png": Still(write_png, png_says), "exr": Still(write_exr, exr_says)}
     return {kind: known[kind] for kind in kinds if kind in known}
 
 
-def write_movie(shot_folder: ShotFolder, frames: Sequence[int], frame_rate: float) -> Path:
+def movie_name(shot: str, frames: Sequence[int], last: int) -> str:
+    """``wave.mp4`` for the whole shot; a part has its frames in its name, so that it never replaces the whole."""
+    whole = list(frames) == list(range(1, last + 1))
+    return f"{shot}.{MOVIE}" if whole else f"{shot}.{frames_text(frames)}.{MOVIE}"
+
+
+def frames_text(frames: Sequence[int]) -> str:
+    """``0001-0010+0020+0030-0060x5``: frames in order as a part of a file's name; a very long one is a hash."""
+    parts, start = [], 0
+    while start < len(frames):
+        stop = start + 1
+        step = frames[stop] - frames[start] if stop < len(frames) else 1
+        while stop < len(frames) and frames[stop] - frames[stop - 1] == step:
+            stop += 1
+        if stop - start == 2 and step > 1:
+            stop -= 1  # two frames apart are no row of frames
+        span = f"{frames[start]:04d}"
+        if stop - start > 1:
+            span += f"-{frames[stop - 1]:04d}" + (f"x{step}" if step > 1 else "")
+        parts.append(span)
+        start = stop
+    text = "+".join(parts)
+    if len(text) <= MOVIE_FRAMES_LENGTH_MAX:
+        return text
+    return f"{frames[0]:04d}-{frames[-1]:04d}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def write_movie(shot_folder: ShotFolder, name: str, frames: Sequence[int], frame_rate: float) -> Path:
     """H.264 movie of the PNG frames, written whole or not at all. Raises UserError without the encoder."""
     try:
         import imageio_ffmpeg
@@ -82,7 +145,7 @@ def write_movie(shot_folder: ShotFolder, frames: Sequence[int], frame_rate: floa
         raise UserError(MOVIE_INSTALL) from None
     from PIL import Image
 
-    path = shot_folder.folder / f"{shot_folder.header['shot']}.{MOVIE}"
+    path = shot_folder.folder / name
     with whole_file(path, suffix=path.suffix) as temporary:
         encoder = None
         for frame in frames:

@@ -10,9 +10,9 @@ from functools import partial
 from bench import __version__
 from bench.backend.protocol import Backend
 from bench.base.errors import UserError
-from bench.pipeline.frame import Makers, Picture, SimulationLike, make_picture, require_hashes
+from bench.pipeline.frame import MOVIE, Makers, Picture, SimulationLike, make_picture, require_hashes
 from bench.pipeline.gpu_pool import Worker, WorkerPool, workers_of
-from bench.pipeline.pictures import MOVIE, Writer, write_movie, writers_of
+from bench.pipeline.pictures import Still, movie_name, stills_of, write_movie
 from bench.pipeline.scene.build import Scene
 from bench.pipeline.shot_folder import ShotFolder
 from bench.shot.load import Shot
@@ -32,6 +32,11 @@ class RenderJob:
     size: str
     frames: Sequence[int]  # in order
     samples: int | None = None  # per pixel; None: the size's
+
+    @property
+    def movie(self) -> str:
+        """Name of the movie of these frames."""
+        return movie_name(self.shot.name, self.frames, self.shot.frames)
 
     def header(self, definition_sha256: str) -> dict[str, str | int]:
         """What the frames are of: a folder holds frames of one such thing. Raises UserError."""
@@ -67,13 +72,13 @@ def render(
     """
     workers = workers_of(job.shot.path, job.size, backend) if all_devices else []
     try:
-        made = shoot(job, folder, backend, makers, writers_of(kinds), golden, tell, workers)
+        made = shoot(job, folder, backend, makers, stills_of(kinds), golden, tell, workers)
     finally:
         for worker in workers:
             worker.close()
     if MOVIE in kinds:
         tell(len(job.frames), "movie")
-        write_movie(folder, job.frames, job.shot.file.shot.frame_rate)
+        write_movie(folder, job.movie, job.frames, job.shot.file.shot.frame_rate)
     return made
 
 
@@ -82,7 +87,7 @@ def shoot(
     folder: ShotFolder,
     backend: Backend,
     makers: Makers,
-    writers: Mapping[str, Writer],
+    stills: Mapping[str, Still],
     golden: Golden = lambda frame: None,
     tell: Tell = lambda done, text: None,
     workers: Sequence[Worker] = (),
@@ -92,13 +97,14 @@ def shoot(
     The simulation goes on from the newest kept state whose digest is right. With ``workers`` every frame is rendered
     by one of them while the next is simulated. Raises CheckFailed when a frame's bits are not the golden ones.
     """
-    needed = [frame for frame in job.frames if not folder.finished(frame, writers)]
+    says = {suffix: still.says for suffix, still in stills.items()}
+    needed = [frame for frame in job.frames if not (folder.finished(frame, says) and _is_golden(folder, frame, golden))]
     done = len(job.frames) - len(needed)
     if not needed:
         return 0
     tell(done, "scene")
     scene = makers.build_scene(job.shot, job.size)
-    simulation, first = _start(scene, folder, backend, makers, needed[0])
+    simulation, first = _start(scene, folder, backend, makers, golden, needed[0])
     renderer = None if workers else makers.renderer(scene, backend)
     wanted = set(needed)
     states: dict[int, str] = {}  # digests of frames that are being rendered
@@ -107,7 +113,7 @@ def shoot(
         nonlocal done
         found = {"state": states[frame], "picture": picture.digest}
         require_hashes(found, golden(frame), where=f"frame {frame}: ")
-        bound = {suffix: partial(writer, picture, scene, frame) for suffix, writer in writers.items()}
+        bound = {suffix: partial(still.write, picture, scene, frame) for suffix, still in stills.items()}
         folder.add(frame, states.pop(frame), picture.digest, bound)
         done += 1
         tell(done, f"frame {frame} done")
@@ -138,16 +144,25 @@ def shoot(
     return len(needed)
 
 
+def _is_golden(folder: ShotFolder, frame: int, golden: Golden) -> bool:
+    """Whether what the manifest says of a finished frame is what it has to be."""
+    entry, expected = folder.frames[str(frame)], golden(frame) or {}
+    found = {"state": entry["state_sha256"], "picture": entry["picture_sha256"]}
+    return all(expected.get(what, sha256) == sha256 for what, sha256 in found.items())
+
+
 def _start(
-    scene: Scene, folder: ShotFolder, backend: Backend, makers: Makers, before: int
+    scene: Scene, folder: ShotFolder, backend: Backend, makers: Makers, golden: Golden, before: int
 ) -> tuple[SimulationLike, int]:
     """A simulation at the newest kept state below a frame, or at the beginning; and the next frame's number."""
     for frame, state, sha256 in folder.load_states(before):
+        expected = (golden(frame) or {}).get("state", sha256)
         simulation = makers.simulation(scene, backend)
         try:
             simulation.restore(state)
-        except (KeyError, ValueError, TypeError):
-            continue  # a state of another version
-        if simulation.state_digest() == sha256:
+        except (LookupError, ValueError, TypeError, ArithmeticError, MemoryError):
+            continue  # a state of another version, or one that was edited
+        # The state has a number of its own: a file that has another one in its name would give another picture
+        if simulation.frame == frame and simulation.state_digest() == sha256 == expected:
             return simulation, frame + 1
     return makers.simulation(scene, backend), 1

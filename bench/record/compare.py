@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.base.errors import UserError
-from bench.record.read import find_record, list_records
-from bench.record.schema import STAGES, TOTALS, Record, Row
+from bench.record.read import Tell, find_record, list_records
+from bench.record.schema import INCOMPLETE, STAGES, TOTALS, Record, Row
 from bench.record.statistics import Ratio, Summary, ratio_of_medians, summarize, verdict
 
 NO_RATIO = Ratio(None, None, None)
@@ -41,12 +41,19 @@ class Side:
         threads = sorted({row.threads for row in self.rows() if row.threads is not None})
         return threads[0] if len(threads) == 1 else threads or None
 
+    @property
+    def remark(self) -> str | None:
+        """What has to be known of the record beside its figures; None where its run came to its end."""
+        return None if self.record.complete else INCOMPLETE
+
     def as_dict(self) -> dict[str, object]:
         return {
             "record": str(self.record.path),
             "machine": self.record.machine_id,
             "commit": self.record.commit,
             "clean": self.record.clean,
+            "complete": self.record.complete,
+            "remark": self.remark,
             "time": self.record.time,
             "backend": self.backend,
             "threads": self.all_threads,
@@ -158,24 +165,26 @@ def choose(records: Iterable[Record]) -> tuple[Side, Side]:
     return sides_of(usable[-2])[0], sides_of(usable[-1])[0]
 
 
-def find_sides(a: str | None, b: str | None, results: Path) -> tuple[Side, Side, list[str]]:
-    """The sides that two names stand for, chosen where there are none; and a line for each file left out.
+def find_sides(a: str | None, b: str | None, results: Path, tell: Tell = lambda line: None) -> tuple[Side, Side]:
+    """The sides that two names stand for, chosen where there are none.
 
-    Raises UserError where there is nothing to compare.
+    Told of each file left out, and of names that fit several. Raises UserError where there is nothing to compare.
     """
     if a is None:
         records, unreadable = list_records(results)
-        return *choose(records), unreadable
-    record = find_record(a, results)
+        for line in unreadable:
+            tell(f"left out: {line}")
+        return choose(records)
+    record = find_record(a, results, tell)
     first = sides_of(record)
     if b is None:
         if len(first) < 2:
             raise UserError(
                 f"{a}: one record is compared with itself only where it has two back-ends; name a second one"
             )
-        return *pairs_of(record)[0], []
-    second = sides_of(find_record(b, results))
+        return pairs_of(record)[0]
+    second = sides_of(find_record(b, results, tell))
     for name, sides in ((a, first), (b, second)):
         if not sides:
             raise UserError(f"{name}: no row in it verified, there is nothing to compare")
-    return first[0], second[0], []
+    return first[0], second[0]

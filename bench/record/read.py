@@ -7,7 +7,8 @@ key and what was expected. Keys that this version does not know are passed over.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from bench.base.errors import UserError
 from bench.base.files import load_json
 from bench.record.schema import BESIDE, INFO, RECORD_PLACES, ROW_COUNT_MAX, SCHEMA, Record, Row
-from bench.record.store import all_record_paths
+from bench.record.store import RECORD_NAME, all_record_paths, record_number
 from bench.record.values import Text
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Place = tuple[int | str, ...]  # of a value inside others, as pydantic names it
+Tell = Callable[[str], None]  # is given a line for the user, beside what was asked for
 
 # What pydantic says where a record holds something else than an object, a list or a value
 WORDS = {"dataclass_type": "an object", "dict_type": "an object", "tuple_type": "a list", "missing": "a value"}
@@ -166,28 +168,117 @@ def _objects(value: dict[str, object], key: str, path: Path) -> list[dict[str, o
 
 def list_records(results: Path) -> tuple[list[Record], list[str]]:
     """Every readable record below ``results``, oldest first, and one line for each file that is none."""
+    return _readable(all_record_paths(results))
+
+
+def in_order(records: Iterable[Record]) -> list[Record]:
+    """Records oldest first: by number within a folder, whatever their dates say, and by date between folders.
+
+    A clock that was set back makes no record older than one of a lower number: it counts as of the same moment.
+    """
+    folders: dict[Path, list[Record]] = {}
+    for record in records:
+        numbered = RECORD_NAME.fullmatch(record.path.name)
+        folders.setdefault(record.path.parent if numbered else record.path, []).append(record)
+    placed: list[tuple[datetime, str, int, str, Record]] = []
+    for folder, found in folders.items():
+        latest = datetime.min.replace(tzinfo=UTC)
+        for number, name, record in sorted(((_number(r), r.path.name, r) for r in found), key=lambda one: one[:2]):
+            latest = max(latest, _moment(record))
+            placed.append((latest, str(folder), number, name, record))
+    return [record for *_, record in sorted(placed, key=lambda one: one[:4])]
+
+
+def _number(record: Record) -> int:
+    return record_number(record.path) if RECORD_NAME.fullmatch(record.path.name) else 0
+
+
+def _moment(record: Record) -> datetime:
+    """When it was written; the beginning of time where its text is no date."""
+    try:
+        found = datetime.fromisoformat(record.time)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return datetime.min.replace(tzinfo=UTC)
+
+
+def newest_record(
+    results: Path,
+    tell: Tell = lambda line: None,
+    wanted: Callable[[Record], bool] = lambda record: True,
+    what: str = "a record",
+) -> Record:
+    """The newest record that is wanted; raises UserError where there is none.
+
+    Told of files that cannot be read, where dates of several machines decided, and where its own is not the latest.
+    """
+    records, lines = list_records(results)
+    for line in lines:
+        tell(f"left out: {line}")
+    found = [record for record in records if wanted(record)]
+    if not found:
+        raise UserError(f"{results}: expected {what}, found none; shotmark run makes one")
+    newest = found[-1]
+    machines = len({record.path.parent for record in found})
+    if machines > 1:
+        tell(f"{results}: records of {machines} machines, the newest by its date is {newest.path}")
+    elif _moment(newest) < max(map(_moment, found)):
+        tell(f"{newest.path}: an earlier record has a later date; the newest is the one of the highest number")
+    return newest
+
+
+def find_record(name: str, results: Path, tell: Tell = lambda line: None) -> Record:
+    """A record by path, or by the start of its name (``0003``) in the results folder.
+
+    Of several this machine's, of those the newest; told which were meant. A whole number is no start of a longer one.
+    """
+    if Path(name).is_file() or os.sep in name:
+        return read_record(Path(name))
+    paths = [path for path in all_record_paths(results) if name and path.name.startswith(name)]
+    paths = [path for path in paths if path.name.startswith(f"{name}_")] or paths
+    if not paths:
+        if name.endswith(".json"):
+            return read_record(Path(name))
+        raise UserError(f"{name}: expected a record's file, or the start of a record's name in {results}")
+    if len(paths) == 1:
+        return read_record(paths[0])
+    found, lines = _readable(paths)
+    if not found:
+        raise UserError(lines[0])
+    for line in lines:
+        tell(f"left out: {line}")
+    if len(found) == 1:
+        return found[0]
+    this = _this_machine()
+    here = [record for record in found if record.machine_id == this]
+    chosen = (here or found)[-1]
+    taken = "this machine's newest" if len(here) > 1 else "this machine's" if here else "the newest"
+    tell(f"{name}: {_what_fits(found)} fit; taken is {taken}, {chosen.path}")
+    return chosen
+
+
+def _what_fits(found: Sequence[Record]) -> str:
+    """``3 records of 2 machines, with numbers 0001, 0002``."""
+    machines = len({record.path.parent for record in found})
+    numbers = sorted({record.path.name.partition("_")[0] for record in found})
+    of = f" of {machines} machines" if machines > 1 else ""
+    some = ", ".join(numbers[:5]) + (" ..." if len(numbers) > 5 else "")
+    return f"{len(found)} records{of}" + (f" with numbers {some}" if len(numbers) > 1 else "")
+
+
+def _readable(paths: Iterable[Path]) -> tuple[list[Record], list[str]]:
+    """The records that can be read, oldest first, and one line for each file that cannot."""
     records, lines = [], []
-    for path in all_record_paths(results):
+    for path in paths:
         try:
             records.append(read_record(path))
         except UserError as error:
             lines.append(str(error))
-    return sorted(records, key=lambda record: (record.time, str(record.path))), lines
+    return in_order(records), lines
 
 
-def newest_record(results: Path) -> Record:
-    """The newest record that can be read; raises UserError where there is none."""
-    records, _ = list_records(results)
-    if not records:
-        raise UserError(f"{results}: expected a record, found none; shotmark run makes one")
-    return records[-1]
+def _this_machine() -> str:
+    """What this machine is called in the records that it writes."""
+    from bench.record import machine
 
-
-def find_record(name: str, results: Path) -> Record:
-    """A record by path, or by the start of its name (``0003``) in the results folder; the newest of several."""
-    if Path(name).is_file() or os.sep in name or name.endswith(".json"):
-        return read_record(Path(name))
-    paths = [path for path in all_record_paths(results) if name and path.name.startswith(name)]
-    if not paths:
-        raise UserError(f"{name}: expected a record's file, or the start of a record's name in {results}")
-    return max((read_record(path) for path in paths), key=lambda record: record.time)
+    return machine.describe()["id"]

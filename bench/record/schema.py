@@ -50,6 +50,7 @@ SCHEMA = 1
 CERTIFICATE_SCHEMA = 1
 TOTALS = ("kernels", "resident", "frame")
 ROW_COUNT_MAX = 10_000
+INCOMPLETE = "incomplete: its run was stopped or has not ended, and only what it had finished is here"
 LATER = ("device", "cache", "transfer_s", "sm_clock_hz", "joules", "throttled_s")  # that the first rows did not have
 
 Stage = Annotated[Name, Expected(f"one of {', '.join(STAGES + TOTALS)}", pattern=one_of(*STAGES, *TOTALS))]

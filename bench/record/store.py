@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from bench.base.errors import UserError
 from bench.base.files import TEMPORARY_PREFIX, make_folder, write_atomically
+from bench.base.locks import acquire, lock_of
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -77,42 +78,33 @@ def claim(folder: Path, tag: str) -> Slot:
         _sweep(folder)
         claimed = set(_claimed(folder))  # first: a claim goes when its record is there
         number = 1 + max(claimed | {record_number(path) for path in record_paths(folder)}, default=0)
-        lock = _lock(folder / f".{number:04d}.lock")
-        lock.acquire(timeout=0.0)
+        lock = lock_of(folder / f".{number:04d}.lock")
+        if not acquire(lock):
+            raise UserError(f"{lock.lock_file}: another run has this number, which it cannot have taken by itself")
     return Slot(folder, number, tag, lock)
-
-
-def _lock(path: Path) -> BaseFileLock:
-    from filelock import FileLock
-
-    return FileLock(path, thread_local=False)
 
 
 @contextlib.contextmanager
 def _folder_lock(folder: Path) -> Iterator[None]:
-    from filelock import Timeout
-
+    lock = lock_of(folder / FOLDER_LOCK_NAME)
+    if not acquire(lock, FOLDER_LOCK_TIMEOUT_S):
+        raise UserError(f"{folder}: another run keeps this folder locked")
     try:
-        with _lock(folder / FOLDER_LOCK_NAME).acquire(timeout=FOLDER_LOCK_TIMEOUT_S):
-            yield
-    except Timeout:
-        raise UserError(f"{folder}: another run keeps this folder locked") from None
+        yield
+    finally:
+        lock.release()
 
 
 def _claimed(folder: Path) -> Iterator[int]:
     """Numbers whose locks are held; a lock file that nobody holds is a killed run's, and goes."""
-    from filelock import Timeout
-
     for path in sorted(folder.iterdir()):
         match = NUMBER_LOCK_NAME.fullmatch(path.name)
         if match:
-            lock = _lock(path)
-            try:
-                lock.acquire(timeout=0.0)
-            except Timeout:
-                yield int(match[1])
-            else:
+            lock = lock_of(path)
+            if acquire(lock):
                 _remove(lock)
+            else:
+                yield int(match[1])
 
 
 def _remove(lock: BaseFileLock) -> None:

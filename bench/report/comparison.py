@@ -22,6 +22,8 @@ def show(a: Side, b: Side, lines: Sequence[Line]) -> None:
             f"{threads}, commit {plain(units.short_hash(side.record.commit))}{clean}",
             soft_wrap=True,
         )
+        if side.remark:
+            out.print(f"   {side.remark}", soft_wrap=True)
     if a.record.machine_id != b.record.machine_id:
         out.print(
             "The machines differ: a ratio compares the two machines, not two versions of the program.", soft_wrap=True

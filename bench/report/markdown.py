@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from bench.base import units
-from bench.record.schema import Record
+from bench.record.schema import INCOMPLETE, Record
 from bench.record.statistics import summarize
 from bench.report.tables import TOTAL_TEXT, groups, interval_text, rate_text
 
@@ -14,7 +14,7 @@ HEADER = "| shot | stage | median | 95 % interval | rate | share of the frame |\
 
 def markdown(record: Record) -> str:
     """One row a stage, in the order of the pipeline; a shot's own line names its size, back-end and proof."""
-    lines = [HEADER]
+    lines = [HEADER] if record.complete else [f"This record is {INCOMPLETE}.\n", HEADER]
     for group in groups(record):
         whole = next((summarize(row.samples_s).median for row in group if row.stage == "frame"), None)
         for index, row in enumerate(group):

@@ -57,7 +57,8 @@ class Shot:
     def size(self, name: str) -> Size:
         """The named size; raises UserError with the sizes that there are."""
         if name not in self.file.size:
-            raise UserError(f"{self.path}: size.{name}: expected one of {', '.join(self.file.size)}, got nothing")
+            has = ", ".join(self.file.size)
+            raise UserError(f"--size: expected one of {has}, the sizes of {self.path}, got {shown(name)!r}")
         return self.file.size[name]
 
 

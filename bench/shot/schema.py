@@ -28,9 +28,9 @@ from bench.shot.quantities import (
     Vector,
 )
 from bench.shot.shapes import Body, TerrainLayer
+from bench.shot.sizes import SIZE_NAMES
 from bench.shot.table import UNIT, Table
 
-SIZE_NAMES = ("S", "M", "L", "XL")
 SCHEMA_VERSION = 1
 PARTICLE_MAX = 2_000_000_000  # per shot and size
 GRID_BLOCK_MAX = 2**30

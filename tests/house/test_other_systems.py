@@ -20,7 +20,8 @@ NOT_ON_WINDOWS = """
 import importlib, os, pathlib, pkgutil, signal, sys
 
 # Libraries first: how they find their way on Windows is their business
-import click, filelock, numba, numba.np.ufunc.parallel, numpy, PIL.Image, psutil, pydantic, pytest, pytest_benchmark.plugin
+import click, filelock, numba, numba.np.ufunc.parallel, numpy, PIL.Image, psutil, pydantic, pytest
+import pytest_benchmark.plugin
 import rich.console, rich.live, rich.progress, rich.table, scipy.optimize, scipy.special, scipy.stats
 import multiprocessing.connection, multiprocessing.pool, subprocess, tempfile, threading
 

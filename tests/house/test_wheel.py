@@ -51,7 +51,10 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_wheel_holds_the_same_files(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     packed = {name for name in names if ".dist-info/" not in name}
-    assert packed == {name for name in tracked() if name.split("/")[0] in ("bench", "kernels")}
+    # The command's own package has a name of its own, so that nobody else's bench can stand before it
+    wanted = {name for name in tracked() if name.split("/")[0] in ("bench", "kernels")}
+    assert packed == {name.removeprefix("bench/entry/") for name in wanted}
+    assert "shotmark/__init__.py" in packed
     assert [name for name in names if name.endswith(".dist-info/licenses/LICENSE")]
 
 
@@ -140,3 +143,20 @@ def test_results_go_to_the_folder_where_it_is_started(installed: Path, tmp_path:
     command = [str(installed / "python"), "-c", line]
     done = subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True)
     assert Path(done.stdout.strip()).resolve() == (tmp_path / "results").resolve()
+
+
+def test_another_kernels_installed_over_ours_is_one_line(installed: Path, tmp_path: Path) -> None:
+    """pip says nothing when PyPI's ``kernels`` overwrites our file."""
+    (site,) = installed.parent.glob("lib/python*/site-packages")
+    ours = site / "kernels" / "__init__.py"
+    kept = ours.read_bytes()
+    ours.write_text('"""Kernel Hub client."""\n')
+    try:
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        done = subprocess.run(
+            [str(installed / "shotmark"), "devices"], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+    finally:
+        ours.write_bytes(kept)
+    assert done.returncode == 3 and done.stdout == "" and done.stderr.count("\n") == 1
+    assert "another package named kernels was installed over Shotmark's" in done.stderr

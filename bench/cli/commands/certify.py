@@ -20,7 +20,7 @@ UNITS_S = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 @click.command("certify")
-@options.backend("auto, numba or cupy")
+@options.backend("auto", "numba", "cupy", all="a GPU is held against the CPU in any case")
 @options.device()
 @options.threads
 @click.option("--budget", default="9m", show_default=True, help="Time for everything, such as 90s, 9m or 1h.")
@@ -43,8 +43,6 @@ def command(
     The exit code is 1 when a part failed.
     """
     budget_s = parse_budget(budget)
-    if backend == "all":
-        raise UserError("--backend: expected auto, numba or cupy: a GPU is held against the CPU in any case")
     from bench.backend.choose import choose_backends
     from bench.report.devices import tell_unused
 

@@ -12,8 +12,8 @@ from bench.cli import options
 
 
 @click.command("compare")
-@click.argument("a", required=False)
-@click.argument("b", required=False)
+@click.argument("a", type=options.RECORD, required=False)
+@click.argument("b", type=options.RECORD, required=False)
 @options.results
 @options.json
 def command(a: str | None, b: str | None, results: Path | None, as_json: bool) -> None:
@@ -25,9 +25,7 @@ def command(a: str | None, b: str | None, results: Path | None, as_json: bool) -
     from bench.record.compare import compare, find_sides
     from bench.report.comparison import comparison_document, show
 
-    left, right, unreadable = find_sides(a, b, results or default_results())
-    for line in unreadable:
-        click.echo(f"shotmark: left out: {line}", err=True)
+    left, right = find_sides(a, b, results or default_results(), options.tell)
     lines = compare(left, right)
     if as_json:
         click.echo(json.dumps(comparison_document(left, right, lines), indent=1, allow_nan=False))

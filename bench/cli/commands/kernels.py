@@ -12,8 +12,8 @@ from bench.cli import options
 
 
 @click.command("kernels")
-@click.argument("names", nargs=-1, metavar="[NAME ...]")
-@options.backend("numba, cupy or auto", default="numba")
+@click.argument("names", nargs=-1, type=options.KERNEL, metavar="[NAME ...]")
+@options.backend("numba", "cupy", "auto", default="numba", all="a GPU is held against the CPU in any case")
 @options.device()
 @options.threads
 @click.option("--size", type=click.IntRange(1, 2**26), default=None, help="Size of the examples [larger than cache].")
@@ -43,7 +43,7 @@ def command(
     from bench.report.devices import tell_unused
     from bench.report.kernels import show_kernels
 
-    found_here = choose_backends(backend if backend != "all" else "auto", threads, device)
+    found_here = choose_backends(backend, threads, device)
     tell_unused(found_here.gpu_unused)
     (chosen,) = found_here.backends
     count = NumbaBackend(threads).threads or 1

@@ -13,14 +13,12 @@ from bench.base.errors import UserError
 from bench.base.files import default_results
 from bench.cli import options
 from bench.project.inputs.defaults import CLUSTER, FILM_SHOTS, FRAME_RATE, SHOT_S
-from bench.record.read import find_record, list_records
-from bench.record.schema import Record
 
 
 @click.command("project")
-@click.argument("record", required=False)
+@click.argument("record", type=options.RECORD, required=False)
 @options.only("Project")
-@click.option("--size", default=None, help="S, M, L or XL [XL, where the shot has it].")
+@click.option("--size", type=options.SIZE, default=None, help="Of the film [XL, where the shot has it].")
 @click.option(
     "--seconds",
     type=float,
@@ -30,7 +28,13 @@ from bench.record.schema import Record
 )
 @click.option("--frames", type=int, default=None, help="Frames of a shot, in place of --seconds.")
 @click.option("--gpus", type=int, default=None, help="GPUs of the cluster [as its file says].")
-@click.option("--cluster", default=CLUSTER, show_default=True, help="A cluster that ships, or your own .toml file.")
+@click.option(
+    "--cluster",
+    type=options.CLUSTER,
+    default=CLUSTER,
+    show_default=True,
+    help="A cluster that ships, or your own .toml file.",
+)
 @click.option("--shots", "film_shots", type=int, default=FILM_SHOTS, show_default=True, help="Shots of the film.")
 @click.option("--sweep", default=None, metavar="N,N,...", help="Numbers of GPUs to compare: 1,10,100,1000.")
 @click.option("--my-frame-hours", type=float, default=None, help="Your own hours a frame, on a machine like this one.")
@@ -71,6 +75,8 @@ def command(
     from bench.project.output.plot import SWEEP, save, terminal, validate_path
     from bench.project.output.projection import known_records, project
     from bench.project.output.table import explain, show
+    from bench.record.read import find_record, newest_record
+    from bench.record.schema import INCOMPLETE, Record
 
     if as_json + as_csv + markdown > 1:
         raise UserError("--json, --csv, --markdown: expected one of them")
@@ -79,8 +85,14 @@ def command(
         validate_path(picture)
     numbers = parse_sweep(sweep) if sweep is not None else list(SWEEP) if plot is not None else []
     folder = results or default_results()
-    records, _ = list_records(folder)
-    chosen = find_record(record, folder) if record else _newest(records, folder)
+
+    def of_the_cpu(one: Record) -> bool:
+        return any(row.backend == "numba" for row in one.rows)
+
+    if record:
+        chosen = find_record(record, folder, options.tell)
+    else:
+        chosen = newest_record(folder, options.tell, of_the_cpu, "a record of the CPU")
     made = project(
         chosen,
         gpus=gpus,
@@ -101,6 +113,8 @@ def command(
         click.echo(json.dumps(as_document(made), indent=1, allow_nan=False))
         return
     if as_csv:
+        if not chosen.complete:
+            options.tell(f"{chosen.path}: {INCOMPLETE}")
         click.echo(csv_text(made), nl=False)
         return
     if markdown:
@@ -127,11 +141,3 @@ def parse_sweep(text: str) -> list[int]:
             raise UserError(f"--sweep: expected numbers of GPUs such as 1,10,100, got {text[:60]!r}")
         found.append(int(word))
     return found
-
-
-def _newest(records: list[Record], folder: Path) -> Record:
-    """The newest record that has rows of the CPU."""
-    for found in reversed(records):
-        if any(row.backend == "numba" for row in found.rows):
-            return found
-    raise UserError(f"{folder}: expected a record of the CPU; shotmark run makes one")

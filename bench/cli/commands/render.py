@@ -13,13 +13,20 @@ from bench.cli import options
 
 
 @click.command("render")
-@click.argument("shot")
+@click.argument("shot", type=options.SHOT)
 @click.option("--frames", default="all", show_default=True, help="Such as 1-60, 1,5,10-20 or 1-60:4.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder of the frames [out/SHOT-SIZE].")
-@click.option("--format", "formats", default="png", show_default=True, help="Of png, exr, mp4.")
+@click.option(
+    "--format",
+    "formats",
+    type=options.FORMATS,
+    default="png",
+    show_default=True,
+    help="Of png, exr, mp4. A movie of a part of the shot has its frames in its name.",
+)
 @options.size
 @click.option("--samples", type=click.IntRange(1, 1_000_000), default=None, help="Samples per pixel [the size's].")
-@options.backend("auto, numba or cupy")
+@options.backend("auto", "numba", "cupy", all="each frame is made once")
 @options.threads
 @options.device(", or all", name="gpu")
 @options.needs_numba
@@ -38,7 +45,8 @@ def command(
     from bench.backend.choose import ALL, choose_backends
     from bench.backend.prepare import prepare
     from bench.check.golden import definition_sha256, golden_of
-    from bench.pipeline.pictures import MOVIE, read_formats
+    from bench.pipeline.frame import MOVIE, STILLS
+    from bench.pipeline.pictures import read_formats
     from bench.pipeline.shoot import RenderJob, render
     from bench.pipeline.shot_folder import ShotFolder, parse_frames
     from bench.report.devices import tell_unused
@@ -58,10 +66,9 @@ def command(
     require_memory(loaded, size, device)
     folder = out or default_results().parent / "out" / f"{loaded.name}-{size}"
     job = RenderJob(loaded, size, numbers, samples)
-    shot_folder = ShotFolder(folder, job.header(definition_sha256(loaded)))
     golden = golden_of(loaded, size, samples)
     identity = f"{loaded.name}-{size}"
-    with choose_progress(1) as progress:
+    with ShotFolder(folder, job.header(definition_sha256(loaded))) as shot_folder, choose_progress(1) as progress:
         prepare([device], progress, [loop])
         progress.begin(identity, len(numbers))
         tell = partial(progress.at, identity)
@@ -71,6 +78,10 @@ def command(
             stop.add_note(f"{folder} keeps the frames that were finished: the same command goes on")
             raise
         progress.end(identity, f"{made} frames made, {len(numbers) - made} were there")
+        strangers = shot_folder.strangers(STILLS)
+    if strangers:
+        some = ", ".join(strangers[:3]) + (" ..." if len(strangers) > 3 else "")
+        options.tell(f"{folder}: not of this render, though named so: {some}; delete them, or render these frames")
     click.echo(f"frames   {folder}")
     if MOVIE in kinds:
-        click.echo(f"movie    {folder / (loaded.name + '.mp4')}")
+        click.echo(f"movie    {folder / job.movie}")

@@ -11,7 +11,7 @@ from bench.cli import options
 
 
 @click.command("report")
-@click.argument("record", required=False)
+@click.argument("record", type=options.RECORD, required=False)
 @options.results
 def command(record: str | None, results: Path | None) -> None:
     """Print RECORD (the newest unless said; a file, or the start of a record's name) as a Markdown table."""
@@ -19,4 +19,5 @@ def command(record: str | None, results: Path | None) -> None:
     from bench.report.markdown import markdown
 
     folder = results or default_results()
-    click.echo(markdown(newest_record(folder) if record is None else find_record(record, folder)))
+    found = newest_record(folder, options.tell) if record is None else find_record(record, folder, options.tell)
+    click.echo(markdown(found))

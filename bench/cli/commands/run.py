@@ -30,7 +30,7 @@ SMALLEST = "S"  # where the CPU is measured with one thread as well: it is slow
 @click.command("run")
 @options.shots
 @options.size
-@options.backend("auto, all, numba or cupy")
+@options.backend("auto", "all", "numba", "cupy")
 @options.threads
 @options.device(", or all to see how rendering scales over them")
 @click.option("--frames", type=click.IntRange(1), default=None, help=f"Frames to simulate [{FRAME_DEFAULT}].")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command("verify")
 @options.shots
-@options.backend("auto, all, numba or cupy")
+@options.backend("auto", "all", "numba", "cupy")
 @options.threads
 @options.device()
 @options.json

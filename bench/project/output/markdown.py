@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bench.project.output.result import Claims, Projection
 from bench.project.output.table import film_rows, middle, span, time_names
+from bench.record.schema import INCOMPLETE
 
 FILM_ROWS = 4  # of the film's table: the times, shots a day, utilisation
 FILM_MORE = ("GPU-hours held, with passes", "price of the GPU-hours, with passes", "sent over the link, once")
@@ -19,6 +20,8 @@ def hours_or_days(projection: Projection) -> str:
     for shot in projection.shots:
         cells = [f"**{middle(times)}** ({span(times)})" for times in shot.times.values()]
         found.append(f"| {shot.shot} {shot.size} | " + " | ".join(cells) + " |")
+    if not projection.record.complete:
+        found = [f"The record is {INCOMPLETE}.", "", *found]
     film = projection.film
     found += ["", f"| projected, a film of {film.shots:,} such shots | P50 | P10 – P90 |", "|---|---:|---:|"]
     rows = film_rows(projection)

@@ -38,9 +38,9 @@ from bench.project.output.result import (
     Times,
     Tornado,
 )
-from bench.record.read import list_records
-from bench.record.schema import Record, Row
-from bench.shot.schema import SIZE_NAMES
+from bench.record.read import in_order, list_records
+from bench.record.schema import INCOMPLETE, Record, Row
+from bench.shot.sizes import SIZE_NAMES
 
 SHOTS_MAX, SECONDS_MAX, SWEEP_MAX, FILM_FRAMES_MAX = 100_000, 3600.0, 24, 3_000_000
 NEVER_ENDS = "in some draws it never ends, tasks are lost faster than they end"
@@ -105,7 +105,7 @@ def project(
         )
     claimed = _claim_inputs(pairs, shots, film, gpus)
     return Projection(
-        record=RecordBasis(str(record.path), record.time, record.machine_id, record.commit, record.clean),
+        record=_record_basis(record),
         cluster=ClusterBasis(cluster.name, cluster.path, cluster.gpu_kind, cluster.currency),
         gpus=gpus,
         frames=count,
@@ -136,6 +136,17 @@ def known_records(results: Path) -> list[Record]:
     own = results.resolve()
     folders = dict.fromkeys((series_folder(default_results()).resolve(), series_folder(own), own))
     return [record for folder in folders for record in list_records(folder)[0]]
+
+
+def _record_basis(record: Record) -> RecordBasis:
+    return RecordBasis(
+        path=str(record.path),
+        time=record.time,
+        machine=record.machine_id,
+        commit=record.commit,
+        clean=record.clean,
+        complete=record.complete,
+    )
 
 
 def _validate_arguments(
@@ -175,22 +186,34 @@ def _pairs(
     missing = sorted(set(only) - {rows["simulate"].shot for rows in found})
     if not found or missing:
         wanted = f" {', '.join(missing or only)}" if missing or only else ""
+        why = "" if record.complete else f" (this record is {INCOMPLETE}: {_stages_of(record)})"
         raise UserError(
-            f"{record.path}: expected verified CPU rows of every stage of a shot{wanted}; shotmark run makes them"
+            f"{record.path}: expected verified CPU rows of every stage of a shot{wanted}{why}; shotmark run makes them"
         )
     evidence = Evidence(others)
     cpu = [basis(record, rows, size, evidence) for rows in found]
     newest: dict[str, tuple[Record, dict[str, Row]]] = {}
-    for other in sorted((*others, record), key=lambda r: r.time):
+    for other in in_order((*others, record)):
         if not other.run.get("series"):
             newest |= {rows["simulate"].shot: (other, rows) for rows in measured_shots(other, "cupy")}
     gpu = {b.shot: basis(*newest[b.shot], b.size, evidence) for b in cpu if b.shot in newest}
-    flags = [flag for b in (*cpu, *gpu.values()) for flag in b.flags]
+    stands_on = [record, *(newest[shot][0] for shot in gpu)]
+    flags = [f"{one.path} is {INCOMPLETE}" for one in stands_on if not one.complete]
+    flags += [flag for b in (*cpu, *gpu.values()) for flag in b.flags]
     if len(gpu) < len(cpu):
         flags.append("the GPU's speed is an assumption: no GPU record has these shots")
     if not all(b.fitted for b in cpu):
         flags.append("growth is an assumption: no series of sizes was measured (shotmark backtest --measure sizes)")
     return pairs_of(cpu, gpu), flags
+
+
+def _stages_of(record: Record) -> str:
+    """``wave S simulate, surface; lava S simulate``: what the CPU's rows of a record are of."""
+    found: dict[str, list[str]] = {}
+    for row in record.rows:
+        if row.backend == "numba":
+            found.setdefault(f"{row.shot} {row.size}", []).append(row.stage)
+    return "; ".join(f"{shot} {', '.join(dict.fromkeys(stages))}" for shot, stages in found.items()) or "no rows"
 
 
 def _shot(

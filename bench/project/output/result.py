@@ -60,6 +60,7 @@ class RecordBasis:
     machine: str  # its id
     commit: str | None  # of the program that was measured
     clean: bool | None  # whether its tree was clean
+    complete: bool  # whether its run came to its end
 
 
 @dataclass(frozen=True)

@@ -56,8 +56,9 @@ def heading(projection: Projection) -> str:
     """What was projected from what."""
     record, cluster = projection.record, projection.cluster
     commit = f" at commit {plain(record.commit[:12])}" if record.commit else ""
+    incomplete = "" if record.complete else ", incomplete"
     return (
-        f"[bold]Projected[/bold], not measured: from {plain(record.path)}{commit}, {plain(record.machine)};"
+        f"[bold]Projected[/bold], not measured: from {plain(record.path)}{commit}, {plain(record.machine)}{incomplete};"
         f" cluster {plain(cluster.name)}, {projection.gpus:,} GPUs ({plain(cluster.gpu_kind)})"
     )
 

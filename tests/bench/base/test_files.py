@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.base.files import whole_file
+from bench.base.files import make_folder, whole_file
 
 
 @pytest.mark.parametrize("on_disk", [True, False])
@@ -35,3 +35,15 @@ def test_whatever_ends_the_writing_leaves_the_old_file_and_nothing_else(tmp_path
     assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["a.json"]
     if isinstance(caught.value, OSError):
         assert caught.value.filename == str(path)
+
+
+def test_a_read_only_file_system_names_the_folder_not_a_file_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def touch(path: Path) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "touch", touch)
+    with pytest.raises(OSError, match="Read-only") as caught:
+        make_folder(tmp_path)
+    assert caught.value.filename == str(tmp_path)

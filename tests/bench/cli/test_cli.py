@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from bench.backend.choose import BACKEND_NAMES
 from bench.base.errors import CheckFailed, Unavailable, UserError
 from bench.cli.main import LazyGroup, main
-from bench.pipeline.pictures import MOVIE, STILLS
+from bench.pipeline.frame import MOVIE, STILLS
 from tests.support.source_tree import ROOT
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from bench.base.errors import CheckFailed, UserError
 from bench.pipeline.frame import Makers
+from bench.pipeline.pictures import Still
 from bench.pipeline.shoot import RenderJob, shoot
 from bench.pipeline.shot_folder import ShotFolder, parse_frames
 from tests.support.fake_backend import FakeBackend
@@ -26,16 +27,18 @@ class Machine:
     def __init__(self, log: list[str], fail_at: int | None = None) -> None:
         self.log, self.fail_at = log, fail_at
         self.value = np.ones(1, np.int64)
+        self.frame = 0
 
     def advance_frame(self) -> None:
         self.value = self.value * 2
+        self.frame += 1
         self.log.append(f"simulate {self.value[0]}")
 
     def snapshot(self) -> dict[str, np.ndarray]:
-        return {"value": self.value}
+        return {"value": self.value, "frame": np.array(self.frame)}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
-        self.value = state["value"]
+        self.value, self.frame = state["value"], int(state["frame"])
 
     def state_digest(self) -> str:
         return digest(str(self.value[0]))
@@ -64,6 +67,14 @@ def write_picture(picture: Any, scene: Any, frame: int, path: Path) -> None:
     path.write_text(f"{frame} {picture.value}")
 
 
+def picture_says(path: Path) -> dict[str, object]:
+    frame, value = path.read_text().split()
+    return {"shot": "wave", "size": "S", "samples": 16, "frame": int(frame), "sha256": digest(f"picture {value}")}
+
+
+PNG = {"png": Still(write_picture, picture_says)}
+
+
 def render(folder: Path, frames: str, fail_at: int | None = None, **options: Any) -> list[str]:
     log: list[str] = []
     makers = Makers(
@@ -74,7 +85,8 @@ def render(folder: Path, frames: str, fail_at: int | None = None, **options: Any
     )
     shot: Any = None
     job = RenderJob(shot, "S", parse_frames(frames, 60))
-    shoot(job, ShotFolder(folder, HEADER), FakeBackend(), makers, {"png": write_picture}, **options)
+    with ShotFolder(folder, HEADER) as shot_folder:
+        shoot(job, shot_folder, FakeBackend(), makers, PNG, **options)
     return log
 
 
@@ -115,8 +127,10 @@ def test_frames_that_were_changed_or_removed_are_made_again(tmp_path: Path) -> N
 def test_damaged_states_are_passed_over(tmp_path: Path) -> None:
     render(tmp_path, "1-8")
     (tmp_path / "state" / "000008.npz").write_bytes(b"PK\x03\x04 cut off")
-    other = np.array(digest("not the state"))
-    np.savez(tmp_path / "state" / "000004.npz", state_sha256=other, value=np.array([7]))
+    path = tmp_path / "state" / "000004.npz"
+    with np.load(path) as arrays:
+        whole = dict(arrays)
+    np.savez(path, **{**whole, "value": np.array([7])})
     log = render(tmp_path, "9")
     assert log[0] == "simulate 2" and log[-1] == "trace 9"
     assert (tmp_path / "wave.0009.png").read_text() == "9 512"
@@ -138,11 +152,32 @@ def test_a_folder_with_another_render_is_refused(tmp_path: Path) -> None:
         ShotFolder(tmp_path, {**HEADER, "samples": 64})
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"header": 1}', "{"])
-def test_a_broken_manifest_is_one_line(tmp_path: Path, text: str) -> None:
-    (tmp_path / "manifest.json").write_text(text)
-    with pytest.raises(UserError, match="expected"):
+@pytest.mark.parametrize("text", ["", "[]", '{"header": 1}', "{", '{"header": {"shot": "wave"}, "frames": {"1": {"st'])
+def test_a_broken_manifest_is_one_line_that_says_what_to_do(tmp_path: Path, text: str) -> None:
+    render(tmp_path, "1-5")
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(text)
+    with pytest.raises(
+        UserError, match=r"manifest\.json: .*expected .*; delete this file and render again, its frames"
+    ):
         ShotFolder(tmp_path, HEADER)
+    manifest.unlink()
+    assert render(tmp_path, "1-5")[-1] == "trace 5", "what the line says can be done"
+    assert set(json.loads(manifest.read_text())["frames"]) == {"1", "2", "3", "4", "5"}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("5-1", "the first, 5, is after the last, 1"),
+        ("1-60:0", "the step is 0"),
+        ("2-61", "the shot ends at 60"),
+        ("0-3", "frames begin at 1"),
+    ],
+)
+def test_frames_that_cannot_be_say_why(text: str, why: str) -> None:
+    with pytest.raises(UserError, match=rf"--frames: expected frames from 1 to 60, not '{text}': {why}"):
+        parse_frames(text, 60)
 
 
 def test_golden_hashes_are_checked_on_the_way(tmp_path: Path) -> None:

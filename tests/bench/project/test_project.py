@@ -88,7 +88,7 @@ def test_the_document_keeps_its_keys() -> None:
     assert found == {
         "": "kind record cluster gpus frames shot_length_s threads my_frame_hours simulate_gpus worlds shots film sweep"
         " tornado flags stands_on claims",
-        "record": "path time machine commit clean",
+        "record": "path time machine commit clean complete",
         "cluster": "name path gpu_kind currency",
         "worlds": "all measured film",
         "shots": "shot measured_size size particles samples_per_frame gpu_basis frame cpu_s gpus_s one_gpu_s"

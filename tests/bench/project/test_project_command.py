@@ -20,7 +20,7 @@ from tests.support.quick_projection import QUICK
 
 
 def run(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr("bench.cli.commands.project.list_records", lambda folder: ([make_record()], []))
+    monkeypatch.setattr("bench.record.read.list_records", lambda folder: ([make_record()], []))
     monkeypatch.setattr("bench.project.output.projection.list_records", lambda folder: ([], []))
     monkeypatch.setattr(project, "__kwdefaults__", {**project.__kwdefaults__, "effort": QUICK})
     return CliRunner().invoke(main, ["project", *arguments])

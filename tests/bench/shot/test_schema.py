@@ -11,7 +11,8 @@ from click.testing import CliRunner
 
 from bench.cli.main import main
 from bench.shot.load import SHOTS, shot_names
-from bench.shot.schema import SIZE_NAMES, ShotFile
+from bench.shot.schema import ShotFile
+from bench.shot.sizes import SIZE_NAMES
 from bench.shot.table import UNITS, json_schema
 from tests.bench.shot.test_shot import MALFORMED, POOL, changed, pool
 

@@ -14,8 +14,9 @@ import pytest
 from bench.base.errors import UserError
 from bench.check.golden import definition_sha256
 from bench.shot.load import FILE_BYTES_MAX, Shot, load_shot, parse_shot, shot_names
-from bench.shot.schema import SIZE_NAMES, Lava, Water
+from bench.shot.schema import Lava, Water
 from bench.shot.shapes import BreakingWave
+from bench.shot.sizes import SIZE_NAMES
 from tests.support.source_tree import ROOT
 
 FIXTURES = ROOT / "tests" / "fixtures"
@@ -340,7 +341,7 @@ def test_the_three_shots_and_their_sizes() -> None:
         for size, (width, height, samples) in PICTURES.items():
             stated = shot.size(size)
             assert (stated.width, stated.height, stated.samples) == (width, height, samples)
-        with pytest.raises(UserError, match=r"size\.Q: expected one of S, M, L, XL"):
+        with pytest.raises(UserError, match=r"--size: expected one of S, M, L, XL, the sizes of .*, got 'Q'"):
             shot.size("Q")
 
 
