@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import importlib
 import importlib.metadata
+import os
 import threading
 import warnings
 from pathlib import Path
@@ -21,12 +22,17 @@ from bench.base.files import write_atomically
 from kernels.base import nvrtc, source
 from kernels.base.cache import folder_of
 
+CUPY_VARIABLE = "CUPY_CACHE_DIR"
 CAPABILITY_LEAST = (7, 5)  # Turing: what the kernels are written for
 DIGEST_BYTES = 32  # SHA-256 that begins a cached file
 
 
 def import_cupy() -> CupyObject:
-    """CuPy, after the compiler's library of the same version of CUDA: from then on CuPy finds this one by its name."""
+    """CuPy, after the compiler's library of the same version of CUDA: from then on CuPy finds this one by its name.
+
+    It keeps what it compiles itself below the home folder, whether that can be written to or not: it is given a folder.
+    """
+    os.environ[CUPY_VARIABLE] = str(folder_of("cupy", CUPY_VARIABLE))
     for major in nvrtc.WHEELS:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError, OSError):
             importlib.metadata.version(f"cupy-cuda{major}x")

@@ -187,3 +187,30 @@ def test_every_kernel_keeps_its_code_in_a_folder_of_its_own() -> None:
     for name, kernel in registry.all_kernels().items():
         assert isinstance(kernel.cpu._cache, cache.SealedCache), name
         assert Path(registry.cache_folder(name)) in Path(kernel.cpu._cache.cache_path).parents, name
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no user database of this kind")
+def test_a_user_without_a_home_and_without_an_entry_gets_a_temporary_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import pwd
+
+    def nobody(uid: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    for name in ("HOME", "XDG_CACHE_HOME", cache.NUMBA_VARIABLE):
+        monkeypatch.setenv(name, "x")  # so that what is set meanwhile goes again
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(cache, "_said", set())
+    cache._folder_of.cache_clear()
+    try:
+        first, again = cache.folder_of_code(), cache.folder_of_code()
+    finally:
+        cache._folder_of.cache_clear()
+    assert first == again and tmp_path in first.parents and first.is_dir()
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and told.startswith(
+        "shotmark: there is no home folder; compiled kernels are kept in a"
+    )

@@ -63,3 +63,30 @@ def test_a_library_that_is_none_does_not_hinder_the_import(tmp_path: Path, major
     (folder / name).write_text(f"Name: cupy-cuda{major}x\nVersion: 13.6.0\n")
     line = "from bench.backend.nvrtc_cache import import_cupy; print(import_cupy().__name__)"
     assert in_a_fresh_process(line, folder) == "cupy"
+
+
+@pytest.mark.parametrize("asked", [None, "/dev/null/x"])
+@pytest.mark.parametrize("home", ["/nonexistent", "own"])
+def test_cupy_is_given_a_folder_that_can_be_written_to(tmp_path: Path, asked: str | None, home: str) -> None:
+    """A shared home that is read-only, no home at all: CuPy's cache and ours are elsewhere, and a line says so."""
+    folder = packages(tmp_path / "packages", "x")
+    (tmp_path / "own").mkdir()
+    line = (
+        "import os; from bench.backend.nvrtc_cache import Compiler, folder_of, import_cupy; import_cupy();"
+        "place = os.environ['CUPY_CACHE_DIR']; open(os.path.join(place, 'x'), 'w'); print(place, folder_of('cuda'))"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", "HOME": str(tmp_path / home)}
+    environment |= {"HOME": home} if home.startswith("/") else {}
+    environment |= {"CUPY_CACHE_DIR": asked} if asked else {}
+    environment |= {"TMPDIR": str(tmp_path)}
+    environment.pop("XDG_CACHE_HOME", None)
+    done = subprocess.run([sys.executable, "-c", line], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    cupy, cuda = map(Path, done.stdout.split())
+    assert (cupy.name, cuda.name) == ("cupy", "cuda") and cupy.parent == cuda.parent and tmp_path in cupy.parents
+    if home == "own" and asked is None:
+        assert done.stderr == "" and cupy.exists()
+        return
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert ("CUPY_CACHE_DIR=/dev/null/x" if asked else "no home folder") in done.stderr
+    assert home == "own" or not cupy.exists(), "a temporary folder goes with its process"
