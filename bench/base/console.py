@@ -42,11 +42,12 @@ def _fitting_table() -> type[Table]:
             if sum(natural for natural, _ in widths) <= room:
                 yield from super().__rich_console__(console, options)
             elif sum(least for _, least in widths) <= room:
-                # Figures get what they need, and words share the rest by what they would have
-                left = room - sum(least for _, least in widths)
-                wish = sum(natural - least for natural, least in widths)
+                # The widest are made narrower, all to one width, but none below what its figures or words need
+                limit = max(natural for natural, _ in widths)
+                while sum(max(least, min(natural, limit)) for natural, least in widths) > room:
+                    limit -= 1
                 for column, (natural, least) in zip(self.columns, widths, strict=True):
-                    column.width = least - PADDING + left * (natural - least) // wish
+                    column.width = max(least, min(natural, limit)) - PADDING
                 yield from super().__rich_console__(console, options)
             else:
                 yield from self._stacked()

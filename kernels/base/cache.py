@@ -162,10 +162,13 @@ def seal_code(folder: Path) -> None:
     for path in folder.rglob(CODE):
         seal = path.with_name(path.name + SEAL)
         with contextlib.suppress(FileNotFoundError):  # dropped by another process meanwhile
-            digest = _digest(path)
-            temporary = seal.with_name(f"{seal.name}.{os.getpid()}")
-            temporary.write_text(digest, encoding="ascii")
-            os.replace(temporary, seal)
+            digest = ""
+            # Again where another process has replaced the file meanwhile: the last seal is then of the last file
+            while digest != (found := _digest(path)):
+                digest = found
+                temporary = seal.with_name(f"{seal.name}.{os.getpid()}")
+                temporary.write_text(digest, encoding="ascii")
+                os.replace(temporary, seal)
 
 
 class SealedCache:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,18 @@ def test_a_damaged_file_is_dropped_and_compiled_again(filled: Path, spoil: Calla
     assert told.count("\n") == 1 and told.startswith(f"shotmark: {filled}: compiled kernels there were damaged"), told
     compiled, _, told = run(NUMBA_CACHE_DIR=str(filled))
     assert not compiled and told == ""
+
+
+@pytest.mark.slow
+def test_first_runs_at_once_share_an_empty_cache(tmp_path: Path) -> None:
+    """A job array on a shared home: all end well, and leave a cache that the next takes as it is."""
+    with ThreadPoolExecutor(6) as pool:
+        ran = list(pool.map(lambda _: run(NUMBA_CACHE_DIR=str(tmp_path)), range(6)))
+    assert any(compiled for compiled, _, _ in ran) and {told for _, _, told in ran} == {""}
+    assert run(NUMBA_CACHE_DIR=str(tmp_path))[::2] == (False, "")
+    assert not [
+        path for path in tmp_path.rglob("*") if path.is_file() and path.suffix not in (".nbi", ".nbc", cache.SEAL)
+    ]
 
 
 @pytest.mark.parametrize("place", ["/dev/null/x", "/proc/nothing", "file/x", "n" * 300])

@@ -79,7 +79,8 @@ def test_cupy_is_given_a_folder_that_can_be_written_to(tmp_path: Path, asked: st
     environment |= {"HOME": home} if home.startswith("/") else {}
     environment |= {"CUPY_CACHE_DIR": asked} if asked else {}
     environment |= {"TMPDIR": str(tmp_path)}
-    environment.pop("XDG_CACHE_HOME", None)
+    for name in ("XDG_CACHE_HOME", *(() if asked else ("CUPY_CACHE_DIR",))):
+        environment.pop(name, None)
     done = subprocess.run([sys.executable, "-c", line], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     cupy, cuda = map(Path, done.stdout.split())
