@@ -29,13 +29,20 @@ from kernels.trace.trace_math import device_call, device_inline, noise_gradient,
 
 THREE = F32(3.0)
 OCTAVES = 4
+NOISE_REACH = F32(2.0**22)  # lattice steps from the origin: beyond it a float32 tells no more than halves apart
 # Rotation between octaves hides the lattice
 _TURN_COS, _TURN_SIN = F32(0.8), F32(0.6)
 
 
 @device_call
 def fractal(x, y, z, octaves, ridge):
-    """(value, gradient) of a sum of noise octaves; ``ridge`` sums 1 - 2|noise| instead: sharp crests."""
+    """(value, gradient) of a sum of noise octaves; ``ridge`` sums 1 - 2|noise| instead: sharp crests.
+
+    0 beyond NOISE_REACH: what is that fine against its distance averages out. It also keeps the lattice's numbers,
+    at most sqrt(3) 2^5 times as large in the last of six octaves, far below 2^31.
+    """
+    if not (math.fabs(x) < NOISE_REACH and math.fabs(y) < NOISE_REACH and math.fabs(z) < NOISE_REACH):
+        octaves = np.int64(0)
     value, gx, gy, gz = ZERO, ZERO, ZERO, ZERO
     weight, scale = HALF, ONE
     # Columns of the rotation that octave n has been through (about z, then about x)
