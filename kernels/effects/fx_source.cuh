@@ -10,9 +10,11 @@ __device__ __forceinline__ float ramp(float x, float low, float high) {
   return (x - low) / (high - low);
 }
 
+// floor(expected + u) and at most BIRTHS_MAX; NaN, of a state that is about to be refused, gives 0.
 __device__ __forceinline__ int whole(float expected, float u) {
-  const int n = (int)(expected + u);
-  return n > BIRTHS_MAX ? BIRTHS_MAX : n;
+  const float total = expected + u;
+  if (!(total > ZERO)) return 0;
+  return total >= (float)BIRTHS_MAX ? BIRTHS_MAX : (int)total;
 }
 
 // x: spray, y: foam, z: embers that liquid particle p sends out.

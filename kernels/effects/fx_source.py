@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from kernels.base.common import ONE, ZERO, device
+from kernels.base.common import F32, ONE, ZERO, device
 from kernels.base.constants import (
     EFFECT_PARAM_EMBER_RATE,
     EFFECT_PARAM_EMBER_TEMPERATURE,
@@ -43,10 +43,13 @@ def _ramp(x, low, high):
 
 @device
 def _whole(expected, u):
-    n = np.int32(expected + u)
-    if n > BIRTHS_MAX:
-        n = np.int32(BIRTHS_MAX)
-    return n
+    """floor(expected + u) and at most BIRTHS_MAX; NaN, of a state that is about to be refused, gives 0."""
+    total = expected + u
+    if not total > ZERO:
+        return np.int32(0)
+    if total >= F32(BIRTHS_MAX):
+        return np.int32(BIRTHS_MAX)
+    return np.int32(total)
 
 
 @device
