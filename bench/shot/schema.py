@@ -33,7 +33,7 @@ from bench.shot.table import UNIT, Table
 SIZE_NAMES = ("S", "M", "L", "XL")
 SCHEMA_VERSION = 1
 PARTICLE_MAX = 2_000_000_000  # per shot and size
-GRID_BLOCK_MAX = 2**30
+GRID_BLOCK_MAX = 2**25  # a particle's sort key is its block times 64 plus its cell, in an int32
 
 Boundary = Literal["stick", "slip", "separate"]
 BOUNDARIES: tuple[str, ...] = get_args(Boundary)
