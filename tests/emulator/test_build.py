@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,7 +43,7 @@ def test_without_a_compiler(path: Path) -> None:
         build.compiler()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a script is no program there")
+@pytest.mark.needs("sh")
 @pytest.mark.parametrize(
     ("version", "code", "said"),
     [(APPLE, 0, "is not GNU's (Apple clang version 15.0.0"), ("", 1, "is not GNU's (exit code 1)")],
@@ -56,14 +55,14 @@ def test_another_compiler_of_that_name(path: Path, version: str, code: int, said
         build.compiler()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a script is no program there")
+@pytest.mark.needs("sh")
 def test_a_compiler_that_cannot_be_run(path: Path) -> None:
     (path / "g++").write_bytes(b"\x00 no program")
     (path / "g++").chmod(0o755)
     assert "cannot be run" in build.why_not()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a script is no program there")
+@pytest.mark.needs("sh")
 @pytest.mark.parametrize(("platform", "said"), [("linux", ""), ("darwin", "is written for Linux, not darwin")])
 def test_gnus_compiler(path: Path, monkeypatch: pytest.MonkeyPatch, platform: str, said: str) -> None:
     put(path, GNU)

@@ -313,6 +313,7 @@ def test_an_unknown_name_is_one_line(given: str) -> None:
     one_line(error)
 
 
+@pytest.mark.needs("os.mkfifo")
 def test_folders_pipes_and_devices_are_refused(tmp_path: Path) -> None:
     folder = tmp_path / "folder.toml"
     folder.mkdir()
