@@ -121,7 +121,7 @@ __device__ __forceinline__ TerrainLook terrain_look(float3 p, float3 n, const Wo
   albedo = make_float3(albedo.x + (look_in[LOOK_TERRAIN_A_R] - albedo.x) * share,
                        albedo.y + (look_in[LOOK_TERRAIN_A_R + 1] - albedo.y) * share,
                        albedo.z + (look_in[LOOK_TERRAIN_A_R + 2] - albedo.z) * share);
-  return TerrainLook{n, make_float3(albedo.x * light, albedo.y * light, albedo.z * light)};
+  return TerrainLook{n, albedo_of(albedo, light)};
 }
 
 // Noise of the small waves at a point of water, or of the water plane outside, drifting with time.

@@ -26,6 +26,7 @@ from kernels.base.constants import (
     LOOK_TIME,
 )
 from kernels.trace.trace_math import device_call, device_inline, noise_gradient, normalise
+from kernels.trace.trace_state import albedo_of
 
 THREE = F32(3.0)
 OCTAVES = 4
@@ -141,7 +142,8 @@ def terrain_look(px, py, pz, nx, ny, nz, look_in):
     a = look_in[LOOK_TERRAIN_B_R] + (look_in[LOOK_TERRAIN_A_R] - look_in[LOOK_TERRAIN_B_R]) * share
     b = look_in[LOOK_TERRAIN_B_R + 1] + (look_in[LOOK_TERRAIN_A_R + 1] - look_in[LOOK_TERRAIN_B_R + 1]) * share
     c = look_in[LOOK_TERRAIN_B_R + 2] + (look_in[LOOK_TERRAIN_A_R + 2] - look_in[LOOK_TERRAIN_B_R + 2]) * share
-    return nx, ny, nz, a * light, b * light, c * light
+    r, g, b = albedo_of((a, b, c), light)
+    return nx, ny, nz, r, g, b
 
 
 @device_call

@@ -17,6 +17,7 @@ from tests.support.trace_parts import (
     VOXEL,
     Arguments,
     add_fog,
+    add_liquid,
     add_sea,
     add_terrain,
     add_water,
@@ -127,6 +128,38 @@ def thick_water_of_a_tiny_box(rng: np.random.Generator) -> Arguments:
     return args
 
 
+def white(rng: np.random.Generator) -> Arguments:
+    """White ground with mottles under an even sky of 1: what comes back is never more than 1, however often it goes."""
+    args = empty(rng, 16, 12, 3)
+    add_terrain(rng, args, 0.8)
+    look, sky = args["look_in"], args["sky_in"]
+    look[k.LOOK_TERRAIN_A_R : k.LOOK_TERRAIN_B_B + 1] = 1.0
+    look[k.LOOK_TERRAIN_WET_Z] = -FAR
+    scene.even_sky(args)
+    sky[k.SKY_SUN_COS], sky[k.SKY_CLOUD_AMOUNT], sky[k.SKY_GLOW_WIDTH] = 1.0, 0.0, 0.0
+    args["max_depth"], args["roulette_depth"] = 1024, 3
+    return args
+
+
+def white_crust(rng: np.random.Generator) -> Arguments:
+    """The same of a ball of cold lava whose crust is white."""
+    args = white(rng)
+    args["terrain_geometry_in"][3] = k.TERRAIN_OFF
+    add_liquid(rng, args, ball(), 300.0, 300.0)
+    look = args["look_in"]
+    look[[k.LOOK_LIQUID, k.LOOK_LAVA_SCALE, k.LOOK_LAVA_BUMP, k.LOOK_FLOOR_ON]] = k.LIQUID_LAVA, 0.3, 1.0, 1.0
+    look[k.LOOK_LAVA_R : k.LOOK_LAVA_B + 1] = 1.0
+    return args
+
+
+def beside_the_water(rng: np.random.Generator) -> Arguments:
+    """A camera far beside the water and lower than its surface, which looks away: it is in the air."""
+    args = empty(rng, 16, 12)
+    add_water(rng, args, waves())
+    scene.look_at(args, (1.0, -400.0, 0.3), (1.0, -500.0, 0.4), 0.6)
+    return args
+
+
 CASES: dict[str, dict[str, Maker]] = {
     "img_trace": {
         "fine ripples from 900 m": _sea(900.0),
@@ -140,6 +173,9 @@ CASES: dict[str, dict[str, Maker]] = {
         "dense fog from afar": _dense(1.0e4, 2.0e4),
         "tiny liquid from afar": tiny_from_afar,
         "tiny ground from afar": tiny_ground_from_afar,
+        "white ground": white,
+        "white crust": white_crust,
+        "beside the water": beside_the_water,
         "thick water": thick_water_of_a_tiny_box,
     },
 }
