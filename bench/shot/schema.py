@@ -294,3 +294,5 @@ class ShotFile(Table):
     def validate_together(self) -> None:
         if not self.body and not self.emitter:
             raise Problem("body", "at least one [[body]] or [[emitter]]", Got("neither"))
+        if self.effects is not None and self.effects.ember_per_s > 0.0 and isinstance(self.material, Water):
+            raise Problem("effects.ember_per_s", "0 with water: embers come from lava", self.effects.ember_per_s)

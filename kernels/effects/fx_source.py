@@ -60,7 +60,9 @@ def births(
     """(spray, foam, embers) that liquid particle p sends out."""
     spray = effect_params_in[EFFECT_PARAM_SPRAY_RATE] * frame_dt_s
     foam = effect_params_in[EFFECT_PARAM_FOAM_RATE] * frame_dt_s
-    ember = effect_params_in[EFFECT_PARAM_EMBER_RATE] * frame_dt_s
+    ember = ZERO
+    if temperature_in.shape[0] > 1:  # without heat there is one word for all particles, and no embers
+        ember = effect_params_in[EFFECT_PARAM_EMBER_RATE] * frame_dt_s
     a, b, c, _ = chance(p, frame, STREAM_COUNT, seed)
     none = np.int32(0)
     if spray + a < ONE and foam + b < ONE and ember + c < ONE:

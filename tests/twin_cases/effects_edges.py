@@ -48,6 +48,13 @@ def count_just_enough(rng: np.random.Generator) -> Arguments:
     return arguments
 
 
+def count_embers_of_water(rng: np.random.Generator) -> Arguments:
+    """Embers are asked for and there is no heat: there are none, and the temperatures are one word."""
+    arguments = count_many(rng)
+    arguments["temperature_in"] = np.full(1, 5000, F32)
+    return arguments
+
+
 def count_not_finite(rng: np.random.Generator) -> Arguments:
     """Speeds that are no numbers, places beyond every lattice: a state that is refused, once the frame is over."""
     arguments = count_many(rng)
@@ -79,12 +86,14 @@ CASES: dict[str, dict[str, Maker]] = {
     "fx_birth_count": {
         "no scatter": count_no_scatter,
         "just enough": count_just_enough,
+        "embers of water": count_embers_of_water,
         "not finite": count_not_finite,
         "outside": count_outside,
         "many chunks": lambda rng: count_many(rng, 7 * CHUNK),  # more than a small device has blocks
     },
     "fx_birth": {
         "no scatter": lambda rng: birth_from(count_no_scatter(rng), 1, None),
+        "embers of water": lambda rng: birth_from(count_embers_of_water(rng), 1, None),
         "not finite": lambda rng: birth_from(count_not_finite(rng), 1, None),
     },
 }

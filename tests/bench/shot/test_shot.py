@@ -124,6 +124,7 @@ MALFORMED: list[tuple[str, Any, str, str]] = [
     ("size.S.cells_x", 10**18, "size.S.cells_x", "a whole number from 8 to 16384"),
     ("size.S.cells_x", 16384, "size.S.cells_x", "at most"),
     ("size.S.cells_x", 5600, "size.S.cells_x", "at most 33554432 blocks of 4^3 cells"),
+    ("effects.ember_per_s", 0.1, "effects.ember_per_s", "0 with water: embers come from lava"),
     ("size.S.cells_x", 2048, "size.S.cells_x", "at most 33554432 blocks of 4^3 cells"),
     ("size.S.width", 0, "size.S.width", "from 2"),
     ("size.S.width", 1e3, "size.S.width", "a whole number"),
