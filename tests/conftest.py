@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import shutil
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,26 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--device", type=int, default=None, help="run the CUDA twins on this GPU instead of the emulator")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave a test out that ``needs`` what this system has not."""
+    for mark in item.iter_markers("needs"):
+        for name in mark.args:
+            if not has(name):
+                pytest.skip(f"this system has no {name}")
+
+
+def has(name: str) -> bool:
+    """Whether there is a module's attribute, as ``os.fork``, or a program of that name."""
+    module, _, attribute = name.rpartition(".")
+    if not module:
+        return shutil.which(name) is not None
+    try:
+        return hasattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError:
+        return False
 
 
 @pytest.fixture

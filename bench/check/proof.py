@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench.backend.protocol import Backend
 from bench.base.errors import CheckFailed, UserError
 from bench.check.golden import Golden, golden_frames, is_shipped
-from bench.pipeline.frame import FRAME_DEFAULT, make_frame
+from bench.pipeline.frame import FRAME_DEFAULT, make_frame, proved_digest
 from bench.shot.load import Shot, shot_names
 
 GOLDEN_SIZE = "S"
@@ -66,7 +66,7 @@ def hashes_of(shot: Shot, backend: Backend, numbers: Sequence[int]) -> dict[int,
     for number in range(FIRST, max(numbers) + 1):
         if number in numbers:
             made = make_frame(simulation, renderer, number)
-            found[number] = {"state": simulation.state_digest(), "picture": made.picture.digest}
+            found[number] = {"state": simulation.state_digest(), "picture": proved_digest(made.picture, number)}
         else:
             simulation.advance_frame()
     return found

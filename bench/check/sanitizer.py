@@ -70,10 +70,19 @@ def _run(command: Sequence[str], timeout_s: float) -> tuple[int, str]:
         try:
             output, _ = process.communicate(timeout=timeout_s)
         except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            _end(process)
             raise
     return process.returncode, output
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Kill a tool and all that it started; where a system knows no groups of processes, the tool alone."""
+    kill_group, kill = getattr(os, "killpg", None), getattr(signal, "SIGKILL", None)
+    with contextlib.suppress(ProcessLookupError):
+        if kill_group is not None and kill is not None:
+            kill_group(process.pid, kill)
+        else:
+            process.kill()
 
 
 def _summary(output: str) -> str:

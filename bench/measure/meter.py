@@ -25,7 +25,7 @@ from bench.backend.sm_clock import throttled
 from bench.base import units
 from bench.base.errors import CheckFailed
 from bench.measure.timed_frame import CompileClock, PreparedShot, TimedFrame
-from bench.pipeline.frame import STAGES, Frame, Makers, RendererLike, SimulationLike, require_hashes
+from bench.pipeline.frame import STAGES, Frame, Makers, RendererLike, SimulationLike, proved_digest, require_hashes
 from bench.pipeline.scene.build import Scene
 from bench.record.schema import TOTALS
 from bench.record.statistics import median
@@ -252,7 +252,7 @@ class ShotMeter:
             seconds=seconds,
             kernels_s=kernels_s,
             state_sha256=prepared.simulation.state_digest(),
-            picture_sha256=timed.made.picture.digest,
+            picture_sha256=proved_digest(timed.made.picture, self.case.frame),
             work=self._work(timed.made),
             transfer_s=float(timed.fetched - stamps[4]),
             sm_clock_hz=hertz,

@@ -217,6 +217,29 @@ def make_picture(
     return Rendering(renderer.fetch(resolved), bricks, sums)
 
 
+def proved_digest(picture: Picture, frame: int) -> str:
+    """The SHA-256 that a frame is proved by, outside any clock.
+
+    Raises CheckFailed where a number of the picture is not finite: it repeats on one machine, but has other bits on
+    another, and is no picture.
+    """
+    import numpy as np
+
+    for values, what in ((picture.rgb, "of the picture"), (picture.variance, "of the variance")):
+        # The least and the largest carry on what is not a number, and make no array of the picture's size
+        with np.errstate(invalid="ignore"):
+            low, high = values.min(initial=0.0), values.max(initial=0.0)
+        if not (np.isfinite(low) and np.isfinite(high)):
+            wrong = ~np.isfinite(values).all(axis=2)
+            row, column = np.argwhere(wrong)[0] + 1
+            many = f"{np.count_nonzero(wrong)} of {wrong.size} pixels {what}"
+            raise CheckFailed(
+                f"frame {frame}: {many} are not finite, the first in row {row} from the top, column {column}; look in"
+                " the shot file for lengths of [look] far below a pixel, and for radiances and gains at their limits"
+            )
+    return picture.digest
+
+
 def require_hashes(
     found: Mapping[str, str], expected: Mapping[str, str] | None, whose: str = "the golden", where: str = ""
 ) -> None:

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from bench.backend.protocol import Backend
 from bench.base.errors import CheckFailed, ShotmarkError, Unavailable
-from bench.pipeline.frame import HostState, Picture, make_picture
+from bench.pipeline.frame import HostState, Picture, make_picture, proved_digest
 
 START_S = 300.0  # until a worker has built its scene and compiled
 
@@ -141,7 +141,7 @@ def measure_scaling(workers: Sequence[Worker], frame: int, state: HostState, rou
     count = rounds * len(workers)
     digests: set[str] = set()
     for worker in workers:  # first calls are no part of a time
-        digests.add(worker.render(frame, state, None).picture.digest)
+        digests.add(proved_digest(worker.render(frame, state, None).picture, frame))
     rows = []
     for number in dict.fromkeys((1, len(workers))):
         start = time.perf_counter()

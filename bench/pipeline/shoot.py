@@ -10,7 +10,7 @@ from functools import partial
 from bench import __version__
 from bench.backend.protocol import Backend
 from bench.base.errors import UserError
-from bench.pipeline.frame import MOVIE, Makers, Picture, SimulationLike, make_picture, require_hashes
+from bench.pipeline.frame import MOVIE, Makers, Picture, SimulationLike, make_picture, proved_digest, require_hashes
 from bench.pipeline.gpu_pool import Worker, WorkerPool, workers_of
 from bench.pipeline.pictures import Still, movie_name, stills_of, write_movie
 from bench.pipeline.scene.build import Scene
@@ -111,10 +111,10 @@ def shoot(
 
     def finish(frame: int, picture: Picture) -> None:
         nonlocal done
-        found = {"state": states[frame], "picture": picture.digest}
+        found = {"state": states[frame], "picture": proved_digest(picture, frame)}
         require_hashes(found, golden(frame), where=f"frame {frame}: ")
         bound = {suffix: partial(still.write, picture, scene, frame) for suffix, still in stills.items()}
-        folder.add(frame, states.pop(frame), picture.digest, bound)
+        folder.add(frame, states.pop(frame), found["picture"], bound)
         done += 1
         tell(done, f"frame {frame} done")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil, prod
+
 from bench.shot.problem import Got, Problem
 from bench.shot.schema import GRID_BLOCK_MAX, PARTICLE_MAX, Domain, ShotFile, Size
 from bench.shot.shapes import Body, BreakingWave, Column, Cylinder, Flow, Sea, Sphere
@@ -9,6 +11,8 @@ from bench.shot.shapes import Box as BoxBody
 
 WALL_CELLS = 4
 AXIS_CELLS_MAX = 16384
+BRICK_COUNT_MAX = 2**31 - 1  # a brick's number is an int32
+BRICK_VOXELS = 8  # along a brick's edge
 HEIGHT_COUNT_MAX = 2**28
 PIXEL_COUNT_MAX = 2**28
 Bounds = tuple[list[float], list[float]]
@@ -68,6 +72,10 @@ def validate_extent(shot: ShotFile) -> None:
         blocks = (x // 4 + 2) * (y // 4 + 2) * (z // 4 + 2)
         if blocks > GRID_BLOCK_MAX:
             raise Problem(f"size.{name}.cells_x", f"at most {GRID_BLOCK_MAX} blocks of 4^3 cells", Got(f"{blocks}"))
+        bricks = prod(ceil((n + 2 * WALL_CELLS) / (BRICK_VOXELS * size.voxel_per_cell)) for n in (x, y, z))
+        if bricks > BRICK_COUNT_MAX:
+            expected = f"a number that gives at most {BRICK_COUNT_MAX} bricks of 8^3 voxels"
+            raise Problem(f"size.{name}.voxel_per_cell", expected, Got(f"{bricks}"))
         if size.width * size.height > PIXEL_COUNT_MAX:
             expected = f"a picture of at most {PIXEL_COUNT_MAX} pixels"
             raise Problem(f"size.{name}.width", expected, Got(f"{size.width} x {size.height}"))

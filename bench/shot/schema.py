@@ -33,7 +33,7 @@ from bench.shot.table import UNIT, Table
 
 SCHEMA_VERSION = 1
 PARTICLE_MAX = 2_000_000_000  # per shot and size
-GRID_BLOCK_MAX = 2**30
+GRID_BLOCK_MAX = 2**25  # a particle's sort key is its block times 64 plus its cell, in an int32
 
 Boundary = Literal["stick", "slip", "separate"]
 BOUNDARIES: tuple[str, ...] = get_args(Boundary)
@@ -294,3 +294,5 @@ class ShotFile(Table):
     def validate_together(self) -> None:
         if not self.body and not self.emitter:
             raise Problem("body", "at least one [[body]] or [[emitter]]", Got("neither"))
+        if self.effects is not None and self.effects.ember_per_s > 0.0 and isinstance(self.material, Water):
+            raise Problem("effects.ember_per_s", "0 with water: embers come from lava", self.effects.ember_per_s)

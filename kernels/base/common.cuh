@@ -59,7 +59,7 @@ __device__ __forceinline__ float round_even(float x) { return rintf(x); }
 __device__ __forceinline__ int float_bits(float x) { return __float_as_int(x); }
 __device__ __forceinline__ float bits_float(int x) { return __int_as_float(x); }
 
-// Largest int not above x; |x| < 2^31.
+// Largest int not above x; |x| < 2^31, which the caller sees to: beyond it no two machines agree.
 __device__ __forceinline__ int floor_int(float x) {
   int whole = (int)x;
   if ((float)whole > x) whole = whole - 1;
@@ -85,9 +85,9 @@ __device__ __forceinline__ float exp_reduced(float n, float r) {
   return scale_by_power_of_two(p, (int)n);
 }
 
-// e^x for every x.
+// e^x for every x. NaN gives NaN.
 __device__ __forceinline__ float exp_f32(float x) {
-  if (x > EXP_MAX) return INF;
+  if (!(x <= EXP_MAX)) return x + INF;  // of NaN no whole number could be made
   if (x < EXP_MIN) return ZERO;
   float n = rintf(x * LOG2_E);
   float r = __fmaf_rn(n, -LN2_HIGH, x);

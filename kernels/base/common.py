@@ -86,7 +86,7 @@ def bits_float(typingctx, a):  # type: ignore[no-untyped-def]
 
 @device
 def floor_int(x):
-    """Largest int32 not above x; |x| < 2^31."""
+    """Largest int32 not above x; |x| < 2^31, which the caller sees to: beyond it no two machines agree."""
     whole = np.int32(x)
     if F32(whole) > x:
         whole = np.int32(whole - 1)
@@ -124,9 +124,9 @@ def _exp_reduced(n, r):
 
 @device
 def exp_f32(x):
-    """e^x for every x; error below 1.05 ulp, below 0.8 ulp where the result is denormal."""
-    if x > _EXP_MAX:
-        return _INF
+    """e^x for every x; error below 1.05 ulp, below 0.8 ulp where the result is denormal. NaN gives NaN."""
+    if not x <= _EXP_MAX:
+        return x + _INF  # of NaN no whole number could be made
     if x < _EXP_MIN:
         return ZERO
     n = round_even(x * _LOG2_E)

@@ -8,6 +8,9 @@ __device__ __forceinline__ float4 liquid_at(
     float x, float y, float z, float cell_size_m, int blocks_x, int blocks_y, int blocks_z, Array<const int> slot_in,
     Array<const float> node_in) {
   const float gx = x / cell_size_m, gy = y / cell_size_m, gz = z / cell_size_m;
+  // Without a node in reach there is nothing; NaN and numbers beyond int are not asked further
+  const bool inside = gx >= -ONE && gx < (float)(blocks_x * 4) && gy >= -ONE && gy < (float)(blocks_y * 4);
+  if (!(inside && gz >= -ONE && gz < (float)(blocks_z * 4))) return make_float4(ZERO, ZERO, ZERO, ZERO);
   const int i = floor_int(gx), j = floor_int(gy), k = floor_int(gz);
   const float fx = gx - (float)i, fy = gy - (float)j, fz = gz - (float)k;
   float u = ZERO, v = ZERO, w = ZERO, mass = ZERO;

@@ -28,6 +28,10 @@ AXIS_B, AXIS_C = F32(1.19), F32(0.83)
 def liquid_at(x, y, z, cell_size_m, blocks_x, blocks_y, blocks_z, slot_in, node_in):
     """(u, v, w, mass in particle masses) of the liquid's grid at a point, trilinear; velocity weighted by mass."""
     gx, gy, gz = x / cell_size_m, y / cell_size_m, z / cell_size_m
+    # Without a node in reach there is nothing; NaN and numbers beyond int32 are not asked further
+    inside = gx >= -ONE and gx < F32(blocks_x * 4) and gy >= -ONE and gy < F32(blocks_y * 4)
+    if not (inside and gz >= -ONE and gz < F32(blocks_z * 4)):
+        return ZERO, ZERO, ZERO, ZERO
     i, j, k = floor_int(gx), floor_int(gy), floor_int(gz)
     fx, fy, fz = gx - F32(i), gy - F32(j), gz - F32(k)
     u, v, w, mass = ZERO, ZERO, ZERO, ZERO

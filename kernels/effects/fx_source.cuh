@@ -10,9 +10,11 @@ __device__ __forceinline__ float ramp(float x, float low, float high) {
   return (x - low) / (high - low);
 }
 
+// floor(expected + u) and at most BIRTHS_MAX; NaN, of a state that is about to be refused, gives 0.
 __device__ __forceinline__ int whole(float expected, float u) {
-  const int n = (int)(expected + u);
-  return n > BIRTHS_MAX ? BIRTHS_MAX : n;
+  const float total = expected + u;
+  if (!(total > ZERO)) return 0;
+  return total >= (float)BIRTHS_MAX ? BIRTHS_MAX : (int)total;
 }
 
 // x: spray, y: foam, z: embers that liquid particle p sends out.
@@ -23,7 +25,9 @@ __device__ __forceinline__ int3 births(
     Array<const int> slot_in, Array<const float> node_in) {
   float spray = effect_params_in[EFFECT_PARAM_SPRAY_RATE] * frame_dt_s;
   float foam = effect_params_in[EFFECT_PARAM_FOAM_RATE] * frame_dt_s;
-  float ember = effect_params_in[EFFECT_PARAM_EMBER_RATE] * frame_dt_s;
+  float ember = ZERO;
+  // Without heat there is one word for all particles, and no embers
+  if (temperature_in.shape0 > 1) ember = effect_params_in[EFFECT_PARAM_EMBER_RATE] * frame_dt_s;
   const float4 u = chance(p, frame, STREAM_COUNT, seed);
   const int3 none = make_int3(0, 0, 0);
   if (spray + u.x < ONE && foam + u.y < ONE && ember + u.z < ONE) return none;

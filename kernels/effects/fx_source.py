@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from kernels.base.common import ONE, ZERO, device
+from kernels.base.common import F32, ONE, ZERO, device
 from kernels.base.constants import (
     EFFECT_PARAM_EMBER_RATE,
     EFFECT_PARAM_EMBER_TEMPERATURE,
@@ -43,10 +43,13 @@ def _ramp(x, low, high):
 
 @device
 def _whole(expected, u):
-    n = np.int32(expected + u)
-    if n > BIRTHS_MAX:
-        n = np.int32(BIRTHS_MAX)
-    return n
+    """floor(expected + u) and at most BIRTHS_MAX; NaN, of a state that is about to be refused, gives 0."""
+    total = expected + u
+    if not total > ZERO:
+        return np.int32(0)
+    if total >= F32(BIRTHS_MAX):
+        return np.int32(BIRTHS_MAX)
+    return np.int32(total)
 
 
 @device
@@ -57,7 +60,9 @@ def births(
     """(spray, foam, embers) that liquid particle p sends out."""
     spray = effect_params_in[EFFECT_PARAM_SPRAY_RATE] * frame_dt_s
     foam = effect_params_in[EFFECT_PARAM_FOAM_RATE] * frame_dt_s
-    ember = effect_params_in[EFFECT_PARAM_EMBER_RATE] * frame_dt_s
+    ember = ZERO
+    if temperature_in.shape[0] > 1:  # without heat there is one word for all particles, and no embers
+        ember = effect_params_in[EFFECT_PARAM_EMBER_RATE] * frame_dt_s
     a, b, c, _ = chance(p, frame, STREAM_COUNT, seed)
     none = np.int32(0)
     if spray + a < ONE and foam + b < ONE and ember + c < ONE:

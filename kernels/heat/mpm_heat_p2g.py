@@ -96,6 +96,7 @@ def _scatter(
             for b in range(3):
                 for c in range(3):
                     n = (a * 3 + b) * 3 + c
+                    # At most some 100 particles of 5000 K: below 2^40 of either
                     at = (((ca + a) * ARENA_EDGE + cb + b) * ARENA_EDGE + cc + c) * 2
                     arena[at] += np.int64(round_even(heat[n] * HEAT_SCALE))
                     arena[at + 1] += np.int64(round_even(weight[n] * WEIGHT_SCALE))

@@ -60,5 +60,6 @@ __device__ __forceinline__ float radiate(
   float cooled = temperature * exp_f32(-THIRD * log_f32(ONE + THREE * a * (temperature * temperature * temperature)));
   cooled += a * (ambient * ambient * ambient * ambient);
   if (cooled < ambient) return ambient;
+  if (cooled > temperature) return temperature;  // what is hotter than its surroundings does not heat up
   return cooled;
 }

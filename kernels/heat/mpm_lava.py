@@ -134,4 +134,6 @@ def radiate(temperature, exposure, dt_s, material_in):
     cooled += a * (ambient * ambient * ambient * ambient)
     if cooled < ambient:
         return ambient
+    if cooled > temperature:  # absorption over so long a step: what is hotter than its surroundings does not heat up
+        return temperature
     return cooled

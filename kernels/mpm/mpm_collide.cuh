@@ -77,9 +77,9 @@ __device__ __forceinline__ float terrain_height(
   float a = (x - terrain_geometry_in[0]) / spacing;
   float b = (y - terrain_geometry_in[1]) / spacing;
   float last_a = (float)(count_x - 1), last_b = (float)(count_y - 1);
-  if (a < ZERO) a = ZERO;
+  if (!(a > ZERO)) a = ZERO;  // NaN too, which is the number of no height
   if (a > last_a) a = last_a;
-  if (b < ZERO) b = ZERO;
+  if (!(b > ZERO)) b = ZERO;
   if (b > last_b) b = last_b;
   int i = (int)a, j = (int)b;
   if (i > count_x - 2) i = count_x - 2;

@@ -144,11 +144,11 @@ def terrain_height(terrain_geometry_in, terrain_in, x, y):
     a = (x - terrain_geometry_in[0]) / spacing
     b = (y - terrain_geometry_in[1]) / spacing
     last_a, last_b = F32(count_x - 1), F32(count_y - 1)
-    if a < ZERO:
+    if not a > ZERO:  # NaN too, which is the number of no height
         a = ZERO
     if a > last_a:
         a = last_a
-    if b < ZERO:
+    if not b > ZERO:
         b = ZERO
     if b > last_b:
         b = last_b

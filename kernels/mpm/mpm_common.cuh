@@ -25,7 +25,7 @@ __device__ __forceinline__ float2 position_limits(long long cells, float cell_si
   return make_float2(low, ((float)(cells - WALL_CELLS) - POSITION_MARGIN) * cell_size_m);
 }
 
-// Lowest of the three nodes that a coordinate reaches, as a whole float.
+// Lowest of the three nodes that a coordinate reaches, as a whole float; x lies within the walls.
 __device__ __forceinline__ float base_node(float x, float inverse_cell) {
   float shifted = x * inverse_cell - HALF;
   float whole = (float)(int)shifted;

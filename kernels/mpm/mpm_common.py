@@ -61,7 +61,7 @@ def position_limits(cells, cell_size_m):
 
 @device
 def base_node(x, inverse_cell):
-    """Lowest of the three nodes that a coordinate reaches, as a whole float32."""
+    """Lowest of the three nodes that a coordinate reaches, as a whole float32; x lies within the walls."""
     shifted = x * inverse_cell - HALF
     whole = F32(np.int32(shifted))
     if whole > shifted:

@@ -119,6 +119,7 @@ __device__ __forceinline__ void scatter(int low, int high, int k, int channel, c
     own += WORDS;
     weight += WORDS;
   }
+  // Sums fit int by the scale of mpm_control; of a velocity that is not finite they are anything, in a refused state
   atomicAdd(node, (int)rintf(a00));
   atomicAdd(node + ARENA_ROW, (int)rintf(a01));
   atomicAdd(node + 2 * ARENA_ROW, (int)rintf(a02));

@@ -285,6 +285,8 @@ def _scatter(
 
 @device
 def _add_row(arena, at, total):
+    """Add sums to an arena. They fit int32 by the scale of ``mpm_control``; of a velocity that is not finite they are
+    anything, in a state that is refused."""
     store(arena, at, vadd(load16(arena, at), vround_to_int(total)))
 
 

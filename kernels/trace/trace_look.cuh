@@ -10,8 +10,10 @@ struct TerrainLook {
   float3 n, albedo;
 };
 
-// Sum of noise octaves with its gradient; `ridge` sums 1 - 2|noise| instead: sharp crests.
+// Sum of noise octaves with its gradient; `ridge` sums 1 - 2|noise| instead: sharp crests. 0 beyond NOISE_REACH: what is
+// that fine against its distance averages out, and the lattice's numbers stay far below 2^31.
 __device__ __forceinline__ Noise fractal(float x, float y, float z, int octaves, bool ridge) {
+  if (!(fabsf(x) < NOISE_REACH && fabsf(y) < NOISE_REACH && fabsf(z) < NOISE_REACH)) octaves = 0;
   Noise sum{ZERO, ZERO, ZERO, ZERO};
   // Columns of the rotation that octave n has been through (about z, then about x)
   float ax = ONE, ay = ZERO, az = ZERO;
@@ -119,7 +121,7 @@ __device__ __forceinline__ TerrainLook terrain_look(float3 p, float3 n, const Wo
   albedo = make_float3(albedo.x + (look_in[LOOK_TERRAIN_A_R] - albedo.x) * share,
                        albedo.y + (look_in[LOOK_TERRAIN_A_R + 1] - albedo.y) * share,
                        albedo.z + (look_in[LOOK_TERRAIN_A_R + 2] - albedo.z) * share);
-  return TerrainLook{n, make_float3(albedo.x * light, albedo.y * light, albedo.z * light)};
+  return TerrainLook{n, albedo_of(albedo, light)};
 }
 
 // Noise of the small waves at a point of water, or of the water plane outside, drifting with time.

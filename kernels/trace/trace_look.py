@@ -26,16 +26,24 @@ from kernels.base.constants import (
     LOOK_TIME,
 )
 from kernels.trace.trace_math import device_call, device_inline, noise_gradient, normalise
+from kernels.trace.trace_state import albedo_of
 
 THREE = F32(3.0)
 OCTAVES = 4
+NOISE_REACH = F32(2.0**22)  # lattice steps from the origin: beyond it a float32 tells no more than halves apart
 # Rotation between octaves hides the lattice
 _TURN_COS, _TURN_SIN = F32(0.8), F32(0.6)
 
 
 @device_call
 def fractal(x, y, z, octaves, ridge):
-    """(value, gradient) of a sum of noise octaves; ``ridge`` sums 1 - 2|noise| instead: sharp crests."""
+    """(value, gradient) of a sum of noise octaves; ``ridge`` sums 1 - 2|noise| instead: sharp crests.
+
+    0 beyond NOISE_REACH: what is that fine against its distance averages out. It also keeps the lattice's numbers,
+    at most sqrt(3) 2^5 times as large in the last of six octaves, far below 2^31.
+    """
+    if not (math.fabs(x) < NOISE_REACH and math.fabs(y) < NOISE_REACH and math.fabs(z) < NOISE_REACH):
+        octaves = np.int64(0)
     value, gx, gy, gz = ZERO, ZERO, ZERO, ZERO
     weight, scale = HALF, ONE
     # Columns of the rotation that octave n has been through (about z, then about x)
@@ -134,7 +142,8 @@ def terrain_look(px, py, pz, nx, ny, nz, look_in):
     a = look_in[LOOK_TERRAIN_B_R] + (look_in[LOOK_TERRAIN_A_R] - look_in[LOOK_TERRAIN_B_R]) * share
     b = look_in[LOOK_TERRAIN_B_R + 1] + (look_in[LOOK_TERRAIN_A_R + 1] - look_in[LOOK_TERRAIN_B_R + 1]) * share
     c = look_in[LOOK_TERRAIN_B_R + 2] + (look_in[LOOK_TERRAIN_A_R + 2] - look_in[LOOK_TERRAIN_B_R + 2]) * share
-    return nx, ny, nz, a * light, b * light, c * light
+    r, g, b = albedo_of((a, b, c), light)
+    return nx, ny, nz, r, g, b
 
 
 @device_call

@@ -136,9 +136,9 @@ __device__ __forceinline__ float brick_value(Array<const float> value, int brick
   return __fmaf_rn(fz, high - low, low);
 }
 
-// x kept in [0, 8], a brick's own range in voxels.
+// x kept in [0, 8], a brick's own range in voxels; NaN gives 0, so that it leads to no place outside the brick.
 __device__ __forceinline__ float clamp_brick(float x) {
-  if (x < ZERO) return ZERO;
+  if (!(x > ZERO)) return ZERO;
   if (x > 8.0f) return 8.0f;
   return x;
 }

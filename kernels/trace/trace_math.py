@@ -42,6 +42,7 @@ U1 = np.uint32(1)
 INV_FOUR_PI = F32(0.0795774715459477)
 INV_PI = F32(0.318309886183791)
 SMALLEST_SLOPE = F32(1.0e-9)
+PROGRESS = F32(2.0**-22)  # of a ray's length: a step that is shorter may not change t, and the ray never arrive
 
 
 @device_call
@@ -164,7 +165,10 @@ def clip_box(ox, oy, oz, ix, iy, iz, trace_in, low, high, t_end):
 
 @device_inline
 def brick_coordinate(x, count):
-    """Index of the brick that holds x (in bricks), kept inside 0 .. count - 1."""
+    """Index of the brick that holds x (in bricks), kept inside 0 .. count - 1; |x| < 2^63.
+
+    A point is at most some 1e6 m away and a brick is at least 1e-9 m wide.
+    """
     i = np.int64(0)
     if x > ZERO:
         i = np.int64(x)
@@ -197,8 +201,8 @@ def brick_value(value, brick, x, y, z, channel):
 
 @device_inline
 def clamp_brick(x):
-    """x kept in [0, 8], a brick's own range in voxels."""
-    if x < ZERO:
+    """x kept in [0, 8], a brick's own range in voxels; NaN gives 0, so that it leads to no place outside the brick."""
+    if not x > ZERO:
         return ZERO
     if x > F32(8.0):
         return F32(8.0)

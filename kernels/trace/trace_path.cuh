@@ -10,9 +10,11 @@ struct Depths {
   int max_depth, roulette_depth;
 };
 
-// 1 outside the liquid, -1 for a camera inside water.
+// 1 outside the liquid, -1 for a camera inside water, which is nowhere but in the box around all of it.
 __device__ __forceinline__ float camera_sign(float3 o, const Scene& scene) {
-  bool water = (int)scene.look_in[LOOK_LIQUID] == LIQUID_WATER;
+  float3 low = words3(scene.trace_in, TRACE_SURFACE_LOW), high = words3(scene.trace_in, TRACE_SURFACE_HIGH);
+  bool inside = o.x >= low.x && o.x <= high.x && o.y >= low.y && o.y <= high.y && o.z >= low.z && o.z <= high.z;
+  bool water = inside && (int)scene.look_in[LOOK_LIQUID] == LIQUID_WATER;
   if (scene.trace_in[TRACE_HAS_SURFACE] > ZERO && water &&
       surface_at(o.x, o.y, o.z, 0, scene.trace_in[TRACE_VOXEL], scene.grid_in, scene.table, scene.value) < ZERO) {
     return -ONE;

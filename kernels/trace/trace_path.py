@@ -23,6 +23,8 @@ from kernels.base.constants import (
     SOLID_NONE,
     SOLID_PLANE,
     TRACE_HAS_SURFACE,
+    TRACE_SURFACE_HIGH,
+    TRACE_SURFACE_LOW,
     TRACE_VOXEL,
     WORK_PATHS,
     WORK_SCATTERS,
@@ -60,10 +62,12 @@ FADED = F32(0.1)  # a throughput: below it a path does not go from mirror to mir
 
 @device_part
 def camera_sign(ox, oy, oz, scene):
-    """1 outside the liquid, -1 for a camera inside water."""
+    """1 outside the liquid, -1 for a camera inside water, which is nowhere but in the box around all of it."""
     look_in, trace_in = scene.look_in, scene.trace_in
+    low, high = words3(trace_in, TRACE_SURFACE_LOW), words3(trace_in, TRACE_SURFACE_HIGH)
+    inside = ox >= low[0] and ox <= high[0] and oy >= low[1] and oy <= high[1] and oz >= low[2] and oz <= high[2]
     distance = ZERO
-    if trace_in[TRACE_HAS_SURFACE] > ZERO and np.int32(look_in[LOOK_LIQUID]) == LIQUID_WATER:
+    if inside and trace_in[TRACE_HAS_SURFACE] > ZERO and np.int32(look_in[LOOK_LIQUID]) == LIQUID_WATER:
         distance = surface_at(ox, oy, oz, 0, trace_in[TRACE_VOXEL], scene.grid_in, scene.table, scene.value)
     return -ONE if distance < ZERO else ONE
 

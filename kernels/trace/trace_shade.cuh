@@ -94,7 +94,7 @@ __device__ __forceinline__ void shade_lava(float3 p, Path& path, float heat, con
   LavaLook look = lava_look(p, bounce.n, heat, look_in);
   bounce.n = look.n;
   add_light(held, glow(look.temperature, look_in, glow_lut_in), look_in[LOOK_GLOW_GAIN]);
-  bounce.albedo = scaled(words3(look_in, LOOK_LAVA_R), look.factor);
+  bounce.albedo = albedo_of(words3(look_in, LOOK_LAVA_R), look.factor);
 }
 
 // The liquid's surface, or the sea outside; `other`: the surface's second channel, foam or temperature.

@@ -40,6 +40,7 @@ from kernels.trace.trace_state import (
     Bounce,
     add_light,
     add_scaled_light,
+    albedo_of,
     scaled,
     times_rest,
     words3,
@@ -133,7 +134,7 @@ def shade_lava(px, py, pz, dx, dy, dz, nx, ny, nz, sign, heat, scene, glow_lut_i
     ox, oy, oz = px + nx * step, py + ny * step, pz + nz * step
     nx, ny, nz, heat, factor = lava_look(px, py, pz, nx, ny, nz, heat, look_in)
     light = add_scaled_light(light, throughput, glow(heat, look_in, glow_lut_in), look_in[LOOK_GLOW_GAIN])
-    albedo = scaled(words3(look_in, LOOK_LAVA_R), factor)
+    albedo = albedo_of(words3(look_in, LOOK_LAVA_R), factor)
     return Bounce(BOUNCE_DIFFUSE, ox, oy, oz, dx, dy, dz, nx, ny, nz, sign, albedo, light, throughput, dim)
 
 

@@ -66,7 +66,7 @@ __device__ __forceinline__ bool in_sun(float3 d, const Words& sky_in) {
 // Radiance (RGB) of black matter at a temperature (K), from the table; none below its range.
 __device__ __forceinline__ float3 glow(float temperature, const Words& look_in, const Words& glow_lut_in) {
   float low = look_in[LOOK_GLOW_LOW_K];
-  if (temperature <= low) return make_float3(ZERO, ZERO, ZERO);
+  if (!(temperature > low)) return make_float3(ZERO, ZERO, ZERO);
   const int last = GLOW_LUT_SIZE - 1;
   float x = (temperature - low) / (look_in[LOOK_GLOW_HIGH_K] - low) * (float)last;
   if (x >= (float)last) return words3(glow_lut_in, last * 3);

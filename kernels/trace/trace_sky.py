@@ -42,7 +42,7 @@ SHARE_MIN = F32(1.0e-4)
 def _clouds(dx, dy, dz, sky_in, time_s):
     """Opacity of the clouds in a direction, 0 to 1: four octaves of noise on a plane overhead."""
     amount = sky_in[SKY_CLOUD_AMOUNT]
-    flat = sky_in[SKY_CLOUD_SCALE] / (dz + F32(0.12))
+    flat = sky_in[SKY_CLOUD_SCALE] / (dz + F32(0.12))  # below 1e4: far from the 2^31 of the noise's lattice
     x, y = dx * flat + CLOUD_DRIFT * time_s, dy * flat
     total, weight = ZERO, HALF
     for _ in range(4):
@@ -104,7 +104,7 @@ def in_sun(dx, dy, dz, sky_in):
 def glow(temperature, look_in, glow_lut_in):
     """Radiance (RGB) of black matter at a temperature (K), from the table; none below its range."""
     low = look_in[LOOK_GLOW_LOW_K]
-    if temperature <= low:
+    if not temperature > low:
         return ZERO, ZERO, ZERO
     last = GLOW_LUT_SIZE - 1
     x = (temperature - low) / (look_in[LOOK_GLOW_HIGH_K] - low) * F32(last)

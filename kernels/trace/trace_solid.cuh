@@ -34,6 +34,7 @@ __device__ __forceinline__ float terrain_hit(float3 o, float3 d, float t_end, co
   if (rate < 1.0e-6f) rate = 1.0e-6f;
   float inverse_rate = ONE / rate;
   float step_min = TERRAIN_STEP_MIN * spacing;
+  if (step_min < PROGRESS * t1) step_min = PROGRESS * t1;
   bool armed = false;
   float t_last = t, f_last = ZERO, f;
   while (true) {

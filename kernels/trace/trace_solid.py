@@ -35,7 +35,7 @@ from kernels.base.constants import (
     TRACE_VOXEL,
 )
 from kernels.mpm.mpm_collide import collider_distance_one, terrain_height
-from kernels.trace.trace_math import FAR, clip_axis, device_call, inverse_slope, normalise
+from kernels.trace.trace_math import FAR, PROGRESS, clip_axis, device_call, inverse_slope, normalise
 
 TERRAIN_STEP_MIN = F32(0.15)  # terrain cells
 NO_HIT = F32(-1.0)
@@ -71,6 +71,8 @@ def terrain_hit(ox, oy, oz, dx, dy, dz, t_end, trace_in, terrain_geometry_in, te
         rate = F32(1.0e-6)
     inverse_rate = ONE / rate
     step_min = TERRAIN_STEP_MIN * spacing
+    if step_min < PROGRESS * t1:
+        step_min = PROGRESS * t1
     armed = False
     t_last, f_last = t, ZERO
     while True:

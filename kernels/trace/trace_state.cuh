@@ -113,6 +113,15 @@ __device__ __forceinline__ float3 scaled(float3 a, float factor) {
   return make_float3(a.x * factor, a.y * factor, a.z * factor);
 }
 
+// An albedo made lighter or darker, each at most 1: what reflects more than it gets never comes to an end.
+__device__ __forceinline__ float3 albedo_of(float3 a, float factor) {
+  a = scaled(a, factor);
+  if (a.x > ONE) a.x = ONE;
+  if (a.y > ONE) a.y = ONE;
+  if (a.z > ONE) a.z = ONE;
+  return a;
+}
+
 // The largest of three.
 __device__ __forceinline__ float largest(float3 a) {
   float most = a.x;

@@ -84,6 +84,19 @@ def scaled(a, factor):
 
 
 @device_inline
+def albedo_of(a, factor):
+    """An albedo made lighter or darker, each at most 1: what reflects more than it gets never comes to an end."""
+    r, g, b = a[0] * factor, a[1] * factor, a[2] * factor
+    if r > ONE:
+        r = ONE
+    if g > ONE:
+        g = ONE
+    if b > ONE:
+        b = ONE
+    return r, g, b
+
+
+@device_inline
 def times(a, b):
     return a[0] * b[0], a[1] * b[1], a[2] * b[2]
 

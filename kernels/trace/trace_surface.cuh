@@ -118,6 +118,7 @@ __device__ __forceinline__ SurfaceHit surface_hit(float3 o, float3 d, float t_en
   ray.sy = d.y * inverse_voxel;
   ray.sz = d.z * inverse_voxel;
   float step_min = STEP_MIN * voxel;
+  if (step_min < PROGRESS * t1) step_min = PROGRESS * t1;
   bool armed = false;  // a path that starts on the surface waits until it has clearly left it
   float f = FAR;
   bool known = false;

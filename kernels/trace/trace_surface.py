@@ -21,6 +21,7 @@ from kernels.base.constants import (
 )
 from kernels.trace.trace_math import (
     FAR,
+    PROGRESS,
     brick_coordinate,
     brick_value,
     clamp_brick,
@@ -132,6 +133,8 @@ def surface_hit(ox, oy, oz, dx, dy, dz, t_end, sign, trace_in, grid_in, table, v
     inverse_voxel = ONE / voxel
     sx, sy, sz = dx * inverse_voxel, dy * inverse_voxel, dz * inverse_voxel
     step_min = STEP_MIN * voxel
+    if step_min < PROGRESS * t1:
+        step_min = PROGRESS * t1
     armed = False  # a path that starts on the surface waits until it has clearly left it
     t_last, f_last = t, FAR
     bricks, lookups = 0, 0

@@ -62,6 +62,8 @@ __device__ __forceinline__ FogWalk fog_walk(float3 o, float3 d, float t_end, boo
     result.bricks += 1;
     if (b >= 0) {
       float m = load(majorant, b) * gain;
+      float densest = DENSEST * bits_float(RECIPROCAL - float_bits(t1));
+      if (m > densest) m = densest;  // see trace_volume.py
       bool draw = depth < ZERO;
       float lx = px - EIGHT * (float)i, ly = py - EIGHT * (float)j, lz = pz - EIGHT * (float)k;
       bool done = false;

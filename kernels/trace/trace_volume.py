@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernels.base.common import F32, ONE, ZERO, log_f32
+from kernels.base.common import F32, ONE, ZERO, bits_float, float_bits, log_f32
 from kernels.base.constants import (
     TRACE_FOG_HIGH,
     TRACE_FOG_LOW,
@@ -32,6 +32,10 @@ from kernels.trace.trace_math import (
 EIGHT = F32(8.0)
 NO_HIT = F32(-1.0)
 TRANSMITTANCE_MIN = F32(1.0e-3)  # below it ratio tracking plays roulette
+# No majorant is larger than that over the ray's length: fog so dense is a wall, and in what is denser a step might not
+# change t, so that the walk would not end. Where the fog is denser than its majorant every collision is real.
+DENSEST = F32(2.0**18)
+RECIPROCAL = np.int32(0x7F000000)  # less the bits of a float these are the bits of its reciprocal, to an eighth
 
 
 @device_inline
@@ -122,6 +126,9 @@ def fog_walk(
         bricks += 1
         if b >= 0:
             m = majorant[np.uint64(b)] * gain
+            densest = DENSEST * bits_float(np.int32(RECIPROCAL - float_bits(t1)))
+            if m > densest:
+                m = densest
             if depth < ZERO:
                 a, u, v, w = random4(pixel, sample, dim, seed)
                 dim = np.uint32(dim + U1)

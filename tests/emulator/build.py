@@ -10,6 +10,7 @@ import platform
 import re
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -19,10 +20,12 @@ HERE = Path(__file__).resolve().parent
 CPP = HERE / "cpp"
 ROOT = HERE.parent.parent
 FLAGS = ("-std=c++20", "-fPIC", "-fvisibility=hidden", "-g1", "-w")
-KERNEL_FLAGS = ("-O1", "-ffp-contract=off", "-fno-fast-math", "-fno-math-errno", "-fno-trapping-math", "-fwrapv")
+KERNEL_FLAGS = ("-O1", "-ffp-contract=off", "-fno-fast-math", "-fno-math-errno", "-fno-trapping-math")
+PLAIN_FLAGS = ("-fwrapv",)
 # No race detector for CPUs and no run-time of its own is linked: checker.cpp defines what the compiler calls.
 CHECKED_FLAGS = (
-    "-fsanitize=thread,alignment,bounds,shift-exponent,float-cast-overflow,integer-divide-by-zero",
+    "-fsanitize=thread,alignment,bounds,shift,signed-integer-overflow,float-cast-overflow,integer-divide-by-zero",
+    "-std=gnu++17",  # as NVRTC reads it: from C++20 on a negative number may be shifted
     "--param=tsan-instrument-func-entry-exit=0",
 )
 KEPT_S = 14 * 86400  # a library that nobody has used since goes
@@ -41,14 +44,36 @@ def _found_compiler() -> str | None:
     return shutil.which("g++")
 
 
+@functools.cache
+def why_not() -> str:
+    """Why the emulator cannot be built on this machine; nothing where it can."""
+    found = _found_compiler()
+    if found is None:
+        return "g++ is not installed: the emulator cannot be built"
+    try:
+        asked = [found, "--version"]
+        done = subprocess.run(asked, capture_output=True, text=True, timeout=60, env={**os.environ, "LC_ALL": "C"})
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"{found} cannot be run ({error}): the emulator cannot be built"
+    # macOS has a clang of that name, which knows neither these flags nor what they make the compiler call
+    if "Free Software Foundation" not in done.stdout:
+        name = done.stdout.strip().split("\n")[0] or f"exit code {done.returncode}"
+        return f"{found} is not GNU's ({name}): the emulator cannot be built"
+    if sys.platform != "linux":  # sections that the linker finds, link.h, the calling convention of the fibres
+        return f"the emulator is written for Linux, not {sys.platform}"
+    return ""
+
+
 def available() -> bool:
-    return _found_compiler() is not None
+    return not why_not()
 
 
 def compiler() -> str:
+    """Path of the compiler. Raises BuildError."""
+    if why_not():
+        raise BuildError(why_not())
     found = _found_compiler()
-    if found is None:
-        raise BuildError("g++ is not installed: the CUDA twins cannot be run on the CPU")
+    assert found is not None
     return found
 
 
@@ -107,7 +132,7 @@ def wrapped(text: str) -> str:
 
 def flags_of(checked: bool) -> tuple[str, ...]:
     """What the compiler is told about a kernel's text."""
-    return (*FLAGS, *KERNEL_FLAGS, *_machine_flags(), *(CHECKED_FLAGS if checked else ()))
+    return (*FLAGS, *KERNEL_FLAGS, *_machine_flags(), *(CHECKED_FLAGS if checked else PLAIN_FLAGS))
 
 
 def library(text: str, checked: bool) -> Path:
@@ -174,5 +199,5 @@ def line_of(path: Path, offset: int) -> str | None:
     # The address is the one behind the call
     done = subprocess.run([tool, "-i", "-e", str(path), hex(offset - 1)], capture_output=True, text=True)
     lines = [re.sub(r" \(discriminator \d+\)$", "", line) for line in done.stdout.split("\n") if line]
-    lines = [line[line.find("kernels/") :] if "kernels/" in line else line for line in lines]
+    lines = [line[line.rfind("kernels/") :] if "kernels/" in line else line for line in lines]
     return " < ".join(line for line in lines if not line.startswith("?") and "emulator.h" not in line) or None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,11 @@ import pytest
 
 from bench.backend.cupy_gpu import CupyBackend
 from kernels.base.kernel import Pass
-from tests.emulator import Emulator, launcher
+from tests.emulator import Emulator, build, launcher
 from tests.support.fake_cupy import FakeCupy, FakeGpu
 
 MULTIPROCESSORS = 2
-NEEDS_COMPILER = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
+NEEDS_COMPILER = pytest.mark.skipif(not build.available(), reason=build.why_not())
 
 
 class NoClock:

@@ -12,7 +12,7 @@ from kernels.base import source
 from kernels.base.kernel import Pass
 from tests.emulator import Emulator, EmulatorError, build
 
-pytestmark = pytest.mark.skipif(not build.available(), reason="g++ is not installed: the emulator cannot be built")
+pytestmark = pytest.mark.skipif(not build.available(), reason=build.why_not())
 
 SIGNATURE = "Array<int> data_inout, Array<int> more_inout"
 GRID = "int thread = blockIdx.x * blockDim.x + threadIdx.x;\n"
@@ -299,7 +299,16 @@ PLANTED = {
     ),
     "a lane outside its mask": ("__shfl_sync(0x0000FFFFu, 1, 0);", "is not in its own mask"),
     "shift by too much": ("data_inout[thread] = 1 << (thread + 1);", "a shift by more bits"),
+    "shift of a negative number": ("data_inout[thread] = (3 - thread) << 2;", "a shift by more bits"),
     "float without a whole number": ("data_inout[thread] = (int)(thread * 1e9f);", "no whole number"),
+    "what floor_int cannot hold": ("data_inout[thread] = floor_int(thread * -1e9f);", "no whole number"),
+    "what is not a number": ("data_inout[thread] = floor_int(INF - INF * thread);", "no whole number"),
+    "float beyond 64 bits": ("data_inout[thread] = (int)(long long)(thread * 1e18f);", "no whole number"),
+    "sum of two": ("data_inout[thread] = 0x7FFFFFF0 + thread;", "a sum beyond"),
+    "difference of two": ("data_inout[thread] = -0x7FFFFFF0 - thread;", "a difference beyond"),
+    "product of two": ("data_inout[thread] = 0x7FFFFFF0 * thread;", "a product beyond"),
+    "product of two of 64 bits": ("data_inout[thread] = (int)((1ll << 60) * thread >> 60);", "a product beyond"),
+    "negative of the least number": ("data_inout[thread] = -(-0x7FFFFFFF - thread);", "a negative|a difference"),
     "division by zero": ("data_inout[thread] = 7 / (thread - 3);", "division by zero"),
     "endless recursion": ("data_inout[0] = deep(thread + 1);", "outside: too much local memory"),
 }

@@ -21,7 +21,7 @@ from kernels.base.registry import all_kernels
 from tests.emulator import build
 from tests.emulator.backend import EmulatorBackend
 
-pytestmark = pytest.mark.skipif(not build.available(), reason="g++ is not installed: the emulator cannot be built")
+pytestmark = pytest.mark.skipif(not build.available(), reason=build.why_not())
 
 CELLS = {"lava": 16, "wave": 16, "tornado": 12}  # along x, of size S; none of their blocks of 4 lies idle
 VOXEL_PER_CELL = 1.5  # coarse, for the emulator is slow

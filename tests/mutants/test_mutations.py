@@ -7,7 +7,7 @@ import pytest
 from tests.emulator import build
 from tests.mutants import mutate_twins
 
-pytestmark = pytest.mark.skipif(not build.available(), reason="g++ is not installed: the emulator cannot be built")
+pytestmark = pytest.mark.skipif(not build.available(), reason=build.why_not())
 FILES = ["mpm_key.cu", "img_resolve.cu", "fx_move.cu"]
 
 

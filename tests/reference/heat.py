@@ -178,6 +178,8 @@ def radiated(temperature, exposure, dt_s, material_in):
     growth = ONE + THREE * a * (temperature * temperature * temperature)
     cooled = temperature * exp(-F32(1 / 3) * F32(log_f32(growth)))
     cooled = cooled + a * (ambient * ambient * ambient * ambient)
+    if cooled > temperature:
+        return temperature
     return ambient if cooled < ambient else cooled
 
 

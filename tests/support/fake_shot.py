@@ -29,6 +29,7 @@ class Workshop:
 
     log: list[str] = field(default_factory=list)
     state_of: Any = None  # (frame, call number) -> text whose hash is the state's
+    radiance: float = 1.0  # green, of two pixels of every picture
     fail_at: int | None = None  # advance_frame call that raises `failure`
     failure: BaseException | None = None
     frames_advanced: int = 0
@@ -102,7 +103,9 @@ class FakeRenderer:
         return sums
 
     def fetch(self, resolved: int) -> Any:
-        return SimpleNamespace(rgb=np.zeros((4, 8, 3), np.float32), digest=digest(f"picture {resolved}"), samples=16)
+        rgb, variance = np.zeros((2, 4, 8, 3), np.float32)
+        rgb[1, 2:4, 1] = self.workshop.radiance
+        return SimpleNamespace(rgb=rgb, variance=variance, digest=digest(f"picture {resolved}"), samples=16)
 
     def work(self, rendering: Any) -> dict[str, int]:
         return {"surface_bricks": 3}

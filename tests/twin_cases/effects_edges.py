@@ -48,6 +48,36 @@ def count_just_enough(rng: np.random.Generator) -> Arguments:
     return arguments
 
 
+def count_embers_of_water(rng: np.random.Generator) -> Arguments:
+    """Embers are asked for and there is no heat: there are none, and the temperatures are one word."""
+    arguments = count_many(rng)
+    arguments["temperature_in"] = np.full(1, 5000, F32)
+    return arguments
+
+
+def count_not_finite(rng: np.random.Generator) -> Arguments:
+    """Speeds that are no numbers, places beyond every lattice: a state that is refused, once the frame is over."""
+    arguments = count_many(rng)
+    velocity, position = arguments["velocity_in"], arguments["position_in"]
+    velocity[::7, 0], velocity[1::7, 4], velocity[2::7] = np.nan, np.nan, np.inf
+    position[3::7, :3], position[4::7, 1], position[5::7, 2] = 1e30, -3e9, np.nan
+    position[::21, 0] = -np.inf
+    return arguments
+
+
+def count_outside(rng: np.random.Generator) -> Arguments:
+    """On both sides of where the first and the last node are still in reach, on each axis."""
+    arguments = count_many(rng, 6 * 40)
+    cell, cells = arguments["cell_size_m"], [arguments[f"cells_{axis}"] for axis in "xyz"]
+    arguments["slot_in"][:] = np.arange(arguments["slot_in"].size) % len(arguments["node_in"])
+    arguments["effect_params_in"][k.EFFECT_PARAM_SURFACE_FRACTION] = 0.3
+    for axis in range(3):
+        for side, edge in ((0, -1), (1, cells[axis])):
+            rows = arguments["position_in"][axis * 80 + side * 40 : axis * 80 + side * 40 + 40, axis]
+            rows[:] = cell * F32(edge) + rng.integers(-2, 3, 40).astype(F32) * cell * F32(2**-20)
+    return arguments
+
+
 CASES: dict[str, dict[str, Maker]] = {
     "fx_move": {
         "at the axis": move_axis,
@@ -56,9 +86,14 @@ CASES: dict[str, dict[str, Maker]] = {
     "fx_birth_count": {
         "no scatter": count_no_scatter,
         "just enough": count_just_enough,
+        "embers of water": count_embers_of_water,
+        "not finite": count_not_finite,
+        "outside": count_outside,
         "many chunks": lambda rng: count_many(rng, 7 * CHUNK),  # more than a small device has blocks
     },
     "fx_birth": {
         "no scatter": lambda rng: birth_from(count_no_scatter(rng), 1, None),
+        "embers of water": lambda rng: birth_from(count_embers_of_water(rng), 1, None),
+        "not finite": lambda rng: birth_from(count_not_finite(rng), 1, None),
     },
 }

@@ -53,6 +53,16 @@ def at_ambient(rng: np.random.Generator) -> Arguments:
     return state
 
 
+def thin_skin(rng: np.random.Generator) -> Arguments:
+    """A little hotter than very hot surroundings, with a skin that holds next to no heat: it must not heat up."""
+    state = looking(rng)
+    state["material_in"][[k.MATERIAL_RADIATING_LAYER, k.MATERIAL_DENSITY, k.MATERIAL_SPECIFIC_HEAT]] = 1e-6, 1, 1
+    state["material_in"][k.MATERIAL_AMBIENT_TEMPERATURE] = 4999
+    state["temperature_inout"][0] = 5000
+    state["heat_dt_s"] = F32(1)
+    return state
+
+
 def just_steep(rng: np.random.Generator) -> Arguments:
     """Its surface is just so steep that it has a direction: it looks into the ground."""
     state = beside_terrain(rng)
@@ -102,6 +112,8 @@ def rounding(rng: np.random.Generator) -> Arguments:
 
 CASES: dict[str, dict[str, Maker]] = {
     "mpm_rheology": {"thin": thin, "rounding": rounding},
-    "mpm_heat_g2p": {maker.__name__: maker for maker in (looking, at_ambient, beside_terrain, beside_box, just_steep)},
+    "mpm_heat_g2p": {
+        maker.__name__: maker for maker in (looking, at_ambient, thin_skin, beside_terrain, beside_box, just_steep)
+    },
     "mpm_heat_grid": {"just_enough": just_enough},
 }

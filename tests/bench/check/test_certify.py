@@ -260,6 +260,7 @@ def test_what_is_no_time_is_bad_input(text: str) -> None:
 
 
 # --- what certify uses -----------------------------------------------------------------------
+@pytest.mark.needs("sh")
 @pytest.mark.parametrize(
     ("script", "verdict", "line"),
     [
@@ -296,6 +297,7 @@ def test_a_sanitizer_that_cannot_start_proves_nothing(said: str, verdict: str, m
     assert Certifier.sanitizer(certifier, "memcheck").verdict == verdict  # type: ignore[arg-type]
 
 
+@pytest.mark.needs("sh", "os.killpg")
 def test_what_a_sanitizer_watched_ends_with_it(tmp_path: Path) -> None:
     told = tmp_path / "pid"
     with pytest.raises(subprocess.TimeoutExpired):
@@ -305,6 +307,18 @@ def test_what_a_sanitizer_watched_ends_with_it(tmp_path: Path) -> None:
     while psutil.pid_exists(watched) and psutil.Process(watched).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < until
         time.sleep(0.01)
+
+
+def test_a_sanitizer_ends_where_a_system_knows_no_groups_of_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows has neither killpg nor SIGKILL."""
+    for name, missing in (("os", "killpg"), ("signal", "SIGKILL")):
+        whole = vars(getattr(sanitize, name))
+        reduced = SimpleNamespace(**{key: value for key, value in whole.items() if key != missing})
+        monkeypatch.setattr(sanitize, name, reduced)
+    start = time.monotonic()
+    with pytest.raises(subprocess.TimeoutExpired):
+        sanitize._run([sys.executable, "-c", "import time; time.sleep(60)"], 1.0)
+    assert time.monotonic() - start < 30.0
 
 
 @NEEDS_COMPILER

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,12 @@ def test_a_frame_that_cannot_be_made_is_a_failed_proof(monkeypatch: pytest.Monke
     monkeypatch.setattr(makers, "MAKERS", workshop.makers())
     (proof,) = prove(wave, FakeBackend(), golden(f3=found(3)))
     assert (proof.passed, proof.why, proof.state_sha256) == (False, "a number that is not finite", None)
+
+
+def test_a_picture_that_is_not_finite_is_a_failed_proof(monkeypatch: pytest.MonkeyPatch, wave: Shot) -> None:
+    monkeypatch.setattr(makers, "MAKERS", Workshop(radiance=math.inf).makers())
+    (proof,) = prove(wave, FakeBackend(), golden(f3=found(3)))
+    assert not proof.passed and str(proof.why).startswith("frame 3: 2 of 32 pixels of the picture are not finite")
 
 
 def test_a_shot_without_hashes_is_not_proved(wave: Shot) -> None:

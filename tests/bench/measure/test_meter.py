@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,14 @@ def test_rows_that_did_not_verify_are_rejected_and_the_next_shot_runs(
     assert {row.shot for row in record.rows} == {"good"}
     assert {entry.shot for entry in record.rejected} == {"bad"}
     assert all("golden" in entry.reason and not hasattr(entry, "samples_s") for entry in record.rejected)
+
+
+def test_a_picture_that_is_not_finite_is_rejected_though_it_repeats(tmp_path: Path) -> None:
+    record = read_record(measure([case()], [FakeBackend()], Workshop(radiance=math.nan).makers(), tmp_path, {}).path)
+    assert record.rows == ()
+    assert record.rejected[0].reason.startswith(
+        "frame 2: 2 of 32 pixels of the picture are not finite, the first in row 2"
+    )
 
 
 def test_a_round_that_goes_wrong_takes_its_frame_s_times_along(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from bench.backend.numba_cpu import NumbaBackend
 from bench.base.errors import CheckFailed, UserError
 from bench.pipeline import makers
-from bench.pipeline.frame import STAGES, make_frame, make_picture, require_hashes
+from bench.pipeline.frame import STAGES, Picture, make_frame, make_picture, proved_digest, require_hashes
 from bench.pipeline.scene.blocks_of_water import box_points, water_scene
 from bench.pipeline.simulate import Simulation
 from bench.shot.load import load_shot
@@ -63,6 +63,32 @@ def test_hashes_that_are_not_the_expected_ones_are_one_line() -> None:
         CheckFailed, match=r"^frame 3: the picture's SHA-256 bbbbbbbbbbbb is not the golden cccccccccccc$"
     ):
         require_hashes(found, {"picture": "c" * 64}, where="frame 3: ")
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("what", ["rgb", "variance"])
+def test_a_picture_that_is_not_finite_is_no_proof(what: str, wrong: float) -> None:
+    made = {name: np.full((4, 6, 3), 3.0e38, np.float32) for name in ("rgb", "variance")}
+    good = Picture(**made, samples=2)
+    assert proved_digest(good, 7) == good.digest
+    made[what][2, 4, 1] = made[what][3, 0] = wrong
+    with pytest.raises(CheckFailed) as error:
+        proved_digest(Picture(**made, samples=2), 7)
+    named = "picture" if what == "rgb" else "variance"
+    assert str(error.value) == (
+        f"frame 7: 2 of 24 pixels of the {named} are not finite, the first in row 3 from the top, column 5; look in the"
+        " shot file for lengths of [look] far below a pixel, and for radiances and gains at their limits"
+    )
+
+
+def test_no_proof_goes_by_a_picture_that_was_not_looked_at() -> None:
+    found = {
+        str(path.relative_to(ROOT))
+        for path in sources("bench")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if "picture.digest" in line and "made.picture.digest)" not in line  # of rounds that were looked at before
+    }
+    assert found == {"bench/pipeline/frame.py", "bench/pipeline/pictures.py"}  # the proof's; a note in an EXR's header
 
 
 def water(height: int = 4, width: int = 12) -> Simulation:

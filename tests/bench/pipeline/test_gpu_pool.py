@@ -48,7 +48,8 @@ class FakeDevice:
             raise Unavailable(f"{self.name}: GPU has fallen off the bus")
         self.made.append(frame)
         value = int(state["value"][0])
-        picture = SimpleNamespace(digest=digest(f"picture {value}{self.bits}"), value=value)
+        even = np.ones((2, 2, 3), np.float32)
+        picture = SimpleNamespace(digest=digest(f"picture {value}{self.bits}"), value=value, rgb=even, variance=even)
         return Rendered(frame, picture, self.name, 0.0)
 
     def close(self) -> None:

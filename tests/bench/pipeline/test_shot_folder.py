@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -23,6 +23,8 @@ HEADER = {"shot": "wave", "size": "S", "samples": 16}
 
 class Machine:
     """A simulation whose state is a number that doubles, and a renderer that draws that number."""
+
+    radiance: ClassVar[dict[int, float]] = {}  # of a whole picture by its number; 1 of any other
 
     def __init__(self, log: list[str], fail_at: int | None = None) -> None:
         self.log, self.fail_at = log, fail_at
@@ -60,7 +62,8 @@ class Machine:
         return sums
 
     def fetch(self, resolved: int) -> Any:
-        return SimpleNamespace(digest=digest(f"picture {resolved}"), value=resolved)
+        rgb, variance = np.full((2, 2, 2, 3), self.radiance.get(resolved, 1.0), np.float32)
+        return SimpleNamespace(digest=digest(f"picture {resolved}"), value=resolved, rgb=rgb, variance=variance)
 
 
 def write_picture(picture: Any, scene: Any, frame: int, path: Path) -> None:
@@ -113,6 +116,15 @@ def test_a_stopped_render_goes_on_from_the_kept_state(tmp_path: Path) -> None:
     assert again == ["simulate 32", "simulate 64", "simulate 128", "trace 7", "simulate 256", "trace 8"]
     assert (tmp_path / "wave.0008.png").read_text() == "8 256"
     assert render(tmp_path, "1-8") == []
+
+
+def test_a_picture_that_is_not_finite_ends_the_render_and_leaves_no_frame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Machine, "radiance", {8: np.nan})
+    with pytest.raises(CheckFailed, match=r"^frame 3: 4 of 4 pixels of the picture are not finite, the first in row"):
+        render(tmp_path, "1-4")
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == ["wave.0001.png", "wave.0002.png"]
 
 
 def test_frames_that_were_changed_or_removed_are_made_again(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from bench.project.model.graph import RENDER, make_tasks
 from tests.bench.project.test_events import chain, independent
 
 
+@pytest.mark.needs("os.fork")
 def test_workers_sleep_side_by_side_and_a_chain_waits() -> None:
     side_s, chain_s = measure_s([independent([0.1] * 6), chain([0.02] * 10)], 6)
     assert side_s >= 0.1 and chain_s >= 0.2
@@ -45,6 +46,7 @@ def test_costs_of_the_scheduler_are_in_what_is_foretold() -> None:
     assert predict_s(independent([0.0] * 10), 100, scheduler) == 5.25
 
 
+@pytest.mark.needs("os.fork")
 def test_a_short_trial() -> None:
     scheduler = calibrate(4)
     assert scheduler.dispatch_s > 0.0 and scheduler.latency_s >= 0.0
@@ -56,6 +58,7 @@ def test_a_short_trial() -> None:
         assert len(trial.blind_s) == dispatch_trial.REPLICATES
 
 
+@pytest.mark.needs("os.fork")
 def test_no_worker_outlives_its_scheduler() -> None:
     sleepers = subprocess.Popen(
         [sys.executable, "-I", "-S", str(SLEEPERS), "3"], stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -6,7 +6,6 @@ import errno
 import json
 import multiprocessing
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -131,6 +130,7 @@ def test_a_file_that_is_no_record_is_one_line(tmp_path: Path, text: str) -> None
     assert "\n" not in str(caught.value) and "expected" in str(caught.value)
 
 
+@pytest.mark.needs("os.mkfifo")
 def test_odd_files_are_refused_without_reading_or_waiting(tmp_path: Path) -> None:
     pipe, folder, big, binary = (tmp_path / name for name in ("pipe", "folder", "big", "binary"))
     os.mkfifo(pipe)
@@ -192,6 +192,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, mon
     assert os.listdir(tmp_path) == ["record.json"]
 
 
+@pytest.mark.needs("resource.RLIMIT_FSIZE", "signal.SIGXFSZ")
 def test_a_file_size_limit_is_met_as_a_full_disk(tmp_path: Path) -> None:
     """The kernel's own refusal, not a fake: RLIMIT_FSIZE makes the write fail half-way."""
     script = """
@@ -261,7 +262,7 @@ def test_a_killed_run_leaves_nothing_that_blocks_the_next(tmp_path: Path) -> Non
     alive = claim(tmp_path, "beside")
     assert alive.path.name == "0002_beside.json"
     alive.release()
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.wait()
     process.stdout.close()
     claim(tmp_path, "next").write(b"{}")
@@ -309,7 +310,7 @@ def test_kill_at_twenty_moments_loses_nothing_that_was_finished(tmp_path: Path) 
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
         time.sleep(0.05 + 0.037 * (moment % 20))
         moment += 1
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.wait()
         process.stdout.close()
         records, lines = list_records(tmp_path)

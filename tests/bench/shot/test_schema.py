@@ -33,6 +33,7 @@ TOGETHER = (
     "the smaller number first",
     "more than the frame before",
     "not straight above",
+    "embers come from lava",
 )
 
 NOT_IN_JSON = {"nan", "inf", "[4.0, nan, 2.0]", "1000.0"}  # it has no NaN, and takes 1e3 for a whole number

@@ -9,14 +9,17 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bench.base.errors import UserError
 from bench.check.golden import definition_sha256
+from bench.shot.extent import BRICK_VOXELS
 from bench.shot.load import FILE_BYTES_MAX, Shot, load_shot, parse_shot, shot_names
-from bench.shot.schema import Lava, Water
+from bench.shot.schema import GRID_BLOCK_MAX, Lava, Water
 from bench.shot.shapes import BreakingWave
 from bench.shot.sizes import SIZE_NAMES
+from kernels.base.constants import BLOCK_NODES, BRICK_EDGE
 from tests.support.source_tree import ROOT
 
 FIXTURES = ROOT / "tests" / "fixtures"
@@ -121,7 +124,9 @@ MALFORMED: list[tuple[str, Any, str, str]] = [
     ("size.S.cells_x", 50, "size.S.cells_x", "a multiple of 4"),
     ("size.S.cells_x", 10**18, "size.S.cells_x", "a whole number from 8 to 16384"),
     ("size.S.cells_x", 16384, "size.S.cells_x", "at most"),
-    ("size.S.cells_x", 5600, "body[0]", "fewer than 2000000000 particles at size S"),
+    ("size.S.cells_x", 5600, "size.S.cells_x", "at most 33554432 blocks of 4^3 cells"),
+    ("effects.ember_per_s", 0.1, "effects.ember_per_s", "0 with water: embers come from lava"),
+    ("size.S.cells_x", 2048, "size.S.cells_x", "at most 33554432 blocks of 4^3 cells"),
     ("size.S.width", 0, "size.S.width", "from 2"),
     ("size.S.width", 1e3, "size.S.width", "a whole number"),
     ("size.S.height", -40, "size.S.height", "from 2"),
@@ -241,6 +246,21 @@ def test_of_several_problems_the_first_is_told() -> None:
     assert parse_shot(file_text(tree), "f.toml").material.speed_limit_m_per_s == 6.0
 
 
+def test_a_shot_is_no_larger_than_its_numbers_can_count() -> None:
+    """Sort keys and bricks' numbers are int32: one block more, and particles would be lost without a word."""
+    tree = changed("size.S.cells_x", 2024)
+    tree["body"][0]["max_m"] = [4.0, 2.0, 2.0]
+    with pytest.raises(UserError, match=r"body\[0\]: expected a body of fewer than 2000000000 particles at size S"):
+        parse_shot(file_text(tree), "f.toml")
+    tree = changed("size.S.cells_x", 1800)
+    parse_shot(file_text(tree), "f.toml")
+    tree["size"]["S"]["voxel_per_cell"] = 0.1
+    with pytest.raises(UserError, match=r"size\.S\.voxel_per_cell: expected a number that gives at most 2147483647"):
+        parse_shot(file_text(tree), "f.toml")
+    assert np.iinfo(np.int32).max == GRID_BLOCK_MAX * BLOCK_NODES - 1
+    assert BRICK_VOXELS == BRICK_EDGE
+
+
 def test_a_shot_holds_some_liquid() -> None:
     tree = pool()
     del tree["body"], tree["emitter"]
@@ -295,6 +315,7 @@ def test_an_unknown_name_is_one_line(given: str) -> None:
     one_line(error)
 
 
+@pytest.mark.needs("os.mkfifo")
 def test_folders_pipes_and_devices_are_refused(tmp_path: Path) -> None:
     folder = tmp_path / "folder.toml"
     folder.mkdir()

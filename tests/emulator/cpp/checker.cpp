@@ -316,7 +316,11 @@ void __tsan_func_entry(void*) {}
 void __tsan_func_exit() {}
 UNDEFINED(type_mismatch_v1, "a pointer that is not aligned to what it is read as")
 UNDEFINED(out_of_bounds, "an index outside a fixed array")
-UNDEFINED(shift_out_of_bounds, "a shift by more bits than there are")
+UNDEFINED(shift_out_of_bounds, "a shift by more bits than there are, or of a negative number")
 UNDEFINED(float_cast_overflow, "a float that no whole number of this type stands for")
 UNDEFINED(divrem_overflow, "a division by zero")
+UNDEFINED(add_overflow, "a sum beyond a signed whole number")
+UNDEFINED(sub_overflow, "a difference beyond a signed whole number")
+UNDEFINED(mul_overflow, "a product beyond a signed whole number")
+UNDEFINED(negate_overflow, "a negative beyond a signed whole number")
 }

@@ -101,6 +101,15 @@ def test_radiation_ends_at_the_surroundings():
     assert radiate_often(F32(1400), F32(0), F32(100.0), 10, material) == 1400.0
 
 
+def test_lava_under_a_hotter_sky_never_heats_up():
+    """The thinnest skin, the least heat capacity, the hottest surroundings that a shot file may name; a second."""
+    material = lava_material(1.0)
+    material[[k.MATERIAL_RADIATING_LAYER, k.MATERIAL_DENSITY, k.MATERIAL_SPECIFIC_HEAT]] = 1e-6, 1, 1
+    material[k.MATERIAL_AMBIENT_TEMPERATURE] = 4999
+    for steps in (1, 2, 10):
+        assert 4999 <= radiate_often(F32(5000), F32(1), F32(1.0), steps, material) <= 5000
+
+
 def test_transfer_keeps_mass_and_an_even_temperature():
     state = joined_state(6000)
     count = len(state["position_in"])
