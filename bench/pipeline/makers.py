@@ -17,6 +17,7 @@ from bench.pipeline.scene.build import Scene, build_scene
 from bench.pipeline.scene.estimate import estimate
 from bench.pipeline.simulate import Simulation
 from bench.shot.load import Shot
+from bench.shot.schema import Lava
 
 
 def _write_picture(picture: Picture, scene: Scene, frame: int, stem: Path) -> None:
@@ -27,14 +28,23 @@ def _write_picture(picture: Picture, scene: Scene, frame: int, stem: Path) -> No
         write_exr(picture, scene, frame, stem.with_name(f"{stem.name}.exr"))
 
 
+SUBSTEPS_MOST = 1_000_000  # of a frame; lava XL takes about 1,200
+
 MAKERS = Makers(build_scene=build_scene, simulation=Simulation, renderer=Renderer, write_picture=_write_picture)
 
 
 def require_memory(shot: Shot, size: str, backend: Backend) -> int:
-    """Bytes that a shot needs. Raises UserError, with the numbers, where memory cannot hold them; of a GPU's memory
-    Unavailable.
+    """Bytes that a shot needs. Raises UserError, with the numbers, where memory cannot hold them, of a GPU's memory
+    Unavailable; and UserError where a frame takes more substeps than anybody waits for.
     """
-    needed = estimate(shot, size).memory_bytes[backend.name]
+    found = estimate(shot, size)
+    if found.substeps_per_frame > SUBSTEPS_MOST:
+        viscosity = "viscosity_max_pa_s" if isinstance(shot.file.material, Lava) else "viscosity_pa_s"
+        raise UserError(
+            f"{shot.path}: size {size} takes {units.count(found.substeps_per_frame)} substeps a frame, expected at most"
+            f" {SUBSTEPS_MOST}: a lower material.{viscosity} or speed of sound, or larger cells, takes fewer"
+        )
+    needed = found.memory_bytes[backend.name]
     free = backend.free_bytes()
     if needed <= free:
         return needed

@@ -19,6 +19,7 @@ from bench.shot.load import load_shot
 from tests.support.fake_backend import FakeBackend
 from tests.support.fake_shot import Workshop, digest
 from tests.support.source_tree import ROOT, sources
+from tests.support.tiny_shot import POOL
 
 FAKES = ("simulate 1", "surface", "trace", "resolve")
 
@@ -146,6 +147,21 @@ def test_what_does_not_fit_this_machine_is_refused_with_the_numbers(
     monkeypatch.setattr(backend, "free_bytes", lambda: 2**20)
     with pytest.raises(UserError, match=r"^wave at size S needs .* of memory, this machine has 1\.00 MiB; a smaller"):
         makers.require_memory(shot, "S", backend)
+
+
+def test_a_frame_that_would_never_end_is_refused(tmp_path: Path) -> None:
+    """Viscosity asks for substeps as the square of the cells: a valid file can ask for years."""
+    text = POOL.read_text()
+    path = tmp_path / "pool.toml"
+    path.write_text(
+        text.replace('kind = "water"\n', 'kind = "water"\nviscosity_pa_s = 1e5\n', 1).replace("= 96\n", "= 9600\n", 1)
+    )
+    backend = NumbaBackend(1)
+    assert makers.require_memory(load_shot(str(POOL)), "M", backend) > 0
+    with pytest.raises(
+        UserError, match=r"pool\.toml: size M takes .* substeps a frame, .* a lower material\.viscosity"
+    ):
+        makers.require_memory(load_shot(str(path)), "M", backend)
 
 
 def test_nobody_else_writes_the_order_out() -> None:
