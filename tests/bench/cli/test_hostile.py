@@ -54,6 +54,9 @@ COMMANDS = [
     ["run", "wave", "--threads", "0"],
     ["render", "wave", "--frames", "0"],
     ["certify", "--budget", "never"],
+    ["verify", "no-such-shot"],
+    ["backtest", "--workers", "3"],
+    ["peers", "--threads", "0"],
 ]
 
 # What compiles and simulates: where the cache is what it was before, or a case would take a minute
