@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Protocol
 
 from bench.backend.limits import usable_cores
+from bench.backend.protocol import Backend
 from bench.base.progress import COMPILE, Progress
-from kernels.base.registry import kernel_named
+from kernels.base.registry import all_kernels, kernel_named
 
 WORKERS_MAX = 4  # the tracer alone takes a fourth of the time
 WORTHWHILE = 4  # kernels; fewer are compiled on first use
@@ -137,6 +138,17 @@ def _feed(process: subprocess.Popen[str], waiting: queue.SimpleQueue[str], done:
                     return
                 done.append(name)
                 progress.at(COMPILE, len(done), name)
+
+
+def prepare(backends: Sequence[Backend], progress: Progress, modules: Sequence[CompiledModule] = ()) -> Ahead:
+    """Fill Numba's cache for the CPU, with the ``modules`` too; a GPU's is filled through its own compiler."""
+    made = compile_ahead(progress, modules) if any(not one.is_gpu for one in backends) else Ahead(0, 0.0)
+    for backend in backends:
+        if backend.is_gpu:
+            start = time.perf_counter()
+            count = backend.prepare(all_kernels().values())
+            made = Ahead(made.kernel_count + count, made.wall_s + time.perf_counter() - start)
+    return made
 
 
 def main() -> None:

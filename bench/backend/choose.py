@@ -23,7 +23,7 @@ from bench.backend.numba_settings import require_numba, thread_limit
 from bench.backend.nvrtc_cache import CAPABILITY_LEAST, import_cupy
 from bench.backend.protocol import Backend, CupyObject
 from bench.base import units
-from bench.base.errors import CheckFailed, Unavailable, UserError
+from bench.base.errors import CheckFailed, Unavailable, UserError, one_line
 from kernels.base.nvrtc import WHEELS
 
 BACKEND_NAMES = ("numba", "cupy")
@@ -167,11 +167,11 @@ def cupy_state(around: Surroundings | None = None) -> BackendState:
         several = ", ".join(_installed_packages())
         told = f" ({several} are installed over each other)" if "," in several else ""
         helps = f"pip uninstall {several.replace(',', '')}, then " if told else "a fresh installation: "
-        return _cannot(f"CuPy cannot be imported{told}: {_line(error)}", helps + install_cupy(driver))
+        return _cannot(f"CuPy cannot be imported{told}: {one_line(error)}", helps + install_cupy(driver))
     try:
         return _device_state(cupy, around, visible)
     except Exception as error:  # CuPy has its own types for every library
-        return _cannot(f"CuPy cannot reach the driver: {_line(error)}", _helps(error, "a newer NVIDIA driver"))
+        return _cannot(f"CuPy cannot reach the driver: {one_line(error)}", _helps(error, "a newer NVIDIA driver"))
 
 
 def _cannot(reason: str, install: str | None) -> BackendState:
@@ -214,7 +214,7 @@ def _device_state(cupy: CupyObject, around: Surroundings, visible: str | None) -
     try:
         count = int(runtime.getDeviceCount())
     except runtime.CUDARuntimeError as error:
-        return _cannot(f"the NVIDIA driver shows no GPU{limited}: {_line(error)}", _helps(error, A_GPU))
+        return _cannot(f"the NVIDIA driver shows no GPU{limited}: {one_line(error)}", _helps(error, A_GPU))
     if count == 0:
         return _cannot(f"the NVIDIA driver shows no GPU{limited}", A_GPU)
     gpus = tuple(_gpu(cupy, index) for index in range(min(count, DEVICES_MOST)))
@@ -226,7 +226,7 @@ def _device_state(cupy: CupyObject, around: Surroundings, visible: str | None) -
     except Exception as error:  # the library is loaded at the first call: it may be missing or of another version
         wheel = WHEELS.get(built_for // 1000)
         helps = f"pip install {wheel}" if wheel else f"NVRTC of CUDA {built_for // 1000}"
-        return _cannot(f"the compiler library NVRTC cannot be loaded: {_line(error)}", helps)
+        return _cannot(f"the compiler library NVRTC cannot be loaded: {one_line(error)}", helps)
     missing = around.without_twin()
     if missing:
         return _cannot(f"these kernels have no CUDA twin yet: {', '.join(missing)}", "a later version")
@@ -257,10 +257,6 @@ def _version(number: int) -> str:
 def _helps(error: BaseException, otherwise: str | None) -> str | None:
     """What helps against an error of the driver, by its name."""
     return next((helps for name, helps in HELPS.items() if name in str(error)), otherwise)
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(f"{error}".split())[:200] or type(error).__name__
 
 
 def available_backends(around: Surroundings | None = None) -> tuple[BackendState, ...]:

@@ -26,7 +26,7 @@ from bench.backend.nvrtc_cache import Compiler, import_cupy
 from bench.backend.protocol import CupyObject, DeviceArray, Observer, Recording
 from bench.backend.sm_clock import SmClock
 from bench.base import units
-from bench.base.errors import Unavailable
+from bench.base.errors import Unavailable, one_line
 from kernels.base.kernel import Kernel, Pass
 
 # struct Array of common.cuh, which an entry takes by value
@@ -310,7 +310,7 @@ class CupyBackend:
         try:
             yield
         except self._cuda.memory.OutOfMemoryError as error:
-            told = patience.one_line(error)
+            told = one_line(error)
             raise Unavailable(f"GPU {self.device} ({self.device_name}) is out of memory: {told}") from None
         except self.failures as error:
             if isinstance(error, Unavailable):
@@ -355,7 +355,7 @@ class GraphRecording:
             finally:
                 graph = stream.end_capture()
         except device.failures as error:
-            device.graph_problem = patience.one_line(error)
+            device.graph_problem = one_line(error)
             return False
         self._graphs[key] = graph
         return True

@@ -11,7 +11,7 @@ import os
 import re
 import warnings
 
-from bench.base.errors import Unavailable, UserError
+from bench.base.errors import Unavailable, UserError, one_line
 
 THREADS, LAYER, PRIORITY, NO_COMPILER = (
     "NUMBA_NUM_THREADS",
@@ -44,9 +44,9 @@ def _require(threads: str | None, layer: str | None, priority: str | None, no_co
             import numba
             from numba.np.ufunc import parallel
     except ImportError as error:  # a library is missing, or of a version that Numba does not take
-        raise Unavailable(f"Numba cannot be loaded: {_line(error)}. What helps: a fresh environment") from None
+        raise Unavailable(f"Numba cannot be loaded: {one_line(error)}. What helps: a fresh environment") from None
     except Exception as error:
-        raise UserError(f"Numba does not take its settings, NUMBA_* or {CONFIG_FILE}: {_line(error)}") from None
+        raise UserError(f"Numba does not take its settings, NUMBA_* or {CONFIG_FILE}: {one_line(error)}") from None
     for told in said:
         if unread := UNREAD.search(str(told.message)):
             raise UserError(f"{unread[1]}: Numba cannot read {os.environ.get(unread[1], '')[:40]!r}; unset it")
@@ -64,7 +64,7 @@ def _require(threads: str | None, layer: str | None, priority: str | None, no_co
         launch()
     except Exception as error:
         name, value = (LAYER, chosen) if chosen != "default" else (PRIORITY, priority)
-        raise UserError(f"{name}={str(value)[:40]}: Numba has no such threads here: {_line(error)}") from None
+        raise UserError(f"{name}={str(value)[:40]}: Numba has no such threads here: {one_line(error)}") from None
 
 
 def _validate_features(text: str) -> None:
@@ -85,7 +85,3 @@ def threads_from() -> str:
     """Where the limit comes from, in words."""
     threads = os.environ.get(THREADS)
     return f"{THREADS} is {threads}" if threads is not None else "the cores that this process may use"
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

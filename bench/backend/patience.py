@@ -20,7 +20,7 @@ import weakref
 from collections.abc import Callable
 from typing import Protocol
 
-from bench.base.errors import EXIT_UNAVAILABLE, UserError
+from bench.base.errors import EXIT_UNAVAILABLE, UserError, one_line
 
 VARIABLE = "SHOTMARK_GPU_TIMEOUT_S"
 # A wait covers a frame at the most. The longest known, XL on H200, is estimated at 15 s of tracing; cards that are ten
@@ -78,10 +78,6 @@ def failure(number: int, error: BaseException) -> str:
     why = " (the display's driver ends what takes seconds: a smaller --size, or a GPU without a display)"
     told = one_line(error) + (why if "LaunchTimeout" in str(error) else "")
     return f"GPU {number} failed: {told}. What was finished is saved; run again, or use --backend numba"
-
-
-def one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]
 
 
 class Watched(Protocol):

@@ -52,3 +52,8 @@ class Stopped(KeyboardInterrupt):
     def exit_code_of(stop: KeyboardInterrupt) -> int:
         """What a shell reports of a process that this ended."""
         return EXIT_SIGNAL + (stop.number if isinstance(stop, Stopped) else SIGINT)
+
+
+def one_line(error: BaseException, most: int = 200) -> str:
+    """What an error of somebody else's says, on one line; its kind where it says nothing."""
+    return " ".join(str(error).split())[:most] or type(error).__name__

@@ -35,7 +35,7 @@ def acquire(lock: BaseFileLock, timeout_s: float = 0.0) -> bool:
             lock.acquire(timeout=timeout_s)
     except Timeout:
         return False
-    except (NotImplementedError, OSError) as error:
+    except (NotImplementedError, OSError) as error:  # the first is what older filelocks raise for ENOSYS
         if isinstance(error, OSError) and error.errno not in NO_LOCKS:
             raise
         folder = Path(lock.lock_file).parent

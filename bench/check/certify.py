@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from bench.backend.ahead import CompiledModule
-from bench.backend.prepare import prepare
+from bench.backend.ahead import CompiledModule, prepare
 from bench.backend.protocol import Backend
 from bench.base import units
 from bench.base.errors import BudgetSpent, ShotmarkError

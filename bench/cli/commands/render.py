@@ -42,8 +42,8 @@ def command(
     gpu: str | None,
 ) -> None:
     """Render frames of SHOT, a name or the path of a TOML file. Stop it at any time: it goes on where it was."""
+    from bench.backend.ahead import prepare
     from bench.backend.choose import ALL, choose_backends
-    from bench.backend.prepare import prepare
     from bench.check.golden import definition_sha256, golden_of
     from bench.pipeline.frame import MOVIE, STILLS
     from bench.pipeline.pictures import read_formats

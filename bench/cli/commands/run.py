@@ -56,9 +56,9 @@ def command(
     Each is compiled, simulated, path-traced, proved, timed and recorded. The exit code is 1 when one did not verify, 3
     when a GPU failed; unless it was asked for by name, the CPU has measured the shot then.
     """
+    from bench.backend.ahead import prepare
     from bench.backend.choose import ALL, choose_backends
     from bench.backend.numba_cpu import NumbaBackend
-    from bench.backend.prepare import prepare
     from bench.check.cases import make_cases
     from bench.report.devices import tell_unused
     from bench.shot.load import load_shot, shot_names
@@ -132,8 +132,7 @@ def _with_memory(chosen: Choice, cases: Sequence[ShotCase], size: str, threads: 
 
 def _compiled(chosen: Choice, progress: Progress, threads: int | None) -> tuple[Choice, Ahead]:
     """Compile for every back-end. Without a GPU for which that is not possible."""
-    from bench.backend.ahead import Ahead
-    from bench.backend.prepare import prepare
+    from bench.backend.ahead import Ahead, prepare
     from bench.project.model import loop
     from bench.report.devices import tell_unused
 

@@ -40,8 +40,8 @@ def command(
 
     Then physics and tracer checks, each with its figure and limit. The exit code is 1 when one fails.
     """
+    from bench.backend.ahead import prepare
     from bench.backend.choose import choose_backends
-    from bench.backend.prepare import prepare
     from bench.check.golden import load_golden, write_golden
     from bench.check.proof import prove, renewed
     from bench.report.devices import tell_unused

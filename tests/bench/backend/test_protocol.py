@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from bench.backend.ahead import prepare
 from bench.backend.cupy_gpu import CupyBackend
 from bench.backend.numba_cpu import NumbaBackend
-from bench.backend.prepare import prepare
 from bench.backend.protocol import Backend
 from bench.base.progress import Silent
 from kernels.base.registry import kernel_names
@@ -65,7 +65,7 @@ def test_only_a_gpu_is_prepared_through_its_own_compiler(tmp_path: Path, monkeyp
         return 5
 
     monkeypatch.setattr(gpu, "prepare", compiled)
-    monkeypatch.setattr("bench.backend.prepare.compile_ahead", lambda progress, modules: pytest.fail("on a CPU only"))
+    monkeypatch.setattr("bench.backend.ahead.compile_ahead", lambda progress, modules: pytest.fail("on a CPU only"))
     assert prepare([gpu], Silent()).kernel_count == 5 and asked == [len(kernel_names())]
     monkeypatch.undo()
     assert cpu.prepare([]) == 0

@@ -160,8 +160,9 @@ def test_another_package_of_our_name_is_one_line(name: str, kind: str, tmp_path:
         [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": path}, cwd=tmp_path, capture_output=True
     )
     told = done.stderr.decode()
-    if kind == "folder" and done.returncode == 0:
-        return  # a package comes before a folder without an __init__.py: ours was found
+    if kind == "folder":  # a package comes before a folder without an __init__.py: ours is found
+        assert done.returncode == 0 and b"wave" in done.stdout and told == ""
+        return
     assert done.returncode == EXIT_UNAVAILABLE and done.stdout == b""
     assert told.startswith(f"shotmark: {theirs}") and f"{ROOT / name}" in told and told.count("\n") == 1, told
 
