@@ -23,7 +23,7 @@ UNITS_S = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 @options.backend("auto", "numba", "cupy", all="a GPU is held against the CPU in any case")
 @options.device()
 @options.threads
-@click.option("--budget", default="9m", show_default=True, help="Time for everything, such as 90s, 9m or 1h.")
+@click.option("--budget", default="5m", show_default=True, help="Time for everything, such as 90s, 5m or 1h.")
 @options.results
 @options.json
 @options.needs_numba
@@ -53,7 +53,8 @@ def command(
     make_folder(results)
     # The kernels are imported once it is known that they will be used.
     from bench.backend.numba_cpu import NumbaBackend
-    from bench.check.certify import Certifier, Limits
+    from bench.check.certify.certifier import certify
+    from bench.check.certify.session import Limits, Session
     from bench.measure.plugin import new_slot
     from bench.project.model import loop
     from bench.record.certificate import CertificateDraft
@@ -72,7 +73,7 @@ def command(
         left = units.seconds(max(0.0, certificate.left_s))
         err.print(f"{name} ... ({left} left)", soft_wrap=True)
 
-    Certifier(chosen, cpu, certificate, results, replace(Limits(), modules=(loop,))).run(tell)
+    certify(Session(chosen, cpu, certificate, results, replace(Limits(), modules=(loop,))), tell)
     proved, path = certificate.certificate(), certificate.draft.path
     if as_json:
         click.echo(json.dumps(certificate_document(proved, path), indent=1, allow_nan=False))
