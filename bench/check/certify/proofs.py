@@ -63,8 +63,7 @@ def twins(session: Session, name: str, choose: Callable[[Session], list[Kernel]]
     for size in session.limits.twin_sizes:
         for kernel in kernels:
             tried = sizes[kernel.name]
-            # A kernel's work may grow as the square of what its example is made for
-            forecast_s = spent_s[kernel.name] * (size / tried[-1]) ** 2 if tried else 0.0
+            forecast_s = twin_forecast_s(spent_s[kernel.name], tried[-1], size) if tried else 0.0
             if forecast_s >= min(TWIN_LONG_S, session.left_s):
                 continue
             session.await_compiled(kernel.name)
@@ -76,6 +75,11 @@ def twins(session: Session, name: str, choose: Callable[[Session], list[Kernel]]
                 wrong.setdefault(kernel.name, found)
             session.keep(name, _twins_found(session, sizes, wrong))
     return _twins_found(session, sizes, wrong)
+
+
+def twin_forecast_s(spent_s: float, tried: float, size: int) -> float:
+    """Seconds of a larger example: a kernel's work may grow as the square of what its example is made for."""
+    return spent_s * (size / tried) ** 2
 
 
 def _twins_found(session: Session, sizes: dict[str, list[int]], wrong: dict[str, str]) -> Finding:

@@ -36,18 +36,23 @@ def shots(session: Session, size: str) -> Finding:
             lines.append(str(error))
             unfit += 1
             continue
-        backends = [one for one in backends if forecast.seconds(shot, size, one) < session.left_s]
+        frame = min(limits.frame, shot.frames)
+        frames = frame + 2  # the measured one, its repeat, and a round
+        backends = [one for one in backends if forecast.seconds(shot, size, one, frames) < session.left_s]
         if not backends:
             lines.append(f"{shot.name} {size}: it would take longer than the time left")
             unfit += 1
             continue
         start = time.monotonic()
         draft = session.certificate.draft
-        cases = make_cases([shot], size, min(limits.frame, shot.frames), _rounds(session, size), earlier=True)
+        cases = make_cases([shot], size, frame, _rounds(session, size), earlier=True)
         makers = dataclasses.replace(MAKERS, build_scene=forecast.timed(MAKERS.build_scene))
         meters = meters_of(cases, backends, makers, draft.slot.pictures)
         plugin = measure_into(draft, meters, session.results, deadline=session.deadline)
         forecast.spent_s[shot.name, size] = time.monotonic() - start
+        for meter in meters:
+            if meter.backend.is_gpu and meter.last_frame_s > 0.0:
+                forecast.frame_s.setdefault(shot.name, {})[size] = meter.last_frame_s
         results = {identity: meter.result for identity, meter in plugin.meters.items()}
         unfit += bool(plugin.left_out)
         lines += [f"{identity}: no time left" for identity in plugin.left_out]
