@@ -11,7 +11,7 @@ import ctypes
 import struct
 import sys
 import uuid
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +20,12 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from bench.backend import patience
+from bench.backend.cuda.graphs import GraphRecording
+from bench.backend.cuda.sm_clock import SmClock
 from bench.backend.energy import EnergyMeter
 from bench.backend.limits import usable_cores
 from bench.backend.nvrtc_cache import Compiler, import_cupy
 from bench.backend.protocol import CupyObject, DeviceArray, Observer, Recording
-from bench.backend.sm_clock import SmClock
 from bench.base import units
 from bench.base.errors import Unavailable, one_line
 from kernels.base.kernel import Kernel, Pass
@@ -33,8 +34,6 @@ from kernels.base.kernel import Kernel, Pass
 ARGUMENT = np.dtype([("data", np.uint64), ("shape0", np.int64), ("shape1", np.int32), ("shape2", np.int32)], align=True)
 PACK = struct.Struct("<Qqii").pack
 SHARED_BYTES_FREE = 48 * 2**10  # dynamic shared memory that needs no permission
-GRAPHS_MOST = 64  # kept at once
-RECORD_AT = 2  # the call of a key that is recorded; what happens once is not worth it
 DIMENSIONS_MOST = 3
 
 
@@ -318,53 +317,6 @@ class CupyBackend:
             raise Unavailable(patience.failure(self.device, error)) from None
         finally:
             self.inside -= 1
-
-
-class GraphRecording:
-    """Launches that repeat, kept as CUDA graphs: one call instead of one for each kernel."""
-
-    def __init__(self, backend: CupyBackend) -> None:
-        self._backend = backend
-        self._graphs: dict[Hashable, CupyObject] = {}
-        self._calls: dict[Hashable, int] = {}
-
-    def run(self, key: Hashable, launches: Callable[[], None]) -> None:
-        """Do ``launches``, or replay them: the same kernels with the same arguments whenever the key is the same."""
-        device = self._backend
-        # An observer times every launch: a graph has no place for its stamps
-        if device.observer is not None or device.graph_problem is not None:
-            launches()
-            return
-        if key not in self._graphs:
-            self._calls[key] = self._calls.get(key, 0) + 1
-            if self._calls[key] < RECORD_AT or not self._record(key, launches):
-                launches()
-                return
-        with device._told():
-            self._graphs[key].launch(device._stream)
-
-    def _record(self, key: Hashable, launches: Callable[[], None]) -> bool:
-        """Whether the launches could be recorded; nothing of them has run then."""
-        device, stream = self._backend, self._backend._stream
-        if len(self._graphs) >= GRAPHS_MOST:
-            self.forget()
-        try:
-            stream.begin_capture()
-            try:
-                launches()
-            finally:
-                graph = stream.end_capture()
-        except device.failures as error:
-            device.graph_problem = one_line(error)
-            return False
-        self._graphs[key] = graph
-        return True
-
-    def forget(self) -> None:
-        """Drop what was recorded: its arrays are other ones now."""
-        self._backend.synchronize()
-        self._graphs.clear()
-        self._calls.clear()
 
 
 def argument(value: DeviceArray) -> np.generic | np.ndarray:

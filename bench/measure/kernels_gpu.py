@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from bench.backend.cuda.sm_clock import throttled
 from bench.backend.cupy_gpu import CupyBackend
 from bench.backend.protocol import Backend
 from bench.backend.same_bits import Arguments, differences, held_by, on_cpu, on_device
-from bench.backend.sm_clock import throttled
 from bench.measure.kernels import (
     MEMORY_FACTOR,
     ROUNDS_MAX,

@@ -19,9 +19,9 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
+from bench.backend.cuda.sm_clock import throttled
 from bench.backend.energy import EnergyMeter
 from bench.backend.protocol import Backend, RegionClock
-from bench.backend.sm_clock import throttled
 from bench.base import units
 from bench.base.errors import CheckFailed
 from bench.measure.timed_frame import CompileClock, PreparedShot, TimedFrame

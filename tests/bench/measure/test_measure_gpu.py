@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from bench.backend import patience
+from bench.backend.cuda.sm_clock import hertz, throttled
 from bench.backend.cupy_gpu import CupyBackend
 from bench.backend.energy import EnergyMeter
-from bench.backend.sm_clock import hertz, throttled
 from bench.base.errors import EXIT_CHECK_FAILED, EXIT_UNAVAILABLE, Unavailable
 from bench.measure.meter import ShotMeter
 from bench.measure.plugin import measure

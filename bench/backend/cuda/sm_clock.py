@@ -29,9 +29,9 @@ class SmClock:
 
     def __init__(self, backend: CupyBackend) -> None:
         self._backend = backend
-        text = source.paste(TEXT.read_text(encoding="utf-8"), f"bench/backend/{TEXT.name}")
+        text = source.paste(TEXT.read_text(encoding="utf-8"), f"bench/backend/cuda/{TEXT.name}")
         one = Pass("sm_clock", threads=32, blocks_per_sm=BLOCKS_PER_SM)
-        self._pass = backend.load_text(text, f"bench/backend/{TEXT.name}", one)
+        self._pass = backend.load_text(text, f"bench/backend/cuda/{TEXT.name}", one)
         self._reading = backend.zeros(WORDS, np.int64)
 
     def reset(self) -> None:
