@@ -33,7 +33,10 @@ class Recording(Protocol):
     """Sequences of launches that come again and again; a device may keep them whole."""
 
     def run(self, key: Hashable, launches: Callable[[], None]) -> None:
-        """Do ``launches`` or replay them. Equal keys stand for equal kernels with equal arguments."""
+        """Do ``launches`` or replay them. Equal keys stand for equal kernels with equal arguments.
+
+        ``launches`` may be called once more after it was broken off: it leaves the host's state as it found it.
+        """
 
     def forget(self) -> None:
         """Drop what was kept: arguments of the same key are other ones from here on."""

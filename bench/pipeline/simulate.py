@@ -187,11 +187,15 @@ class Simulation:
         """Substeps without emission: the same launches in every frame that has as many, so a device may keep them."""
 
         def launches() -> None:
-            for n in range(len(heat_dt_s)):
-                self._substep(heat_dt_s[n], completed=True)
-                self._turn()
-            if len(heat_dt_s) % 2:
-                self._turn()  # what is launched may be replayed: names stay where they were
+            before = self._side
+            try:
+                for n in range(len(heat_dt_s)):
+                    self._substep(heat_dt_s[n], completed=True)
+                    self._turn()
+            finally:
+                # What is launched may be replayed, or have failed half way and be launched once more: names stay
+                if self._side != before:
+                    self._turn()
 
         self._recording.run((self._side, heat_dt_s), launches)
         if len(heat_dt_s) % 2:
