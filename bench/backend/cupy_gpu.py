@@ -7,6 +7,7 @@ stamps, and none of them for ever. CuPy is handed in, so that the tests can hand
 from __future__ import annotations
 
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -98,6 +99,7 @@ class CupyBackend:
         self._sources: list[np.ndarray] = []  # of copies to the device that may still be to come
         self.lost: str | None = None  # why this device is asked nothing any more
         self.calls = self.inside = 0  # of the driver, for the watch
+        self.host_clock: Callable[[], float] = time.perf_counter  # by which a hold is seen to be long enough
         self._limit_s = patience.limit_s()
         patience.watch(self, self._limit_s)
         with self._told():

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
-from bench.backend.cuda.sm_clock import throttled
+from bench.backend.cuda.sm_clock import throttled, usual
 from bench.backend.energy import EnergyMeter
 from bench.backend.protocol import Backend, RegionClock
 from bench.base import units
@@ -66,7 +66,6 @@ class Round:
     transfer_s: float = 0.0  # of encode: the picture on its way to the host
     sm_clock_hz: float | None = None  # of a GPU, inside the frame
     joules: float | None = None  # of the whole board, informative; None where it is not known
-    throttled: bool | None = None  # whether that is far below its highest
 
 
 @dataclass
@@ -81,11 +80,18 @@ class ShotResult:
     compile_s: float | None = None
     first: Round | None = None
     rounds: list[Round] = field(default_factory=list)
+    planned: int | None = None  # rounds that were asked for; those that make up for throttled ones come after them
+
+    @property
+    def usual_clock_hz(self) -> float | None:
+        """What the planned rounds usually ran at. Rounds that make up for others do not change it."""
+        return usual(done.sm_clock_hz for done in self.rounds[: self.planned])
 
     @property
     def good_rounds(self) -> list[Round]:
-        """Rounds at full clock; all of them where none was."""
-        return [done for done in self.rounds if not done.throttled] or self.rounds
+        """Rounds at the usual clock or near it; half of the planned ones are, or no clock is known."""
+        usual_hz = self.usual_clock_hz
+        return [done for done in self.rounds if not throttled(done.sm_clock_hz, usual_hz)]
 
     def samples_s(self, stage: str) -> list[float]:
         return [done.seconds[stage] for done in self.good_rounds]
@@ -230,9 +236,9 @@ class ShotMeter:
 
     def wants_another(self, planned: int) -> bool:
         """Whether throttled rounds are to be made up for: as many again at the most as were planned."""
-        slow = sum(1 for done in self.result.rounds if done.throttled)
-        done = len(self.result.rounds)
-        return slow > 0 and done - slow < planned and done < 2 * planned
+        self.result.planned = planned
+        good, done = len(self.result.good_rounds), len(self.result.rounds)
+        return good < done and good < planned and done < 2 * planned
 
     # --- proof -------------------------------------------------------------------------------
     def _round(self) -> Round:
@@ -257,7 +263,6 @@ class ShotMeter:
             transfer_s=float(timed.fetched - stamps[4]),
             sm_clock_hz=hertz,
             joules=timed.joules,
-            throttled=throttled(hertz, self.backend.clock_max_hz),
         )
 
     def _work(self, made: Frame) -> Work:

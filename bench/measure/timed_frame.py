@@ -51,9 +51,9 @@ class PreparedShot:
         stamps: list[Stamp] = []
 
         def lap(stage: str) -> None:
+            stamps.append(clock())
             if stage == RESOLVE and sm_clock is not None:
                 sm_clock.end()
-            stamps.append(clock())
 
         def encode(picture: Picture) -> None:
             stamps.append(clock())
@@ -64,10 +64,11 @@ class PreparedShot:
         if sm_clock is not None:
             sm_clock.reset()
         before = energy.joules() if energy is not None else None
-        # A stamp follows what was queued before it: nothing has to wait between the stages
-        stamps.append(clock())
+        # The clock's own launches stand outside of the stamps, so that no stage has them
         if sm_clock is not None:
             sm_clock.begin()
+        # A stamp follows what was queued before it: nothing has to wait between the stages
+        stamps.append(clock())
         try:
             made = make_frame(self.simulation, self.renderer, self.frame, encode=encode, lap=lap)
         finally:

@@ -10,7 +10,6 @@ Not yet run on a GPU.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +25,7 @@ TEXT = Path(__file__).with_name("hold.cu")
 ENTRY = Pass("hold_stream", threads=1, blocks_per_sm=0)
 FIRST_S = 200e-6  # five times what nine passes take to queue
 MOST_S = 20e-3
+TRIES = 4  # from FIRST_S on that reaches MOST_S
 SPARE = 2.0  # of the time that the host took, when a hold has to grow
 CLOCK_UNKNOWN_HZ = 3e9  # at least as fast as any: a hold is never shorter than asked for
 
@@ -33,23 +33,30 @@ CLOCK_UNKNOWN_HZ = 3e9  # at least as fast as any: a hold is never shorter than 
 class Hold:
     """Of one back-end."""
 
-    def __init__(self, backend: CupyBackend, now: Callable[[], float] = time.perf_counter) -> None:
-        """``now`` is the host's clock."""
+    def __init__(self, backend: CupyBackend) -> None:
         text = source.paste(TEXT.read_text(encoding="utf-8"), f"bench/backend/cuda/{TEXT.name}")
         self._pass = backend.load_text(text, f"bench/backend/cuda/{TEXT.name}", ENTRY)
-        self._backend, self._now = backend, now
+        self._backend = backend
         self.seconds = FIRST_S
+
+    def seconds_of(self, launches: Callable[[], None]) -> float:
+        """Seconds of the device for launches that may be done several times over."""
+        for _ in range(TRIES):
+            before, after, in_time = self.around(launches)
+            if in_time:
+                break
+        return float(after - before)
 
     def around(self, launches: Callable[[], None]) -> tuple[Stamp, Stamp, bool]:
         """Stamps around launches, and whether all of it was queued before the first of them was passed."""
         backend = self._backend
         clock_hz = backend.clock_max_hz or CLOCK_UNKNOWN_HZ
-        start = self._now()
+        start = backend.host_clock()
         backend.run_pass(self._pass, int(self.seconds * clock_hz))
         before = backend.clock()
         launches()
         after = backend.clock()
-        took_s = self._now() - start
+        took_s = backend.host_clock() - start
         in_time = took_s < self.seconds
         if not in_time:
             self.seconds = min(SPARE * took_s, MOST_S)

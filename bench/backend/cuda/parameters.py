@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import ctypes
 import struct
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +19,11 @@ from bench.backend.protocol import DeviceArray
 ARRAY = struct.Struct("<Qqii").pack  # struct Array of common.cuh, which an entry takes by value: 24 bytes
 WHOLE = struct.Struct("<q").pack
 PADDING = b"\0\0\0\0"  # behind a float32: every value begins at a multiple of eight bytes, as the driver may ask for
+SCALARS: dict[type, Callable[[Any], bytes]] = {
+    np.float32: lambda value: value.tobytes() + PADDING,
+    np.bool_: lambda value: WHOLE(int(value)),
+    **dict.fromkeys((int, bool, *(np.dtype(code).type for code in "bBhHiIlLqQ")), WHOLE),
+}
 DIMENSIONS_MOST = 3
 BLOCKS_MOST = 64  # of one kernel: emission changes its numbers each substep, growth of arrays their addresses
 ADDRESS_BYTES = 8
@@ -66,12 +73,9 @@ def packed(value: DeviceArray) -> bytes:
 
     Raises TypeError.
     """
-    if isinstance(value, (int, np.integer)):
-        return WHOLE(value)
-    if isinstance(value, np.float32):
-        return value.tobytes() + PADDING
-    if isinstance(value, np.bool_):
-        return WHOLE(int(value))
+    scalar = SCALARS.get(type(value))
+    if scalar is not None:
+        return scalar(value)
     shape = getattr(value, "shape", None)
     if not shape:
         raise TypeError(f"{type(value).__name__}: expected an array, a whole number or a float32")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bench.backend import patience
-from bench.backend.cuda.sm_clock import hertz, throttled
+from bench.backend.cuda.sm_clock import hertz, throttled, usual
 from bench.backend.cupy_gpu import CupyBackend
 from bench.backend.energy import EnergyMeter
 from bench.base.errors import EXIT_CHECK_FAILED, EXIT_UNAVAILABLE, Unavailable
@@ -97,10 +97,46 @@ def test_throttled_rounds_are_marked_repeated_and_in_no_figure(tmp_path: Path) -
     assert rows["encode"]["extra_info"]["transfer_s"] > 0.0
 
 
-def test_a_device_that_is_always_slow_is_not_repeated_for_ever(tmp_path: Path) -> None:
-    clocks = (1e9 for _ in range(1000))
-    record = read_record(measure([case(rounds=3)], [FakeGpu(clocks)], Workshop().makers(), tmp_path, {}).path)
-    assert {len(row.samples_s) for row in record.rows} == {6}
+def clocks_of(rounds: list[float], after: float) -> Any:
+    """Clocks of two proofs, and of rounds of two frames each: the timed one and the observed one."""
+    yield from (2e9, 2e9)
+    for hz in rounds:
+        yield from (hz, hz)
+    while True:
+        yield after
+
+
+def test_a_card_that_sustains_less_than_its_boost_clock_is_not_throttled(tmp_path: Path) -> None:
+    """A T4 at 70 W runs at 0.7 of 1,590 MHz: nothing is marked, nothing repeated, and the share is a note."""
+    gpu = FakeGpu(1.4e9 for _ in range(1000))
+    record = read_record(measure([case(rounds=3)], [gpu], Workshop().makers(), tmp_path, {}).path)
+    assert {len(row.samples_s) for row in record.rows} == {3} and all(not row.throttled_s for row in record.rows)
+    assert {row.sm_clock_share for row in record.rows if row.stage == "frame"} == {0.7}
+    assert {row.sm_clock_share for row in record.rows if row.stage != "frame"} == {None}
+
+
+@pytest.mark.parametrize(
+    ("rounds", "kept", "marked"),
+    [
+        ([1.9, 1.9, 1.9, 1.3, 1.3, 1.3], 3, 9),  # half way: those after it are marked, and made up for until the end
+        ([1.9, 1.9, 1.9, 1.9, 1.9, 1.3], 5, 7),
+        ([1.9, 1.3, 1.3, 1.3, 1.3, 1.3], 6, 0),  # one round of boost; the others are what the card sustains
+        ([1.3, 1.3, 1.3, 1.3, 1.3, 1.3], 6, 0),
+    ],
+)
+def test_a_run_whose_clock_falls_half_way_is_marked(
+    tmp_path: Path, rounds: list[float], kept: int, marked: int
+) -> None:
+    gpu = FakeGpu(clocks_of([ghz * 1e9 for ghz in rounds], 1.3e9))
+    record = read_record(measure([case(rounds=6)], [gpu], Workshop().makers(), tmp_path, {}).path)
+    (frame,) = (row for row in record.rows if row.stage == "frame")
+    assert (len(frame.samples_s), len(frame.throttled_s or ())) == (kept, marked)
+    assert frame.sm_clock_hz is not None and len(frame.sm_clock_hz) == kept
+
+
+def test_the_usual_clock_is_what_half_of_a_run_reached() -> None:
+    assert usual([1.0, 3.0]) == 3.0 and usual([1.0, 2.0, 3.0]) == 2.0 and usual([None, 2.0]) == 2.0
+    assert usual([]) is None and usual([None]) is None
 
 
 def test_out_of_memory_leaves_a_line_and_the_next_shot_runs(tmp_path: Path) -> None:
@@ -194,4 +230,4 @@ def test_the_clock_is_read_from_six_words() -> None:
     assert hertz([1000, 5_000, 1, 1000 + 198_000, 5_000 + 100_000, 1]) == pytest.approx(1.98e9)  # type: ignore[arg-type]
     assert hertz([1000, 5_000, 0, 199_000, 105_000, 1]) is None  # type: ignore[arg-type]
     assert hertz([1000, 5_000, 1, 199_000, 6_000, 1]) is None  # type: ignore[arg-type]
-    assert throttled(1.4e9, 2e9) is True and throttled(1.6e9, 2e9) is False and throttled(None, 2e9) is None
+    assert throttled(1.4e9, 2e9) and not throttled(1.6e9, 2e9) and not throttled(None, 2e9) and not throttled(1e9, None)

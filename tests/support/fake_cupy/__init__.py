@@ -137,6 +137,12 @@ class FakeCupy:
         self.clocks.wait(self.device if device is None else device)
         self.copies.waited()
 
+    def tell(self) -> None:
+        """A wait ends, and with it comes what went wrong before."""
+        if self.failure is not None:
+            failure, self.failure = self.failure, None
+            raise failure
+
     def _launch(
         self, f: int, grid_dim_x: int, grid_dim_y: int, grid_dim_z: int, block_dim_x: int, block_dim_y: int,
         block_dim_z: int, shared_mem_bytes: int, stream: int, kernel_params: int, extra: int,
