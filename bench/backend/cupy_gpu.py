@@ -31,6 +31,7 @@ from bench.base import units
 from bench.base.errors import Unavailable
 from kernels.base.kernel import Kernel, Pass
 
+EXCLUSIVE = (1, 3)  # compute modes: one thread alone, which old drivers know, and one process alone
 SHARED_BYTES_FREE = 48 * 2**10  # dynamic shared memory that needs no permission
 
 
@@ -116,6 +117,12 @@ class CupyBackend:
             self.is_slice = " MIG " in self.device_name
             self.device_uuid = _uuid(properties.get("uuid"), self.is_slice)
             self.bus_id = str(self.cuda.runtime.deviceGetPCIBusId(device))
+            self.worker_problem: str | None = None
+            if int(attributes.get("ComputeMode", 0)) in EXCLUSIVE:
+                self.worker_problem = (
+                    f"GPU {device} ({self.device_name}) is in exclusive-process mode and this process has it: no worker"
+                    f" can start there; nvidia-smi -i {device} -c DEFAULT lets several in"
+                )
             self._stream = self.cuda.Stream(non_blocking=True)
             self._pool = cupy.get_default_memory_pool()
         self.compiler = Compiler(self.cuda.nvrtc, self.capability, cache)

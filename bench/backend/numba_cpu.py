@@ -24,6 +24,7 @@ class HostArrays:
     device_uuid: str | None = None
     clock_max_hz: float | None = None
     graph_problem: str | None = None
+    worker_problem: str | None = None
     last_words: Callable[[str], None] | None = None
 
     def array(self, values: np.ndarray) -> np.ndarray:

@@ -98,6 +98,10 @@ class Backend(Protocol):
     def graph_problem(self) -> str | None:
         """Why launches that repeat are not recorded, once recording has failed."""
 
+    @property
+    def worker_problem(self) -> str | None:
+        """Why no other process can work on this GPU beside this one; None where one can."""
+
     # Told why, before a device that never answers ends this process; only a GPU does
     last_words: Callable[[str], None] | None
 

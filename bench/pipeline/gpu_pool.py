@@ -211,7 +211,12 @@ class ProcessWorker:
 
 
 def workers_of(shot_path: str, size: str, backend: Backend) -> list[ProcessWorker]:
-    """A worker for every GPU that the driver shows; none where the back-end is no GPU."""
+    """A worker for every GPU that the driver shows; none where the back-end is no GPU.
+
+    Raises Unavailable where this process keeps its GPU to itself.
+    """
+    if backend.worker_problem is not None:
+        raise Unavailable(backend.worker_problem)
     return started([ProcessWorker(shot_path, size, backend.name, number) for number in range(backend.device_count())])
 
 

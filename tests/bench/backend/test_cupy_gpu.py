@@ -16,6 +16,7 @@ from bench.backend.cupy_gpu import CupyBackend
 from bench.backend.nvrtc_cache import Compiler, choose_target
 from bench.backend.protocol import KernelTimes
 from bench.base.errors import CheckFailed, Unavailable
+from bench.pipeline.gpu_pool import workers_of
 from kernels.base import source
 from kernels.base.kernel import Kernel, Pass
 from tests.support.fake_cupy import CudaRuntimeError, FakeCupy, FakeGpu
@@ -102,6 +103,13 @@ def test_a_slice_has_no_energy_of_its_own(tmp_path: Path) -> None:
     assert gpu.energy_meter() is None
     gpu, _ = device(tmp_path)
     assert gpu.energy_meter() is not None
+
+
+def test_a_gpu_that_takes_one_process_says_so_before_a_worker_waits_for_it(tmp_path: Path) -> None:
+    gpu, _ = device(tmp_path, FakeCupy(gpus=(FakeGpu("Mine", compute_mode=3),)))
+    with pytest.raises(Unavailable, match=r"^GPU 0 \(Mine\) is in exclusive-process mode .*nvidia-smi -i 0 -c DEFAULT"):
+        workers_of("wave", "S", gpu)
+    assert device(tmp_path)[0].worker_problem is None
 
 
 # --- launches --------------------------------------------------------------------------------
