@@ -104,7 +104,7 @@ def _rounds(kernel: Kernel, backend: CupyBackend, arguments: Arguments, level: s
     while True:
         good = _at_full_clock(samples)
         enough = len(good) >= ROUNDS_MIN and (sum(good) >= TIMED_S or len(good) >= ROUNDS_MAX)
-        if enough or len(samples) >= ROUNDS_MAX + ROUNDS_MIN:
+        if enough or len(samples) - len(good) >= ROUNDS_MIN:
             return good
         for name, first in pristine.items():
             backend.copy(held[name], first)
@@ -122,8 +122,8 @@ def _rounds(kernel: Kernel, backend: CupyBackend, arguments: Arguments, level: s
 
 
 def _at_full_clock(samples: Sequence[tuple[float, float | None]]) -> list[float]:
-    """Seconds of the samples that are not far below the usual clock."""
-    usual_hz = usual(hertz for _, hertz in samples)
+    """Seconds of the samples that are not far below the clock of the first ones: half of those are near it."""
+    usual_hz = usual(hertz for _, hertz in samples[:ROUNDS_MIN])
     return [seconds for seconds, hertz in samples if not throttled(hertz, usual_hz)]
 
 

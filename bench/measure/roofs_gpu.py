@@ -35,6 +35,11 @@ class DeviceRoofs(AnyRoofs):
     shared_adds_per_s: float  # atomic additions to shared memory, without two in one bank
 
     @property
+    def kept_bytes(self) -> int:
+        """A large second-level cache holds a third of what an example writes: memory gets it after the last stamp."""
+        return self.llc_bytes
+
+    @property
     def where(self) -> dict[str, object]:
         return {"device": self.device}
 

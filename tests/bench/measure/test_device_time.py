@@ -47,6 +47,41 @@ def test_a_short_kernel_takes_what_the_device_takes(name: str, tmp_path: Path, m
     assert found.samples_s == pytest.approx([len(asked.passes) * PASS_S] * len(found.samples_s), rel=0.01)
 
 
+class Clock:
+    """Of the multiprocessors, as a test says."""
+
+    def __init__(self, ghz: list[float]) -> None:
+        self._ghz = iter(ghz)
+
+    def reset(self) -> None: ...
+    def begin(self) -> None: ...
+    def end(self) -> None: ...
+
+    def hertz(self) -> float:
+        return next(self._ghz) * 1e9
+
+
+@pytest.mark.parametrize(
+    ("ghz", "kept"),
+    [
+        ([1.1] * 5, 5),  # a T4 within its 70 W: no round is done again
+        ([1.5, 1.5, 1.5, 0.9, 0.9, 0.9, 0.9, 0.9], 3),  # it falls half way: what is below is in no figure
+        ([1.5, 0.9, 1.5, 1.5, 1.5, 1.5], 5),
+        ([1.5, 1.1, 1.1, 1.1, 1.1], 5),  # one round of boost
+    ],
+)
+def test_a_kernel_s_rounds_are_judged_by_its_own_clock(
+    ghz: list[float], kept: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu, _ = gpu_of(tmp_path, device_s=lambda *launch: 0.1)
+    clock = Clock(ghz)
+    gpu.sm_clock = lambda: clock  # type: ignore[assignment, method-assign, return-value]
+    monkeypatch.setattr(kernels_gpu, "on_device", lambda kernel, arguments, backend: arguments)
+    monkeypatch.setattr(kernels_gpu, "on_cpu", lambda kernel, arguments, threads: arguments)
+    found = kernels_gpu.measure_on_device(all_kernels()["mpm_key"], gpu, 1, size=20)
+    assert len(found.samples_s) == kept and next(clock._ghz, None) is None
+
+
 # --- roofs -----------------------------------------------------------------------------------
 CACHE, MEMORY = 10e12, 4e12  # bytes a second
 ADDS, FLOPS = 1e12, 60e12
