@@ -10,17 +10,22 @@ from typing import Any
 import pytest
 
 from bench.backend.cupy_gpu import CupyBackend
+from bench.backend.protocol import KernelTimes
 from bench.base.errors import Unavailable
 from bench.measure import kernels_gpu
 from bench.measure.kernels import ROUNDS_MIN, KernelTiming
 from bench.measure.meter import ShotMeter
 from bench.measure.roofs_gpu import measure_device_roofs
 from bench.pipeline.frame import STAGES
+from bench.pipeline.scene.build import build_scene
+from bench.pipeline.simulate import Simulation
+from bench.shot.load import load_shot
 from kernels.base import source
 from kernels.base.kernel import Traffic
 from kernels.base.registry import all_kernels
 from tests.support.fake_cupy import FakeCupy
 from tests.support.fake_shot import FakeSimulation, Workshop, case, kernel
+from tests.support.tiny_shot import write_tiny_shot
 
 SLOW_HOST = {"host_launch_s": 20e-6, "host_argument_s": 4.3e-6, "host_event_s": 5e-6}
 PASS_S = 2e-6
@@ -182,6 +187,23 @@ def test_a_host_that_is_held_up_makes_the_next_holds_longer(shot: Any) -> None:
     assert meter.backend.hold.seconds > 2 * 400e-6 > first
     done = meter.result.rounds[-1]
     assert done.seconds["kernels"] == pytest.approx((3 * SUBSTEPS + 5) * PASS_S, rel=0.01)
+
+
+def test_substeps_with_emission_are_timed_so_too(tmp_path: Path) -> None:
+    """A graph and launches of their own where particles are born; observed, launches alone."""
+    shot = load_shot(str(write_tiny_shot(tmp_path)))
+    gpu, cupy = gpu_of(tmp_path, device_s=lambda *launch: PASS_S)
+    simulation = Simulation(build_scene(shot, "S"), gpu)
+    for _ in range(4):
+        simulation.advance_frame()
+    assert cupy.graph_launches > 0
+    gpu.observer = times = KernelTimes()
+    simulation.advance_frame()
+    launches = times.launches()
+    assert launches["mpm_emit"] > 0 and launches["mpm_control"] > launches["mpm_emit"]
+    passes = {name: len(all_kernels()[name].passes) for name in launches}
+    want = {name: count * passes[name] * PASS_S for name, count in launches.items()}
+    assert times.seconds() == {name: pytest.approx(seconds, rel=0.01) for name, seconds in want.items()}
 
 
 def test_no_stage_has_the_clock_s_own_launches(shot: Any) -> None:

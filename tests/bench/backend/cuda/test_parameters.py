@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -15,6 +19,7 @@ from bench.backend.cupy_gpu import CupyBackend
 from kernels.base import source
 from kernels.base.kernel import Kernel, Pass
 from tests.support.fake_cupy import FakeCupy
+from tests.support.source_tree import ROOT
 
 TEXT = "".join(
     f'extern "C" __global__ void toy_{n}(long long n, float x, Array<const float> a_in, Array<float> b_out) {{}}\n'
@@ -132,3 +137,40 @@ def test_threads_do_not_write_into_each_other_s_parameters(given: Any) -> None:
         thread.join()
     assert all(values[1] == np.float32(values[0]) for values in calls)
     assert sorted({int(values[0]) for values in calls}) == [*range(300), *range(10_000, 10_300)]
+
+
+DRIVER = """
+#include <stdio.h>
+#include <string.h>
+typedef struct { unsigned long long data; long long shape0; int shape1, shape2; } Array;
+int cuDriverGetVersion(int* version) { *version = 12040; return 0; }
+int cuLaunchKernel(void* f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
+                   unsigned shared, void* stream, void** parameters, void** extra) {
+  Array a; long long n; float x;
+  memcpy(&a, parameters[0], 24); memcpy(&n, parameters[1], 8); memcpy(&x, parameters[2], 4);
+  printf("%p %u %u %u %u %u %u %u %p %d ", f, gx, gy, gz, bx, by, bz, shared, stream, extra == 0);
+  printf("%llx %lld %d %d %lld %g\\n", a.data, a.shape0, a.shape1, a.shape2, n, x);
+  return 0;
+}
+"""
+LAUNCH = """
+import cupy, numpy as np
+from bench.backend.cuda.parameters import Parameters
+memory = cupy.cuda.UnownedMemory(0x7F0000000000, 2**20, None, device_id=0)
+array = cupy.ndarray((5, 3), np.float32, cupy.cuda.MemoryPointer(memory, 0))
+block = Parameters().block((array, -7, np.float32(0.25)))
+cupy.cuda.driver.launchKernel(0x1234, 10, 1, 1, 256, 1, 1, 99, 0x55, block.address, 0)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or shutil.which("cc") is None, reason="needs Linux and a C compiler")
+def test_the_real_cupy_hands_them_to_the_driver_as_they_are(tmp_path: Path) -> None:
+    """In place of the driver a library that prints what it is called with."""
+    pytest.importorskip("cupy")
+    (tmp_path / "driver.c").write_text(DRIVER)
+    library = tmp_path / "libcuda.so.1"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", str(library), str(tmp_path / "driver.c")], check=True)
+    paths = os.pathsep.join([str(ROOT), *sys.path])
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path), "PYTHONPATH": paths}
+    done = subprocess.run([sys.executable, "-c", LAUNCH], env=environment, capture_output=True, text=True)
+    assert done.stdout == "0x1234 10 1 1 256 1 1 99 0x55 1 7f0000000000 5 3 1 -7 0.25\n", done.stderr
