@@ -10,8 +10,8 @@ import contextlib
 import ctypes
 import struct
 import sys
-import uuid
-from collections.abc import Callable, Hashable, Iterable, Iterator
+import weakref
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import DTypeLike
 
-from bench.backend import patience
+from bench.backend import crossing, patience
 from bench.backend.energy import EnergyMeter
 from bench.backend.limits import usable_cores
 from bench.backend.nvrtc_cache import Compiler, import_cupy
@@ -93,6 +93,8 @@ class CupyBackend:
         self.device_name = "not yet known"
         self.last_words: Callable[[str], None] | None = None
         self._sources: list[np.ndarray] = []  # of copies to the device that may still be to come
+        self._lent: list[weakref.WeakMethod[Callable[[], None]]] = []  # what lets go of memory when it runs out
+        self._pinned: list[np.ndarray] = []  # buffers of ``pieces`` that nobody uses
         self.lost: str | None = None  # why this device is asked nothing any more
         self.calls = self.inside = 0  # of the driver, for the watch
         self._limit_s = patience.limit_s()
@@ -107,9 +109,9 @@ class CupyBackend:
             khz = attributes.get("ClockRate")
             self.clock_max_hz: float | None = float(khz) * 1e3 if khz else None
             properties = self._cuda.runtime.getDeviceProperties(device)
-            self.device_name = _text(properties["name"])
+            self.device_name = crossing.as_text(properties["name"])
             self.is_slice = " MIG " in self.device_name
-            self.device_uuid = _uuid(properties.get("uuid"), self.is_slice)
+            self.device_uuid = crossing.uuid_text(properties.get("uuid"), self.is_slice)
             self.bus_id = str(self._cuda.runtime.deviceGetPCIBusId(device))
             self._stream = self._cuda.Stream(non_blocking=True)
             self._stream.use()
@@ -136,6 +138,9 @@ class CupyBackend:
         with self._told():
             return int(self._cuda.runtime.memGetInfo()[1])
 
+    def lend(self, give_back: Callable[[], None]) -> None:
+        self._lent = [*(found for found in self._lent if found() is not None), weakref.WeakMethod(give_back)]
+
     def release(self) -> None:
         """Give unused memory back to the driver."""
         self.synchronize()
@@ -146,6 +151,10 @@ class CupyBackend:
         try:
             return make(shape, dtype)
         except self._cuda.memory.OutOfMemoryError:
+            lent, self._lent = self._lent, []
+            for give_back in (found() for found in lent):
+                if give_back is not None:
+                    give_back()
             self.release()  # pieces that the pool keeps may be too small each
         try:
             return make(shape, dtype)
@@ -175,6 +184,9 @@ class CupyBackend:
             self._wait(self._cuda.runtime.streamQuery, self._stream)
             self._sources.clear()
             return np.asarray(array.get())
+
+    def pieces(self, arrays: Sequence[DeviceArray]) -> Iterator[tuple[int, np.ndarray]]:
+        return crossing.pieces(arrays, self._cuda, self._stream, self._told, self._wait, self._pinned)
 
     def fill(self, array: DeviceArray, values: np.ndarray) -> None:
         if len(values):
@@ -382,16 +394,6 @@ def argument(value: DeviceArray) -> np.generic | np.ndarray:
     if isinstance(value, np.float32):
         return value
     raise TypeError(f"{type(value).__name__}: expected an array, a whole number or a float32")
-
-
-def _uuid(value: object, is_slice: bool) -> str | None:
-    """As NVML writes it; None where CuPy does not hand over all 16 bytes."""
-    known = isinstance(value, bytes) and len(value) >= 16
-    return f"{'MIG' if is_slice else 'GPU'}-{uuid.UUID(bytes=value[:16])}" if known else None  # type: ignore[index]
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 assert ARGUMENT.itemsize == 24 and ctypes.sizeof(ctypes.c_void_p) == 8

@@ -177,7 +177,7 @@ class ShotMeter:
             scene=scene,
             simulation=simulation,
             renderer=renderer,
-            saved=simulation.snapshot(),
+            saved=simulation.keep(),
             write_picture=lambda picture: write(picture, scene, case.frame, stem),
             sm_clock=sm_clock,
             energy=energy,

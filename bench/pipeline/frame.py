@@ -31,6 +31,27 @@ HostState = Mapping[str, "np.ndarray"]  # a simulation's state between two frame
 Lap = Callable[[str], None]  # told the name of each stage when it has been done, or queued
 
 
+class KeptState:
+    """A state that is put back again and again, kept on the device while there is room for it."""
+
+    def __init__(
+        self,
+        words: HostState,
+        arrays: Mapping[str, DeviceArray],
+        fetch: Callable[[Mapping[str, DeviceArray]], dict[str, np.ndarray]],
+        on_device: bool,
+    ) -> None:
+        self.words = words  # what the host looks at before it puts the rest back
+        self.arrays = arrays  # on the device, or on the host
+        self.on_device = on_device
+        self._fetch = fetch  # brings arrays to the host
+
+    def give_back(self) -> None:
+        """Move to the host: the device needs the memory."""
+        if self.on_device:
+            self.arrays, self.on_device = self._fetch(self.arrays), False
+
+
 @dataclass(frozen=True)
 class FrameWork:
     """What the simulation of one frame did."""
@@ -70,8 +91,8 @@ class Picture:
         import numpy as np
 
         digest = hashlib.sha256(np.array([*self.rgb.shape, self.samples], "<i8").tobytes())
-        digest.update(self.rgb.tobytes())
-        digest.update(self.variance.tobytes())
+        for values in (self.rgb, self.variance):
+            digest.update(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
         return digest.hexdigest()
 
 
@@ -146,11 +167,17 @@ class SimulationLike(Protocol):
     def snapshot(self) -> HostState:
         """Host copies of the state between two frames."""
 
-    def restore(self, state: HostState) -> None:
+    def keep(self) -> KeptState:
+        """The state between two frames, where it is put back fastest."""
+
+    def restore(self, state: HostState | KeptState) -> None:
         """Put a state back. Raises KeyError or ValueError when it is another scene's."""
 
     def state_digest(self) -> str:
         """SHA-256 of everything that the next frame and the picture follow from."""
+
+    def crossed(self, whole: bool) -> tuple[HostState, str]:
+        """``snapshot``, or the part of it that a picture is made from, and ``state_digest``: all crosses once."""
 
 
 class RendererLike(Protocol):

@@ -12,7 +12,7 @@ import numpy as np
 from bench.backend.protocol import Backend, DeviceArray
 from bench.base.errors import CheckFailed
 from bench.pipeline.emission import Source
-from bench.pipeline.frame import Fluid, FrameWork, HostState
+from bench.pipeline.frame import Fluid, FrameWork, HostState, KeptState
 from bench.pipeline.scene.build import Scene
 from bench.pipeline.scene.needs import BLOCK_RESERVE, heat_steps, substep_count
 from bench.pipeline.state import EFFECTS, State
@@ -104,22 +104,38 @@ class Simulation:
 
     def snapshot(self) -> HostState:
         """Host copies of the state: its size follows the fluid, not the capacity."""
+        return {**self._progress(), **self._state.copy(self.particle_count)}
+
+    def crossed(self, whole: bool) -> tuple[HostState, str]:
+        """``snapshot``, or the part of it that a picture is made from, and ``state_digest``: all crosses once."""
+        names = self._state.kept_names if whole else self._state.picture_names
+        copies, sha256 = self._state.crossed(self.frame, names)
+        return {**(self._progress() if whole else {}), **copies}, sha256
+
+    def keep(self) -> KeptState:
+        """The state, on the device where that leaves enough of its memory."""
+        kept = self._state.keep(self.particle_count)
+        kept.words = {**self._progress(), **kept.words}
+        return kept
+
+    def _progress(self) -> dict[str, np.ndarray]:
+        """What the host knows of a state."""
         return {
             "progress": np.array([self.frame, self.particle_count], np.int64),
             "emitted": np.array([source.emitted for source in self._sources], np.int64),
-            **self._state.copy(self.particle_count),
         }
 
-    def restore(self, state: HostState) -> None:
+    def restore(self, state: HostState | KeptState) -> None:
         """Put a state back. Raises KeyError or ValueError when it is another scene's."""
-        frame, particle_count = (int(value) for value in state["progress"])
-        blocks = int(state["counts"][k.COUNT_BLOCKS])
-        if len(state["emitted"]) != len(self._sources):
+        words = state.words if isinstance(state, KeptState) else state
+        frame, particle_count = (int(value) for value in words["progress"])
+        blocks = int(words["counts"][k.COUNT_BLOCKS])
+        if len(words["emitted"]) != len(self._sources):
             raise ValueError("the state of another scene: emitters")
         if blocks > self._state.block_capacity:
             self._make_room(blocks)
         self._state.put_back(state, particle_count)
-        for source, number in zip(self._sources, state["emitted"]):
+        for source, number in zip(self._sources, words["emitted"]):
             source.emitted = int(number)
         self.frame, self.particle_count = frame, particle_count
 

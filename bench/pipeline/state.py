@@ -6,12 +6,14 @@ Names stand without _in, _inout and _out. Double buffers have two sides: one is 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import partial
 
 import numpy as np
 
 from bench.backend.protocol import Backend, DeviceArray
-from bench.pipeline.frame import HostState
+from bench.base.errors import Unavailable
+from bench.pipeline.frame import HostState, KeptState
 from bench.pipeline.scene.build import Scene
 from bench.pipeline.scene.needs import block_capacity, block_count, sort_scratch_words
 from kernels.base import constants as k
@@ -24,6 +26,10 @@ EFFECTS = ("effect_position", "effect_velocity", "effect_kind", "effect_temperat
 # Rows of the living, that the next frame follows from
 KEPT = ("position", "velocity", "key")
 KEPT_WITH_HEAT = (*KEPT, "temperature", "viscosity")
+WORDS = ("counts", "step")  # of a kept state, what the host looks at before it is put back
+PICTURE = ("counts", "position", "effect_position", "effect_kind", "effect_temperature")  # what a picture is made from
+PICTURE_WITH_HEAT = (*PICTURE, "temperature")
+FREE_FACTOR = 2  # of a kept state's bytes, free on the device: as much again stays for the picture, which may grow
 
 
 class State:
@@ -124,9 +130,9 @@ class State:
             return self.backend.zeros(shape, np.float32)
         if values.shape == shape:
             return self.backend.array(values)
-        whole = np.zeros(shape, np.float32)
-        whole[: len(values)] = values
-        return self.backend.array(whole)
+        made = self.backend.zeros(shape, np.float32)  # what emitters add has room: no host array of that size
+        self.backend.fill(made, values)
+        return made
 
     # --- What is read back ----------------------------------------------------------------------------
 
@@ -140,44 +146,108 @@ class State:
         """int32[COUNT_WORDS] on the host."""
         return self.backend.host(self.arrays["counts"])
 
+    @property
+    def kept_names(self) -> tuple[str, ...]:
+        """Arrays that the next frame follows from."""
+        return (*(KEPT_WITH_HEAT if self.scene.has_heat else KEPT), *EFFECTS, "peak", *WORDS)
+
+    @property
+    def picture_names(self) -> tuple[str, ...]:
+        """Arrays that a picture is made from."""
+        return PICTURE_WITH_HEAT if self.scene.has_heat else PICTURE
+
     def digest(self, frame: int) -> str:
         """SHA-256 of everything that the frame after ``frame`` and the picture follow from."""
-        host, counts = self.backend.host, self.counts()
+        return self.crossed(frame, ())[1]
+
+    def crossed(self, frame: int, names: Collection[str]) -> tuple[dict[str, np.ndarray], str]:
+        """Host copies of the living rows of these arrays, and ``digest``: everything crosses once, in pieces."""
+        counts = self.counts()
         particles, effects = int(counts[k.COUNT_PARTICLES]), int(counts[k.COUNT_EFFECTS])
+        hashed = {**dict.fromkeys(self.double_names, particles), **dict.fromkeys(EFFECTS, effects)}
+        lengths = self._kept_lengths(counts, particles)
         digest = hashlib.sha256(np.array([frame, particles, effects], "<i8").tobytes())
-        for names, length in ((self.double_names, particles), (EFFECTS, effects)):
-            for name in names:
-                digest.update(np.ascontiguousarray(host(self.arrays[name][:length])).tobytes())
-        return digest.hexdigest()
+        living = {name: self.arrays[name][:length] for name, length in hashed.items()}
+        living |= {name: self.arrays[name][: lengths[name]] for name in names if name not in hashed}
+        made = {name: np.empty(living[name].shape, living[name].dtype) for name in names}
+        for name, start, piece in _pieces(self.backend, living):
+            if name in hashed:
+                digest.update(piece.data)
+            if name in made:
+                _bytes_of(made[name])[start : start + len(piece)] = piece
+        return made, digest.hexdigest()
 
     def copy(self, particle_count: int) -> dict[str, np.ndarray]:
         """Host copies of the living particles and effects, and of what the next substep is chosen by."""
-        host = self.backend.host
         lengths = self._kept_lengths(self.counts(), particle_count)
-        return {name: np.array(host(self.arrays[name][:length])) for name, length in lengths.items()}
+        return _fetched(self.backend, {name: self.arrays[name][:length] for name, length in lengths.items()})
 
-    def put_back(self, copy: HostState, particle_count: int) -> None:
+    def keep(self, particle_count: int) -> KeptState:
+        """The same, on the device where that leaves enough of its memory; it is had back when memory runs out."""
+        backend, fetch = self.backend, partial(_fetched, self.backend)
+        lengths = self._kept_lengths(self.counts(), particle_count)
+        living = {name: self.arrays[name][:length] for name, length in lengths.items()}
+        words = {name: np.array(backend.host(living.pop(name))) for name in WORDS}
+        needed = sum(int(array.nbytes) for array in living.values())
+        if backend.is_gpu and FREE_FACTOR * needed > backend.free_bytes():
+            return KeptState(words, fetch(living), fetch, on_device=False)
+        try:
+            made = {name: backend.zeros(array.shape, array.dtype) for name, array in living.items()}
+        except Unavailable:  # free, but in parts that are too small
+            return KeptState(words, fetch(living), fetch, on_device=False)
+        for name, array in living.items():
+            backend.copy(made[name], array)
+        kept = KeptState(words, made, fetch, on_device=True)
+        backend.lend(kept.give_back)
+        return kept
+
+    def put_back(self, copy: HostState | KeptState, particle_count: int) -> None:
         """Overwrite by a copy, for which there is room. Raises KeyError or ValueError when it is another scene's."""
-        lengths = self._kept_lengths(copy["counts"], particle_count)
+        there = isinstance(copy, KeptState) and copy.on_device
+        state: Mapping[str, DeviceArray] = {**copy.words, **copy.arrays} if isinstance(copy, KeptState) else copy
+        lengths = self._kept_lengths(state["counts"], particle_count)
         for name, length in lengths.items():
-            values, array = copy[name], self.arrays[name]
+            values, array = state[name], self.arrays[name]
             fits = values.dtype == array.dtype and values.shape == (length, *array.shape[1:]) and length <= len(array)
             if not fits:
                 raise ValueError(f"the state of another scene: {name}")
-        for name in lengths:
-            self.backend.fill(self.arrays[name], copy[name])
+        for name, length in lengths.items():
+            if there and name not in WORDS:
+                self.backend.copy(self.arrays[name][:length], state[name])
+            else:
+                self.backend.fill(self.arrays[name], state[name])
 
     def _kept_lengths(self, counts: np.ndarray, particle_count: int) -> dict[str, int]:
         """Rows of each array that a copy is made of."""
         return {
             **dict.fromkeys(KEPT_WITH_HEAT if self.scene.has_heat else KEPT, particle_count),
             **dict.fromkeys(EFFECTS, int(counts[k.COUNT_EFFECTS])),
-            "peak": int(
-                counts[k.COUNT_BLOCKS]
-            ),  # of the last substep, from which the next one's length and scale follow
+            # Of the last substep, from which the next one's length and scale follow
+            "peak": int(counts[k.COUNT_BLOCKS]),
             "counts": k.COUNT_WORDS,
             "step": k.STEP_WORDS,
         }
+
+
+def _fetched(backend: Backend, arrays: Mapping[str, DeviceArray]) -> dict[str, np.ndarray]:
+    """Host copies, of which no second one is made on the way."""
+    made = {name: np.empty(array.shape, array.dtype) for name, array in arrays.items()}
+    for name, start, piece in _pieces(backend, arrays):
+        _bytes_of(made[name])[start : start + len(piece)] = piece
+    return made
+
+
+def _pieces(backend: Backend, arrays: Mapping[str, DeviceArray]) -> Iterator[tuple[str, int, np.ndarray]]:
+    """(name, first byte, bytes) of arrays that cross to the host."""
+    names, start = list(arrays), dict.fromkeys(arrays, 0)
+    for number, piece in backend.pieces(list(arrays.values())):
+        name = names[number]
+        yield name, start[name], piece
+        start[name] += len(piece)
+
+
+def _bytes_of(array: np.ndarray) -> np.ndarray:
+    return array.reshape(-1).view(np.uint8)
 
 
 def _chunks(number: int) -> int:

@@ -6,7 +6,9 @@ text that was compiled; what a launched function does is up to ``execute``, and 
 
 from __future__ import annotations
 
+import ctypes
 import re
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -37,16 +39,32 @@ class OutOfMemory(MemoryError):
 class FakeArray(np.ndarray):
     """Host memory that looks like a device array."""
 
+    cupy: FakeCupy | None = None
+
+    def __array_finalize__(self, base: Any) -> None:
+        self.cupy = getattr(base, "cupy", None)
+
     @property
     def data(self) -> Any:  # type: ignore[override]
         def copy_from_device_async(source: Any, size: int) -> None:
             self[...] = source.owner
 
+        def copy_to_host_async(address: int, size: int, stream: Any = None) -> None:
+            """The bytes of now, on the host once somebody has waited for them."""
+            assert self.cupy is not None and self.flags.c_contiguous and size <= self.nbytes
+            ctypes.memset(address, 0x5A, size)
+            now = self.tobytes()[:size]
+            self.cupy.crossing.append(lambda: ctypes.memmove(address, now, size))
+
         return SimpleNamespace(
-            ptr=self.ctypes.data if self.size else 0, owner=self, copy_from_device_async=copy_from_device_async
+            ptr=self.ctypes.data if self.size else 0,
+            owner=self,
+            copy_from_device_async=copy_from_device_async,
+            copy_to_host_async=copy_to_host_async,
         )
 
     def get(self) -> np.ndarray:
+        assert self.cupy is None or self.cupy.note_host(self.nbytes)
         return np.array(self.view(np.ndarray))
 
     def set(self, values: np.ndarray) -> None:
@@ -87,7 +105,11 @@ class FakeCupy:
 
     def __post_init__(self) -> None:
         self.seconds = 0.0
-        self.used_bytes = 0
+        self.used_bytes = self.peak_bytes = 0  # of arrays that live
+        self.host_bytes_most = 0  # the largest array that came to the host in one piece
+        self.crossing: list[Callable[[], Any]] = []  # copies to the host that nobody has waited for
+        self.crossed = 0  # those that were waited for
+        self.pin_fails = False
         self.launched = self.arrays = 0
         self.attributes: dict[str, int] = {}
         self.captured: list[Callable[[], None]] | None = None
@@ -115,6 +137,7 @@ class FakeCupy:
             Device=lambda index=0: FakeDevice(self, index),
             Stream=lambda non_blocking=False: FakeStream(self),
             Event=lambda: FakeEvent(self),
+            alloc_pinned_memory=self._pinned,
             set_allocator=lambda allocator: self.log.append(("allocator", allocator)),
             get_elapsed_time=lambda a, b: (b.seconds - a.seconds) * 1e3,
         )
@@ -147,8 +170,11 @@ class FakeCupy:
             raise OutOfMemory(f"Out of memory allocating {needed:,} bytes")
         if self.used_bytes + needed > self.gpus[0].memory_bytes:
             raise OutOfMemory(f"Out of memory allocating {needed:,} bytes (so far: {self.used_bytes:,} bytes)")
+        made = np.full(shape, 0x5A, np.uint8).view(FakeArray) if needed == 0 else self._poisoned(shape, dtype)
         self.used_bytes += needed
-        return np.full(shape, 0x5A, np.uint8).view(FakeArray) if needed == 0 else self._poisoned(shape, dtype)
+        self.peak_bytes = max(self.peak_bytes, self.used_bytes)
+        made.cupy = self
+        return made
 
     def _poisoned(self, shape: Any, dtype: Any) -> FakeArray:
         """Memory that nobody has written yet; 16 bytes in line, as a device's."""
@@ -156,7 +182,30 @@ class FakeCupy:
         size = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
         raw = np.full(size + 256, 0x5A, np.uint8)
         at = -raw.ctypes.data % 256
+        weakref.finalize(raw, self._freed, size)
         return raw[at : at + size].view(kind).reshape(shape).view(FakeArray)
+
+    def _freed(self, size: int) -> None:
+        self.used_bytes -= size
+
+    def _pinned(self, size: int) -> bytearray:
+        if self.pin_fails:
+            raise CudaRuntimeError("cudaErrorMemoryAllocation: out of memory")
+        self.log.append(("pinned", size))
+        return bytearray(size)
+
+    def note_host(self, size: int) -> bool:
+        self.host_bytes_most = max(self.host_bytes_most, size)
+        self.deliver(None)  # it waits for what the stream had before
+        return True
+
+    def deliver(self, count: int | None) -> None:
+        """Do the first ``count`` copies to the host, counted from the beginning; None: all."""
+        many = len(self.crossing) if count is None else max(0, count - self.crossed)
+        for one in self.crossing[:many]:
+            one()
+        del self.crossing[:many]
+        self.crossed += many
 
     def zeros(self, shape: Any, dtype: Any = float) -> FakeArray:
         made = self.empty(shape, dtype) if np.prod(shape) else np.zeros(shape, dtype).view(FakeArray)
@@ -204,6 +253,7 @@ class FakeStream:
     def synchronize(self) -> None:
         assert self.cupy._query() == 0, "a wait that nothing ends"
         self.cupy.log.append("synchronize")
+        self.cupy.deliver(None)
         if self.cupy.failure is not None:
             failure, self.cupy.failure = self.cupy.failure, None
             raise failure
@@ -231,13 +281,16 @@ class FakeEvent:
     cupy: FakeCupy
     seconds: float = 0.0
     ptr: int = 2
+    copies: int = 0  # to the host that were sent before it
 
     def record(self, stream: Any = None) -> None:
         assert self.cupy.captured is None, "an event inside a graph has no time"
+        self.copies = self.cupy.crossed + len(self.cupy.crossing)
         self.seconds = self.cupy.seconds
 
     def synchronize(self) -> None:
         assert self.cupy._query() == 0, "a wait that nothing ends"
+        self.cupy.deliver(self.copies)
 
 
 @dataclass

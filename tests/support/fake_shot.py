@@ -71,8 +71,8 @@ class FakeSimulation:
     def fluid(self) -> FakeSimulation:
         return self
 
-    def snapshot(self) -> int:
-        self.workshop.log.append("snapshot")
+    def keep(self) -> int:
+        self.workshop.log.append("keep")
         return self.frame
 
     def restore(self, saved: int) -> None:

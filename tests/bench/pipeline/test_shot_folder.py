@@ -30,6 +30,7 @@ class Machine:
         self.log, self.fail_at = log, fail_at
         self.value = np.ones(1, np.int64)
         self.frame = 0
+        self.crossings: list[bool] = []
 
     def advance_frame(self) -> None:
         self.value = self.value * 2
@@ -38,6 +39,10 @@ class Machine:
 
     def snapshot(self) -> dict[str, np.ndarray]:
         return {"value": self.value, "frame": np.array(self.frame)}
+
+    def crossed(self, whole: bool) -> tuple[dict[str, np.ndarray], str]:
+        self.crossings.append(whole)
+        return self.snapshot(), self.state_digest()
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         self.value, self.frame = state["value"], int(state["frame"])

@@ -149,6 +149,9 @@ class Ledger:
     def host(self, array: np.ndarray) -> np.ndarray:
         return array
 
+    def fill(self, array: np.ndarray, values: np.ndarray) -> None:
+        array[: len(values)] = values
+
     def recording(self) -> Direct:
         return Direct()
 
