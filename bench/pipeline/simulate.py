@@ -173,7 +173,10 @@ class Simulation:
         )
 
     def _begin_frame(self, dt_s: float, time_s: float) -> None:
-        """Set the substep and the clock; the fixed-point scale follows from both state and substep."""
+        """Make room, set the substep and the clock; the fixed-point scale follows from both state and substep."""
+        used = int(self.backend.host(self.counts)[k.COUNT_BLOCKS])
+        if used > BLOCK_GROW_AT * self._state.block_capacity:
+            self._make_room(int(used * BLOCK_RESERVE))  # before anything else: where it fails, nothing has changed
         step = np.array(self.backend.host(self._state.arrays["step"]))
         changed = step[k.STEP_DT] != F32(dt_s)
         step[k.STEP_DT], step[k.STEP_TIME] = dt_s, time_s
@@ -183,9 +186,6 @@ class Simulation:
             self._run(mpm_key.KERNEL, first_particle=0, key_out=self._state.arrays["key"])
         if changed:
             self._run(mpm_control.KERNEL, completed_steps=0)
-        used = int(self.backend.host(self.counts)[k.COUNT_BLOCKS])
-        if used > BLOCK_GROW_AT * self._state.block_capacity:
-            self._make_room(int(used * BLOCK_RESERVE))
 
     def _peak_speed(self) -> float:
         """Largest velocity component (m/s) after the last substep, 0 before the first."""

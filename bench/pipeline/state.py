@@ -26,6 +26,7 @@ EFFECTS = ("effect_position", "effect_velocity", "effect_kind", "effect_temperat
 # Rows of the living, that the next frame follows from
 KEPT = ("position", "velocity", "key")
 KEPT_WITH_HEAT = (*KEPT, "temperature", "viscosity")
+OF_BLOCKS = ("block_id", "cell_start", "arena", "node", "scratch")  # their size follows the active blocks
 WORDS = ("counts", "step")  # of a kept state, what the host looks at before it is put back
 PICTURE = ("counts", "position", "effect_position", "effect_kind", "effect_temperature")  # what a picture is made from
 PICTURE_WITH_HEAT = (*PICTURE, "temperature")
@@ -112,17 +113,44 @@ class State:
             self.arrays[name], self.other[name] = self.other[name], self.arrays[name]
 
     def make_room(self, blocks: int) -> None:
-        """Allocate what an active block needs, for ``blocks`` of them; nothing in it outlives a substep."""
+        """Allocate what an active block needs, for ``blocks`` of them.
+
+        Of the old arrays only the peaks outlive a substep: the others go first. Where memory does not hold the new
+        ones, room and peaks are as they were, and what the back-end says of it is raised.
+        """
+        peak = self.arrays.pop("peak", None)
+        for name in OF_BLOCKS:
+            self.arrays.pop(name, None)
+        try:
+            self.arrays |= self._block_arrays(blocks)
+            self.arrays["peak"] = self.backend.zeros((blocks + 1, PEAK_WORDS), np.float32)
+        except (Unavailable, MemoryError) as error:
+            failure = error.with_traceback(None)  # it would hold what was made of the new ones
+        else:
+            if peak is not None:
+                rows = min(blocks, self.block_capacity)
+                self.backend.copy(self.arrays["peak"][:rows], peak[:rows])
+            self.block_capacity = blocks
+            return
+        if peak is not None:
+            for name in OF_BLOCKS:
+                self.arrays.pop(name, None)
+            self.arrays |= {**self._block_arrays(self.block_capacity), "peak": peak}
+        raise failure
+
+    def _block_arrays(self, blocks: int) -> dict[str, DeviceArray]:
+        """Arrays for so many active blocks, in which nothing outlives a substep."""
         backend, zeros = self.backend, self.backend.zeros
-        self.block_capacity = blocks
-        self.arrays["block_id"] = zeros(blocks, np.int32)
-        self.arrays["cell_start"] = zeros(blocks * k.BLOCK_NODES + 1, np.int32)
-        self.arrays["arena"] = zeros(blocks * k.ARENA_WORDS, np.int32)
-        self.arrays["node"] = zeros((blocks, k.BLOCK_NODES, 4), np.float32)
-        self.arrays["peak"] = zeros((blocks + 1, PEAK_WORDS), np.float32)
         threads = None if backend.is_gpu else backend.threads or 1
         scratch = sort_scratch_words(max(1, self.scene.particle_capacity), blocks, threads)
-        self.arrays["scratch"] = zeros(scratch, np.int32)
+        made = (
+            zeros(blocks, np.int32),
+            zeros(blocks * k.BLOCK_NODES + 1, np.int32),
+            zeros(blocks * k.ARENA_WORDS, np.int32),
+            zeros((blocks, k.BLOCK_NODES, 4), np.float32),
+            zeros(scratch, np.int32),
+        )
+        return dict(zip(OF_BLOCKS, made, strict=True))
 
     def _filled(self, shape: tuple[int, ...], values: np.ndarray | None) -> DeviceArray:
         """A device array of ``shape`` that begins with ``values``."""

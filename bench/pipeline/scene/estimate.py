@@ -14,6 +14,7 @@ import numpy as np
 
 from bench.pipeline.scene.build import PARTICLES_PER_CELL, emitted_count, sound_speed_m_per_s
 from bench.pipeline.scene.needs import (
+    BRICK_RESERVE,
     TERRAIN_BYTES,
     PictureRoom,
     Room,
@@ -112,7 +113,7 @@ def estimate(shot: Shot, size: str, found: Probe | None = None) -> Estimate:
     blocks = block_room(active, capacity - count, PARTICLES_PER_CELL * k.BLOCK_NODES, grid_blocks)
     room = Room(capacity, effects, blocks, isinstance(file.material, Lava))
     brick_cells = k.BRICK_EDGE * chosen.voxel_per_cell
-    bricks = SURFACE_SHELL * partly * (k.BLOCK_EDGE / brick_cells) ** 2  # along the surface
+    bricks = BRICK_RESERVE * SURFACE_SHELL * partly * (k.BLOCK_EDGE / brick_cells) ** 2  # along the surface
     pixels = chosen.width * chosen.height
     needed = shot_bytes(room, PictureRoom(grid_blocks * k.BLOCK_NODES, brick_cells, bricks, pixels))
     if file.terrain is not None:

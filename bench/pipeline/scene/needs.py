@@ -23,6 +23,8 @@ CONDUCTION = 1.0 / 6.0  # kappa dt / dx^2, at the most: the seven-point stencil'
 DIFFUSION = 1.0 / 4.0  # nu dt / dx^2, at the most; the B-spline's Laplacian is softer, 1/3 is still stable
 BLOCK_RESERVE = 1.6  # room for blocks over the blocks in use
 BLOCKS_SPARE = 64
+BRICK_RESERVE = 1.3  # room for bricks over the bricks in use
+BRICKS_SPARE = 16
 
 # Bytes of the simulation's arrays: for each particle, effects particle and active block
 PARTICLE_BYTES = 2 * (16 + 48) + 2 * 4  # position and velocity, read and written; order and key
@@ -134,6 +136,11 @@ def block_capacity(scene: Scene, used: int) -> int:
     per_block = float(scene.cell_size_m) ** 3 * k.BLOCK_NODES / float(scene.material[k.MATERIAL_PARTICLE_VOLUME])
     emitted = scene.particle_capacity - scene.initial_count
     return int(block_room(used, emitted, per_block, math.prod(block_grid(scene.cells))))
+
+
+def brick_room(used: int) -> int:
+    """Bricks to make room for when there is too little; the old ones are gone by then."""
+    return int(used * BRICK_RESERVE) + BRICKS_SPARE
 
 
 # --- Bytes ------------------------------------------------------------------------------------------
