@@ -150,16 +150,20 @@ class Frame:
         return self.rendering.picture
 
 
-class SimulationLike(Protocol):
+class StateLike(Protocol):
+    """What a picture can be made of."""
+
+    @property
+    def fluid(self) -> Fluid:
+        """What a picture of the present state is made from."""
+
+
+class SimulationLike(StateLike, Protocol):
     """A scene that moves on by frames."""
 
     @property
     def frame(self) -> int:
         """The frame that the state is of; 0 before the first."""
-
-    @property
-    def fluid(self) -> Fluid:
-        """What a picture of the present state is made from."""
 
     def advance_frame(self) -> FrameWork:
         """Simulate one frame."""
@@ -228,14 +232,14 @@ def make_frame(
 
 
 def make_picture(
-    simulation: SimulationLike,
+    state: StateLike,
     renderer: RendererLike,
     frame: int,
     samples: int | None = None,
     lap: Lap = lambda stage: None,
 ) -> Rendering:
-    """Make the picture of the simulation's present state; crossing to the host follows the last lap."""
-    bricks = renderer.surface(simulation.fluid)
+    """Make the picture of a present state; crossing to the host follows the last lap."""
+    bricks = renderer.surface(state.fluid)
     lap(SURFACE)
     sums = renderer.trace(bricks, frame, samples)
     lap(TRACE)

@@ -20,7 +20,8 @@ from bench.pipeline.frame import (
     proved_digest,
     require_hashes,
 )
-from bench.pipeline.gpu_pool import Worker, WorkerPool, workers_of
+from bench.pipeline.gpu_pool.pool import Worker, WorkerPool
+from bench.pipeline.gpu_pool.process import workers_of
 from bench.pipeline.pictures import Still, movie_name, stills_of, write_movie
 from bench.pipeline.scene.build import Scene
 from bench.pipeline.shot_folder import ShotFolder
@@ -79,7 +80,7 @@ def render(
     With ``all_devices`` every GPU of the machine renders. Raises CheckFailed when a frame's bits are not the golden
     ones.
     """
-    workers = workers_of(job.shot.path, job.size, backend) if all_devices else []
+    workers = workers_of(backend) if all_devices else []
     try:
         made = shoot(job, folder, backend, makers, stills_of(kinds), golden, tell, workers)
     finally:
@@ -113,6 +114,8 @@ def shoot(
         return 0
     tell(done, "scene")
     scene = makers.build_scene(job.shot, job.size)
+    for worker in workers:
+        worker.begin(scene)
     simulation, first = _start(scene, folder, backend, makers, golden, needed[0])
     renderer = None if workers else makers.renderer(scene, backend)
     wanted = set(needed)

@@ -13,7 +13,7 @@ import numpy as np
 
 from bench.backend.protocol import Backend, DeviceArray
 from bench.base.errors import Unavailable
-from bench.pipeline.frame import HostState, KeptState
+from bench.pipeline.frame import Fluid, HostState, KeptState
 from bench.pipeline.scene.build import Scene
 from bench.pipeline.scene.needs import block_capacity, block_count, sort_scratch_words
 from kernels.base import constants as k
@@ -255,6 +255,38 @@ class State:
             "counts": k.COUNT_WORDS,
             "step": k.STEP_WORDS,
         }
+
+
+class PictureState:
+    """What of a state a picture is made from, where there is no simulation: it is put in from the host."""
+
+    def __init__(self, scene: Scene, backend: Backend) -> None:
+        self._backend = backend
+        self._names = PICTURE_WITH_HEAT if scene.has_heat else PICTURE
+        zeros = backend.zeros
+        capacity, effects = max(1, scene.particle_capacity), scene.effects.effect_capacity
+        self._arrays = {
+            "counts": zeros(k.COUNT_WORDS, np.int32),
+            "position": zeros((capacity, 4), np.float32),
+            "temperature": zeros(capacity if scene.has_heat else 1, np.float32),
+            "effect_position": zeros((effects, 4), np.float32),
+            "effect_kind": zeros(effects, np.int32),
+            "effect_temperature": zeros(effects, np.float32),
+        }
+
+    @property
+    def fluid(self) -> Fluid:
+        """What a picture is made from."""
+        return Fluid(**self._arrays)
+
+    def put(self, state: HostState) -> None:
+        """Overwrite by the living rows of a state. Raises KeyError or ValueError when it is another scene's."""
+        for name in self._names:
+            values, array = state[name], self._arrays[name]
+            if values.dtype != array.dtype or values.shape[1:] != array.shape[1:] or len(values) > len(array):
+                raise ValueError(f"the state of another scene: {name}")
+        for name in self._names:
+            self._backend.fill(self._arrays[name], state[name])
 
 
 def _fetched(backend: Backend, arrays: Mapping[str, DeviceArray]) -> dict[str, np.ndarray]:

@@ -138,6 +138,8 @@ class ScalingRow:
     frames: Count  # that were rendered
     seconds: Seconds  # that all of them took
     frames_by_device: dict[str, Count]
+    handover_s: Seconds | None = None  # of a frame, what crossing to its device and back took
+    handover_bytes: Count | None = None  # of a frame, there and back
 
     @property
     def frames_per_s(self) -> float:
