@@ -21,6 +21,7 @@ from bench.pipeline.scene.needs import (
     active_blocks,
     block_grid,
     block_room,
+    host_bytes,
     shot_bytes,
     substeps_of_frame,
 )
@@ -49,7 +50,8 @@ class Estimate:
     frame_count: int
     pixel_count: int
     samples_per_pixel: int
-    memory_bytes: dict[str, int]  # by back-end
+    memory_bytes: dict[str, int]  # by back-end, of the arrays that it runs in
+    host_bytes: dict[str, int]  # by back-end, of the host's memory; on a CPU that holds everything
 
     @property
     def sample_count(self) -> int:
@@ -119,7 +121,7 @@ def estimate(shot: Shot, size: str, found: Probe | None = None) -> Estimate:
     if file.terrain is not None:
         spacing = cell * file.terrain.spacing_per_cell
         needed += TERRAIN_BYTES * file.terrain.size_m[0] * file.terrain.size_m[1] / spacing**2
-    total = int(needed)
+    total, host = int(needed), int(host_bytes(room, count))
     return Estimate(
         size=size,
         particle_count=count,
@@ -131,6 +133,7 @@ def estimate(shot: Shot, size: str, found: Probe | None = None) -> Estimate:
         pixel_count=pixels,
         samples_per_pixel=chosen.samples,
         memory_bytes={"numba": total, "cupy": total},
+        host_bytes={"numba": total + host, "cupy": host},
     )
 
 

@@ -44,6 +44,12 @@ PIXEL_BYTES = 4 * (k.PIXEL_WORDS + 6)
 TERRAIN_BYTES = 3 * 4  # of a height: simulation, surface and tracer have it
 
 
+# Bytes on the host besides, whatever a shot runs on: a particle of a scene, and of a state that is kept or saved
+SCENE_BYTES, SCENE_HEAT_BYTES = 16 + 48, 4
+KEPT_BYTES, KEPT_HEAT_BYTES, KEPT_EFFECT_BYTES = 16 + 48 + 4, 4 + 4, 16 + 16 + 4 + 4
+BUILDING = 1.1  # of a scene's arrays, while it is built
+
+
 # --- Substeps ---------------------------------------------------------------------------------------
 
 
@@ -202,3 +208,13 @@ def shot_bytes(room: Room, picture: PictureRoom) -> float:
     """Bytes of a simulation and its pictures before it is known what they run on."""
     sort = room.particles * SORT_PARTICLE_BYTES + room.blocks * SORT_BLOCK_BYTES
     return state_bytes(room) + sort + picture_bytes(room, picture)
+
+
+def host_bytes(room: Room, initial_count: int) -> float:
+    """Bytes of a scene and of one copy of its state, as the host holds both beside what a shot runs in.
+
+    A GPU keeps the copy itself where it has the memory; a state that is saved crosses as a whole.
+    """
+    scene = initial_count * (SCENE_BYTES + (SCENE_HEAT_BYTES if room.has_heat else 0))
+    kept = room.particles * (KEPT_BYTES + (KEPT_HEAT_BYTES if room.has_heat else 0))
+    return BUILDING * scene + kept + room.effects * KEPT_EFFECT_BYTES

@@ -13,7 +13,7 @@ from bench.backend import patience
 from bench.backend.cupy_gpu import CupyBackend
 from bench.backend.energy import EnergyMeter
 from bench.backend.sm_clock import hertz, throttled
-from bench.base.errors import EXIT_CHECK_FAILED, EXIT_UNAVAILABLE, Unavailable
+from bench.base.errors import EXIT_CHECK_FAILED, EXIT_UNAVAILABLE, Unavailable, UserError
 from bench.measure.meter import ShotMeter
 from bench.measure.plugin import measure
 from bench.pipeline import makers
@@ -182,11 +182,19 @@ def test_what_does_not_fit_a_gpu_is_refused_with_the_numbers(monkeypatch: pytest
     class Estimate:
         substeps_per_frame = 43
         memory_bytes = {"numba": 1, "cupy": 3 * 2**30}  # noqa: RUF012
+        host_bytes = {"numba": 1, "cupy": 5 * 2**30}  # noqa: RUF012
 
     gpu: Any = FakeGpu()
     gpu.free_bytes = lambda: 2**30
     monkeypatch.setattr(makers, "estimate", lambda shot, size: Estimate)
     with pytest.raises(Unavailable, match=r"wave at size L needs 3\.00 GiB of the GPU's memory, 1\.00 GiB are free"):
+        makers.require_memory(Shot(), "L", gpu)  # type: ignore[arg-type]
+    # The host holds the scene, and a state that is saved
+    gpu.free_bytes = lambda: 2**33
+    monkeypatch.setattr(makers, "usable_memory_bytes", lambda: 2**32)
+    with pytest.raises(
+        UserError, match=r"^wave at size L needs 5\.00 GiB of memory beside the GPU's, this machine has 4"
+    ):
         makers.require_memory(Shot(), "L", gpu)  # type: ignore[arg-type]
 
 
