@@ -38,18 +38,18 @@ class KeptState:
         self,
         words: HostState,
         arrays: Mapping[str, DeviceArray],
-        fetch: Callable[[Mapping[str, DeviceArray]], dict[str, np.ndarray]],
+        fetch: Callable[[Mapping[str, DeviceArray]], dict[str, np.ndarray]] | None,
         on_device: bool,
     ) -> None:
         self.words = words  # what the host looks at before it puts the rest back
         self.arrays = arrays  # on the device, or on the host
         self.on_device = on_device
-        self._fetch = fetch  # brings arrays to the host
+        self._fetch = fetch  # brings arrays to the host; None: they are worth having on the device alone
 
     def give_back(self) -> None:
-        """Move to the host: the device needs the memory."""
+        """Move to the host, or be gone: the device needs the memory."""
         if self.on_device:
-            self.arrays, self.on_device = self._fetch(self.arrays), False
+            self.arrays, self.on_device = self._fetch(self.arrays) if self._fetch is not None else {}, False
 
 
 @dataclass(frozen=True)
@@ -171,8 +171,14 @@ class SimulationLike(StateLike, Protocol):
     def snapshot(self) -> HostState:
         """Host copies of the state between two frames."""
 
-    def keep(self) -> KeptState:
-        """The state between two frames, where it is put back fastest."""
+    def keep(self, to_compare: bool = False) -> KeptState:
+        """The state between two frames, where it is put back fastest; ``to_compare``: on the device, or not at all."""
+
+    def same_as(self, kept: KeptState) -> bool:
+        """Whether the state has the digest of one that was kept, word for word and where they are.
+
+        False where they differ, and where nothing was kept on the device.
+        """
 
     def restore(self, state: HostState | KeptState) -> None:
         """Put a state back. Raises KeyError or ValueError when it is another scene's."""

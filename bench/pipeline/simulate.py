@@ -112,11 +112,15 @@ class Simulation:
         copies, sha256 = self._state.crossed(self.frame, names)
         return {**(self._progress() if whole else {}), **copies}, sha256
 
-    def keep(self) -> KeptState:
-        """The state, on the device where that leaves enough of its memory."""
-        kept = self._state.keep(self.particle_count)
+    def keep(self, to_compare: bool = False) -> KeptState:
+        """The state, on the device where that leaves enough of its memory; ``to_compare``: there, or not at all."""
+        kept = self._state.keep(self.particle_count, to_compare)
         kept.words = {**self._progress(), **kept.words}
         return kept
+
+    def same_as(self, kept: KeptState) -> bool:
+        """Whether the state has the digest of one that was kept; False too where nothing was kept on the device."""
+        return self.frame == int(kept.words["progress"][0]) and self._state.same_as(kept)
 
     def _progress(self) -> dict[str, np.ndarray]:
         """What the host knows of a state."""

@@ -5,6 +5,7 @@ Names stand without _in, _inout and _out. Double buffers have two sides: one is 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
@@ -18,6 +19,7 @@ from bench.pipeline.scene.build import Scene
 from bench.pipeline.scene.needs import block_capacity, block_count, sort_scratch_words
 from kernels.base import constants as k
 from kernels.effects.fx_air import CHUNK
+from kernels.mpm import mpm_equal
 from kernels.mpm.mpm_common import PEAK_WORDS
 
 F32 = np.float32
@@ -192,7 +194,7 @@ class State:
         """Host copies of the living rows of these arrays, and ``digest``: everything crosses once, in pieces."""
         counts = self.counts()
         particles, effects = int(counts[k.COUNT_PARTICLES]), int(counts[k.COUNT_EFFECTS])
-        hashed = {**dict.fromkeys(self.double_names, particles), **dict.fromkeys(EFFECTS, effects)}
+        hashed = self._hashed_lengths(counts)
         lengths = self._kept_lengths(counts, particles)
         digest = hashlib.sha256(np.array([frame, particles, effects], "<i8").tobytes())
         living = {name: self.arrays[name][:length] for name, length in hashed.items()}
@@ -210,24 +212,50 @@ class State:
         lengths = self._kept_lengths(self.counts(), particle_count)
         return _fetched(self.backend, {name: self.arrays[name][:length] for name, length in lengths.items()})
 
-    def keep(self, particle_count: int) -> KeptState:
-        """The same, on the device where that leaves enough of its memory; it is had back when memory runs out."""
-        backend, fetch = self.backend, partial(_fetched, self.backend)
+    def keep(self, particle_count: int, to_compare: bool) -> KeptState:
+        """The same, on the device where that leaves enough of its memory; it is had back when memory runs out.
+
+        Elsewhere on the host; ``to_compare``: nowhere.
+        """
+        backend, fetch = self.backend, None if to_compare else partial(_fetched, self.backend)
         lengths = self._kept_lengths(self.counts(), particle_count)
         living = {name: self.arrays[name][:length] for name, length in lengths.items()}
         words = {name: np.array(backend.host(living.pop(name))) for name in WORDS}
         needed = sum(int(array.nbytes) for array in living.values())
-        if backend.is_gpu and FREE_FACTOR * needed > backend.free_bytes():
-            return KeptState(words, fetch(living), fetch, on_device=False)
-        try:
-            made = {name: backend.zeros(array.shape, array.dtype) for name, array in living.items()}
-        except Unavailable:  # free, but in parts that are too small
-            return KeptState(words, fetch(living), fetch, on_device=False)
+        made: dict[str, DeviceArray] | None = None
+        if not backend.is_gpu or FREE_FACTOR * needed <= backend.free_bytes():
+            with contextlib.suppress(Unavailable):  # free, but in parts that are too small
+                made = {name: backend.zeros(array.shape, array.dtype) for name, array in living.items()}
+        if made is None:
+            return KeptState(words, fetch(living) if fetch is not None else {}, fetch, on_device=False)
         for name, array in living.items():
             backend.copy(made[name], array)
         kept = KeptState(words, made, fetch, on_device=True)
         backend.lend(kept.give_back)
         return kept
+
+    def same_as(self, kept: KeptState) -> bool:
+        """Whether all that ``digest`` is made of has the bits of a state that was kept, but for the frame's number.
+
+        The device counts the words that are equal, and they have to be all: a count that was not made proves nothing.
+        """
+        if not kept.on_device:
+            return False
+        counts, words, backend = self.counts(), 0, self.backend
+        lengths = self._hashed_lengths(counts)
+        if lengths != self._hashed_lengths(kept.words["counts"]):
+            return False
+        equal = backend.zeros(1, np.int64)
+        for name, length in lengths.items():
+            ours, theirs = (side[name][:length].reshape(-1).view(np.int32) for side in (self.arrays, kept.arrays))
+            backend.launch(mpm_equal.KERNEL, len(ours), ours, theirs, equal)
+            words += len(ours)
+        return int(backend.host(equal)[0]) == words
+
+    def _hashed_lengths(self, counts: np.ndarray) -> dict[str, int]:
+        """Living rows of the arrays that a digest is made of, in its order."""
+        particles, effects = int(counts[k.COUNT_PARTICLES]), int(counts[k.COUNT_EFFECTS])
+        return {**dict.fromkeys(self.double_names, particles), **dict.fromkeys(EFFECTS, effects)}
 
     def put_back(self, copy: HostState | KeptState, particle_count: int) -> None:
         """Overwrite by a copy, for which there is room. Raises KeyError or ValueError when it is another scene's."""

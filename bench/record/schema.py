@@ -82,6 +82,9 @@ class Row:
     joules: Annotated[tuple[Number | None, ...], LIST] | None = None  # of the board, one a round; only of the frame
     throttled_s: SecondsList | None = None  # of rounds far below full clock: they are in no figure
     device_uuid: Text | None = None  # which of several GPUs of that name; not written where it is not known
+    # Rounds whose state was compared on the device, word for word, with the hashed one: of the frame alone,
+    # and not written where every round was hashed
+    states_compared: Count | None = None
     benchmark: Object = field(default_factory=dict)  # what pytest-benchmark writes beside: name, group, options, stats
 
     @property

@@ -81,6 +81,26 @@ def test_kernels_are_timed_in_a_frame_of_their_own(tmp_path: Path) -> None:
     assert done.transfer_s > 0.0 and done.seconds["encode"] > done.transfer_s
 
 
+def test_later_rounds_are_compared_where_the_first_was_hashed(tmp_path: Path) -> None:
+    shop = Workshop(compares=True)
+    record = read_record(measure([case(rounds=3)], [FakeGpu()], shop.makers(), tmp_path, {}).path)
+    # A warm-up, if any, and three rounds of two frames each
+    assert shop.proofs[:2] == ["hash", "hash"] and set(shop.proofs[2:]) == {"compare"} and len(shop.proofs) >= 8
+    assert "keep to compare" in shop.log
+    assert {row.stage: row.states_compared for row in record.rows}["frame"] == 3
+    assert [row.stage for row in record.rows if row.states_compared is not None] == ["frame"]
+    hashed = Workshop()
+    record = read_record(measure([case(rounds=3)], [FakeGpu()], hashed.makers(), tmp_path / "two", {}).path)
+    assert set(hashed.proofs) == {"hash"} and {row.states_compared for row in record.rows} == {None}
+
+
+def test_a_round_that_compares_unequal_is_hashed_and_rejected(tmp_path: Path) -> None:
+    shop = Workshop(compares=True, state_of=lambda frame, call: "odd" if call == 6 else f"state {frame}")
+    record = read_record(measure([case(rounds=3)], [FakeGpu()], shop.makers(), tmp_path, {}).path)
+    assert record.rows == () and "the state's SHA-256" in record.rejected[0].reason
+    assert shop.proofs[-2:] == ["compare", "hash"]
+
+
 def test_throttled_rounds_are_marked_repeated_and_in_no_figure(tmp_path: Path) -> None:
     # Two proofs, then rounds of two frames each: the timed one and the observed one
     clocks = [2e9, 2e9, 2e9, 2e9, 1e9, 2e9, 1.9e9, 2e9, 1.9e9, 2e9, 1.9e9, 2e9]

@@ -15,10 +15,13 @@ from bench.backend.cupy_gpu import CupyBackend
 from bench.backend.numba_cpu import NumbaBackend
 from bench.base.errors import Unavailable
 from bench.pipeline.scene.blocks_of_water import box_points, water_scene
-from bench.pipeline.scene.build import Scene
+from bench.pipeline.scene.build import Scene, build_scene
 from bench.pipeline.simulate import Simulation
+from bench.shot.load import load_shot
 from kernels.base import constants as k
+from tests.emulator.gpu import NEEDS_COMPILER, emulated_gpu
 from tests.support.fake_cupy import FakeCupy, FakeGpu
+from tests.support.tiny_shot import write_tiny_shot
 
 PIECE = 2**16
 
@@ -165,3 +168,57 @@ def test_kept_words_say_which_scene_they_are_of(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(ValueError, match="the state of another scene"):
         other.restore(kept)
     assert other.state_digest() == before
+
+
+def some_frames(backend: Any, tmp_path: Path) -> Simulation:
+    """A shot with everything in it; of its effects particles, which come later, a few are said to live."""
+    simulation = Simulation(build_scene(load_shot(str(write_tiny_shot(tmp_path))), "S"), backend)
+    for _ in range(2):
+        simulation.advance_frame()
+    simulation._state.arrays["counts"][k.COUNT_EFFECTS] = 5
+    return simulation
+
+
+def every_change_is_seen(simulation: Simulation) -> None:
+    state = simulation._state
+    kept = simulation.keep(to_compare=True)
+    assert simulation.same_as(kept)
+    lengths = state._hashed_lengths(simulation._state.counts())
+    assert min(lengths.values()) > 0, "an array without rows shows nothing"
+    for name, length in lengths.items():
+        words = np.asarray(state.arrays[name]).reshape(len(state.arrays[name]), -1).view(np.int32)
+        for row, same in ((0, False), (length - 1, False), (length, True)):
+            if row < len(words):
+                words[row, -1] ^= 1
+                assert simulation.same_as(kept) == same, (name, row)
+                words[row, -1] ^= 1
+    for slot in (k.COUNT_PARTICLES, k.COUNT_EFFECTS):
+        state.arrays["counts"][slot] -= 1
+        assert not simulation.same_as(kept)
+        state.arrays["counts"][slot] += 1
+    simulation.frame += 1
+    assert not simulation.same_as(kept)
+    simulation.frame -= 1
+    assert simulation.same_as(kept)
+    kept.give_back()
+    assert not simulation.same_as(kept) and not kept.arrays
+
+
+def test_a_state_that_differs_in_a_bit_is_not_the_same(tmp_path: Path) -> None:
+    every_change_is_seen(some_frames(NumbaBackend(1), tmp_path))
+
+
+@pytest.mark.slow
+@NEEDS_COMPILER
+def test_a_gpu_sees_a_bit_that_differs(tmp_path: Path) -> None:
+    every_change_is_seen(some_frames(emulated_gpu(tmp_path), tmp_path))
+
+
+def test_a_comparison_that_was_not_made_proves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulation, cupy = on_gpu(tmp_path, monkeypatch)  # its launches do nothing
+    kept = simulation.keep(to_compare=True)
+    assert kept.on_device and not simulation.same_as(kept)
+    cupy.used_bytes = cupy.gpus[0].memory_bytes
+    crossed = cupy.crossed
+    nowhere = simulation.keep(to_compare=True)
+    assert not nowhere.on_device and not nowhere.arrays and cupy.crossed == crossed
