@@ -27,7 +27,7 @@ from bench.measure import scaling_gpu
 from bench.pipeline import makers as pipeline
 from bench.pipeline.frame import HostState, Picture, make_picture
 from bench.pipeline.gpu_pool.pool import measure_scaling
-from bench.pipeline.gpu_pool.process import ProcessWorker, serve, started, without_particles
+from bench.pipeline.gpu_pool.process import ProcessWorker, _serve_process, serve, started, without_particles
 from bench.pipeline.gpu_pool.shared import SharedRoom, hand, taken
 from bench.pipeline.scene.build import Scene, build_scene
 from bench.pipeline.simulate import Simulation
@@ -148,6 +148,33 @@ def test_a_worker_that_is_killed_is_one_line_and_leaves_nothing(made: Made) -> N
             worker.render(2, state, None)
     assert shared_memory() == before
     assert [room for room in worker._rooms if room is not None and room._descriptor >= 0] == []
+
+
+class Gone:
+    """A pipe whose other end was killed: at the first word, or when a picture is to be sent."""
+
+    def __init__(self, scene: Scene, state: HostState, sends: int) -> None:
+        self.sends = sends
+        self.messages: list[Any] = [without_particles(scene), (2, None, dict(state))]
+
+    def send(self, message: Any) -> None:
+        self.sends -= 1
+        if self.sends < 0:
+            raise BrokenPipeError
+
+    def recv(self) -> Any:
+        return self.messages.pop(0)
+
+
+@pytest.mark.parametrize("sends", [0, 1, 2])
+def test_a_worker_whose_parent_was_killed_ends_without_a_word(
+    made: Made, sends: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    scene, state, _ = made
+    pipe: Any = Gone(scene, state, sends)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    _serve_process(pipe, "numba", "", None, None)
+    assert pipe.sends == -1 and capfd.readouterr() == ("", "")
 
 
 PARENT = """
