@@ -286,8 +286,11 @@ def test_the_fake_has_the_names_of_the_real_cupy(tmp_path: Path) -> None:
         names = [name for name in dir(getattr(fake.cuda, module)) if not name.startswith("_")]
         own = {"cupy", "calls"} if module == "nvrtc" else set()
         assert [name for name in names if name not in own and not hasattr(getattr(real.cuda, module), name)] == []
-    for name in ("Device", "Stream", "Event", "get_elapsed_time", "set_allocator"):
+    for name in ("Device", "Stream", "Event", "get_elapsed_time", "set_allocator", "alloc_pinned_memory"):
         assert hasattr(real.cuda, name)
+    for name in ("copy_from_device_async", "copy_to_host_async"):
+        assert hasattr(real.cuda.memory.MemoryPointer, name)
+    assert "(self, mem, size_t size, stream=None)" in real.cuda.memory.MemoryPointer.copy_to_host_async.__doc__
     for name in ("begin_capture", "end_capture", "synchronize", "use"):
         assert hasattr(real.cuda.Stream, name)
     assert hasattr(real.cuda.Graph, "launch") and hasattr(real, "get_default_memory_pool")
