@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sys
 import time
-import uuid
-from collections.abc import Callable, Iterable
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import DTypeLike
 
-from bench.backend import patience
+from bench.backend import crossing, patience
 from bench.backend.cuda.graphs import GraphRecording
 from bench.backend.cuda.hold import Hold
 from bench.backend.cuda.parameters import Block, Parameters
@@ -98,6 +98,8 @@ class CupyBackend:
         self.device_name = "not yet known"
         self.last_words: Callable[[str], None] | None = None
         self._sources: list[np.ndarray] = []  # of copies to the device that may still be to come
+        self._lent: list[weakref.WeakMethod[Callable[[], None]]] = []  # what lets go of memory when it runs out
+        self._pinned: list[np.ndarray] = []  # buffers of ``pieces`` that nobody uses
         self.lost: str | None = None  # why this device is asked nothing any more
         self.calls = self.inside = 0  # of the driver, for the watch
         self.host_clock: Callable[[], float] = time.perf_counter  # by which a hold is seen to be long enough
@@ -113,9 +115,9 @@ class CupyBackend:
             khz = attributes.get("ClockRate")
             self.clock_max_hz: float | None = float(khz) * 1e3 if khz else None
             properties = self.cuda.runtime.getDeviceProperties(device)
-            self.device_name = _text(properties["name"])
+            self.device_name = crossing.as_text(properties["name"])
             self.is_slice = " MIG " in self.device_name
-            self.device_uuid = _uuid(properties.get("uuid"), self.is_slice)
+            self.device_uuid = crossing.uuid_text(properties.get("uuid"), self.is_slice)
             self.bus_id = str(self.cuda.runtime.deviceGetPCIBusId(device))
             self.worker_problem: str | None = None
             if int(attributes.get("ComputeMode", 0)) in EXCLUSIVE:
@@ -149,6 +151,9 @@ class CupyBackend:
         with self._told():
             return int(self.cuda.runtime.memGetInfo()[1])
 
+    def lend(self, give_back: Callable[[], None]) -> None:
+        self._lent = [*(found for found in self._lent if found() is not None), weakref.WeakMethod(give_back)]
+
     def release(self) -> None:
         """Give unused memory back to the driver."""
         self.synchronize()
@@ -159,6 +164,10 @@ class CupyBackend:
         try:
             return make(shape, dtype)
         except self.out_of_memory:
+            lent, self._lent = self._lent, []
+            for give_back in (found() for found in lent):
+                if give_back is not None:
+                    give_back()
             self.release()  # pieces that the pool keeps may be too small each
         try:
             return make(shape, dtype)
@@ -188,6 +197,9 @@ class CupyBackend:
             self._wait(self.cuda.runtime.streamQuery, self._stream)
             self._sources.clear()
             return np.asarray(array.get())
+
+    def pieces(self, arrays: Sequence[DeviceArray]) -> Iterator[tuple[int, np.ndarray]]:
+        return crossing.pieces(arrays, self.cuda, self._stream, self._told, self._wait, self._pinned)
 
     def fill(self, array: DeviceArray, values: np.ndarray) -> None:
         if len(values):
@@ -325,13 +337,3 @@ class CupyBackend:
     def _told(self) -> Told:
         """Around every call of the driver."""
         return self._around_calls
-
-
-def _uuid(value: object, is_slice: bool) -> str | None:
-    """As NVML writes it; None where CuPy does not hand over all 16 bytes."""
-    known = isinstance(value, bytes) and len(value) >= 16
-    return f"{'MIG' if is_slice else 'GPU'}-{uuid.UUID(bytes=value[:16])}" if known else None  # type: ignore[index]
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

@@ -2,7 +2,9 @@
 
 A shot is advanced to its measured frame once (*cold*: compiling, loading and first touch are timed apart), and the
 state before that frame is kept. Every later round restores that state outside the clock and does the same frame again,
-so each round does the same work and has to give the same bits. A round whose hashes differ ends the measurement.
+so each round does the same work and has to give the same bits. A round whose hashes differ ends the measurement. The
+first frame and its repeat are proved by SHA-256. On a GPU with the memory for it the state of a later one is compared
+there, word for word, with the one that was hashed; where a word differs, its SHA-256 says what became of it.
 
 One round gives all three times: laps of the stages follow each other on one clock, ``resident`` is simulate to resolve,
 ``frame`` goes on to the encoded file (what crosses from the device belongs to ``encode``), and ``kernels`` is the sum
@@ -25,7 +27,16 @@ from bench.backend.protocol import Backend, RegionClock
 from bench.base import units
 from bench.base.errors import CheckFailed
 from bench.measure.timed_frame import CompileClock, PreparedShot, TimedFrame
-from bench.pipeline.frame import STAGES, Frame, Makers, RendererLike, SimulationLike, proved_digest, require_hashes
+from bench.pipeline.frame import (
+    STAGES,
+    Frame,
+    KeptState,
+    Makers,
+    RendererLike,
+    SimulationLike,
+    proved_digest,
+    require_hashes,
+)
 from bench.pipeline.scene.build import Scene
 from bench.record.schema import TOTALS
 from bench.record.statistics import median
@@ -66,6 +77,7 @@ class Round:
     transfer_s: float = 0.0  # of encode: the picture on its way to the host
     sm_clock_hz: float | None = None  # of a GPU, inside the frame
     joules: float | None = None  # of the whole board, informative; None where it is not known
+    compared: bool = False  # whether the state has its SHA-256 by comparison with one that was hashed
 
 
 @dataclass
@@ -125,6 +137,7 @@ class ShotMeter:
         self.picture_stem = pictures / f"{self.identity}.{case.frame:04d}"
         self._prepared: PreparedShot | None = None  # from the cold pass until it is let go of
         self._timed: TimedFrame | None = None
+        self._proved: KeptState | None = None  # after the measured frame, on a GPU with the memory for it
         self._last_frame_s = 0.0
 
     # --- verify ------------------------------------------------------------------------------
@@ -136,6 +149,8 @@ class ShotMeter:
         self.restore()
         self.run_frame()
         self.prove()
+        if self.backend.is_gpu:
+            self._proved = self.prepared.simulation.keep(to_compare=True)
         self.result.verified = GOLDEN if self.case.expected else REPEAT
 
     def _cold_pass(self, progress: Callable[[str], None]) -> Round:
@@ -183,7 +198,7 @@ class ShotMeter:
             scene=scene,
             simulation=simulation,
             renderer=renderer,
-            saved=simulation.snapshot(),
+            saved=simulation.keep(),
             write_picture=lambda picture: write(picture, scene, case.frame, stem),
             sm_clock=sm_clock,
             energy=energy,
@@ -254,16 +269,25 @@ class ShotMeter:
         seconds["frame"] = float(stamps[5] - stamps[0])
         assert set(seconds) == {*STAGES, *TOTALS}
         hertz = prepared.sm_clock.hertz() if prepared.sm_clock is not None else None
+        state_sha256, compared = self._state_sha256()
         return Round(
             seconds=seconds,
             kernels_s=kernels_s,
-            state_sha256=prepared.simulation.state_digest(),
+            state_sha256=state_sha256,
             picture_sha256=proved_digest(timed.made.picture, self.case.frame),
             work=self._work(timed.made),
             transfer_s=float(timed.fetched - stamps[4]),
             sm_clock_hz=hertz,
             joules=timed.joules,
+            compared=compared,
         )
+
+    def _state_sha256(self) -> tuple[str, bool]:
+        """The state's SHA-256, and whether it is known by comparison."""
+        simulation, first = self.prepared.simulation, self.result.first
+        if first is not None and self._proved is not None and simulation.same_as(self._proved):
+            return first.state_sha256, True
+        return simulation.state_digest(), False
 
     def _work(self, made: Frame) -> Work:
         """What was asked for and done: whole numbers that have to be equal wherever the frame is made."""
@@ -303,7 +327,7 @@ class ShotMeter:
 
     def release(self) -> None:
         """Let go of scene, state and pictures; the result stays."""
-        self._prepared = self._timed = None
+        self._prepared = self._timed = self._proved = None
 
 
 def _hashes(done: Round) -> dict[str, str]:

@@ -74,6 +74,7 @@ def _row(meter: ShotMeter, stage: str, options: Mapping[str, object]) -> Row:
         sm_clock_hz=tuple(done.sm_clock_hz for done in rounds) if is_frame else None,
         sm_clock_share=_clock_share(meter) if is_frame else None,
         joules=tuple(done.joules for done in rounds) if is_frame else None,
+        states_compared=sum(done.compared for done in rounds) or None if is_frame else None,
         throttled_s=tuple(done.seconds[stage] for done in result.rounds if done not in rounds),
         benchmark=_benchmark(meter, stage, samples_s, options),
     )

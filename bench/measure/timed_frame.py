@@ -9,7 +9,7 @@ from typing import Protocol
 
 from bench.backend.energy import EnergyMeter
 from bench.backend.protocol import Backend, KernelTimes, RegionClock, Stamp
-from bench.pipeline.frame import RESOLVE, Frame, HostState, Makers, Picture, RendererLike, SimulationLike, make_frame
+from bench.pipeline.frame import RESOLVE, Frame, KeptState, Makers, Picture, RendererLike, SimulationLike, make_frame
 from bench.pipeline.scene.build import Scene
 from bench.shot.load import Shot
 
@@ -34,7 +34,7 @@ class PreparedShot:
     scene: Scene
     simulation: SimulationLike
     renderer: RendererLike
-    saved: HostState  # before the measured frame
+    saved: KeptState  # before the measured frame
     write_picture: Callable[[Picture], None]
     sm_clock: RegionClock | None = None
     energy: EnergyMeter | None = None

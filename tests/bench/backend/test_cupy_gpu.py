@@ -16,7 +16,7 @@ from bench.backend.cupy_gpu import CupyBackend
 from bench.backend.nvrtc_cache import Compiler, choose_target
 from bench.backend.protocol import KernelTimes
 from bench.base.errors import CheckFailed, Unavailable
-from bench.pipeline.gpu_pool import workers_of
+from bench.pipeline.gpu_pool.process import workers_of
 from kernels.base import source
 from kernels.base.kernel import Kernel, Pass
 from tests.support.fake_cupy import CudaRuntimeError, FakeCupy, FakeGpu
@@ -78,8 +78,8 @@ def test_out_of_memory_is_one_line_and_the_process_goes_on(tmp_path: Path) -> No
 
 def test_a_limit_of_the_pool_counts_as_memory(tmp_path: Path) -> None:
     gpu, _ = device(tmp_path, FakeCupy(pool_limit_bytes=2**20))
-    gpu.zeros(2**16, np.float32)
-    assert gpu.free_bytes() == 2**20 - 2**18 and gpu.total_bytes() == 2**33
+    held = gpu.zeros(2**16, np.float32)
+    assert gpu.free_bytes() == 2**20 - held.nbytes and gpu.total_bytes() == 2**33
 
 
 # --- which one it is ---------------------------------------------------------------------------
@@ -108,7 +108,7 @@ def test_a_slice_has_no_energy_of_its_own(tmp_path: Path) -> None:
 def test_a_gpu_that_takes_one_process_says_so_before_a_worker_waits_for_it(tmp_path: Path) -> None:
     gpu, _ = device(tmp_path, FakeCupy(gpus=(FakeGpu("Mine", compute_mode=3),)))
     with pytest.raises(Unavailable, match=r"^GPU 0 \(Mine\) is in exclusive-process mode .*nvidia-smi -i 0 -c DEFAULT"):
-        workers_of("wave", "S", gpu)
+        workers_of(gpu)
     assert device(tmp_path)[0].worker_problem is None
 
 
@@ -276,8 +276,11 @@ def test_the_fake_has_the_names_of_the_real_cupy(tmp_path: Path) -> None:
         names = [name for name in dir(getattr(fake.cuda, module)) if not name.startswith("_")]
         own = {"cupy", "calls"} if module == "nvrtc" else set()
         assert [name for name in names if name not in own and not hasattr(getattr(real.cuda, module), name)] == []
-    for name in ("Device", "Stream", "Event", "get_elapsed_time", "set_allocator"):
+    for name in ("Device", "Stream", "Event", "get_elapsed_time", "set_allocator", "alloc_pinned_memory"):
         assert hasattr(real.cuda, name)
+    for name in ("copy_from_device_async", "copy_to_host_async"):
+        assert hasattr(real.cuda.memory.MemoryPointer, name)
+    assert "(self, mem, size_t size, stream=None)" in real.cuda.memory.MemoryPointer.copy_to_host_async.__doc__
     for name in ("begin_capture", "end_capture", "synchronize", "use", "__enter__", "__exit__"):
         assert hasattr(real.cuda.Stream, name)
     asked = re.findall(r"(\w+)[,)]", str(real.cuda.driver.launchKernel.__doc__))

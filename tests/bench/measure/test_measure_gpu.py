@@ -13,7 +13,7 @@ from bench.backend import patience
 from bench.backend.cuda.sm_clock import hertz, throttled, usual
 from bench.backend.cupy_gpu import CupyBackend
 from bench.backend.energy import EnergyMeter
-from bench.base.errors import EXIT_CHECK_FAILED, EXIT_UNAVAILABLE, Unavailable
+from bench.base.errors import EXIT_CHECK_FAILED, EXIT_UNAVAILABLE, Unavailable, UserError
 from bench.measure.meter import ShotMeter
 from bench.measure.plugin import measure
 from bench.pipeline import makers
@@ -79,6 +79,26 @@ def test_kernels_are_timed_in_a_frame_of_their_own(tmp_path: Path) -> None:
     (done,) = shot.result.rounds
     assert done.seconds["kernels"] == 5.0 and set(done.kernels_s) >= {"mpm_p2g", "img_trace"}
     assert done.transfer_s > 0.0 and done.seconds["encode"] > done.transfer_s
+
+
+def test_later_rounds_are_compared_where_the_first_was_hashed(tmp_path: Path) -> None:
+    shop = Workshop(compares=True)
+    record = read_record(measure([case(rounds=3)], [FakeGpu()], shop.makers(), tmp_path, {}).path)
+    # A warm-up, if any, and three rounds of two frames each
+    assert shop.proofs[:2] == ["hash", "hash"] and set(shop.proofs[2:]) == {"compare"} and len(shop.proofs) >= 8
+    assert "keep to compare" in shop.log
+    assert {row.stage: row.states_compared for row in record.rows}["frame"] == 3
+    assert [row.stage for row in record.rows if row.states_compared is not None] == ["frame"]
+    hashed = Workshop()
+    record = read_record(measure([case(rounds=3)], [FakeGpu()], hashed.makers(), tmp_path / "two", {}).path)
+    assert set(hashed.proofs) == {"hash"} and {row.states_compared for row in record.rows} == {None}
+
+
+def test_a_round_that_compares_unequal_is_hashed_and_rejected(tmp_path: Path) -> None:
+    shop = Workshop(compares=True, state_of=lambda frame, call: "odd" if call == 6 else f"state {frame}")
+    record = read_record(measure([case(rounds=3)], [FakeGpu()], shop.makers(), tmp_path, {}).path)
+    assert record.rows == () and "the state's SHA-256" in record.rejected[0].reason
+    assert shop.proofs[-2:] == ["compare", "hash"]
 
 
 def test_throttled_rounds_are_marked_repeated_and_in_no_figure(tmp_path: Path) -> None:
@@ -218,11 +238,19 @@ def test_what_does_not_fit_a_gpu_is_refused_with_the_numbers(monkeypatch: pytest
     class Estimate:
         substeps_per_frame = 43
         memory_bytes = {"numba": 1, "cupy": 3 * 2**30}  # noqa: RUF012
+        host_bytes = {"numba": 1, "cupy": 5 * 2**30}  # noqa: RUF012
 
     gpu: Any = FakeGpu()
     gpu.free_bytes = lambda: 2**30
     monkeypatch.setattr(makers, "estimate", lambda shot, size: Estimate)
     with pytest.raises(Unavailable, match=r"wave at size L needs 3\.00 GiB of the GPU's memory, 1\.00 GiB are free"):
+        makers.require_memory(Shot(), "L", gpu)  # type: ignore[arg-type]
+    # The host holds the scene, and a state that is saved
+    gpu.free_bytes = lambda: 2**33
+    monkeypatch.setattr(makers, "usable_memory_bytes", lambda: 2**32)
+    with pytest.raises(
+        UserError, match=r"^wave at size L needs 5\.00 GiB of memory beside the GPU's, this machine has 4"
+    ):
         makers.require_memory(Shot(), "L", gpu)  # type: ignore[arg-type]
 
 

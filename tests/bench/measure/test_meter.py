@@ -27,7 +27,7 @@ def test_verify_simulates_once_then_repeats_from_the_kept_state(tmp_path: Path) 
     workshop = Workshop()
     meter(workshop, tmp_path, frame=3).verify()
     frame = ["simulate 3", "surface", "trace", "resolve", "encode"]
-    assert workshop.log == ["scene", "simulate 1", "simulate 2", "snapshot", *frame, "restore", *frame]
+    assert workshop.log == ["scene", "simulate 1", "simulate 2", "keep", *frame, "restore", *frame]
 
 
 def test_a_round_has_all_stages_and_totals_that_add_up(tmp_path: Path) -> None:

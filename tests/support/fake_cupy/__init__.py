@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -74,7 +75,11 @@ class FakeCupy:
         self.events: dict[int, FakeEvent] = {}
         self.functions: dict[int, FakeFunction] = {}
         self.uses: list[tuple[str, int, int]] = []  # what was queued, on which device and stream
-        self.used_bytes = 0
+        self.used_bytes = self.peak_bytes = 0  # of arrays that live
+        self.host_bytes_most = 0  # the largest array that came to the host in one piece
+        self.crossing: list[Callable[[], Any]] = []  # copies to the host that nobody has waited for
+        self.crossed = 0  # those that were waited for
+        self.pin_fails = False
         self.launched = self.arrays = self.graph_launches = 0
         self.captured: list[Callable[[], None]] | None = None
         self._null = FakeStream(self, null=True)
@@ -104,6 +109,7 @@ class FakeCupy:
             Device=lambda index=0: FakeDevice(self, index),
             Stream=lambda non_blocking=False: FakeStream(self),
             Event=lambda: FakeEvent(self),
+            alloc_pinned_memory=self._pinned,
             set_allocator=lambda allocator: self.log.append(("allocator", allocator)),
             get_elapsed_time=lambda a, b: (b.seconds - a.seconds) * 1e3,
         )
@@ -192,8 +198,10 @@ class FakeCupy:
             raise OutOfMemory(f"Out of memory allocating {needed:,} bytes")
         if self.used_bytes + needed > self.gpu.memory_bytes:
             raise OutOfMemory(f"Out of memory allocating {needed:,} bytes (so far: {self.used_bytes:,} bytes)")
+        made = self._poisoned(shape, dtype)
         self.used_bytes += needed
-        return self._poisoned(shape, dtype)
+        self.peak_bytes = max(self.peak_bytes, self.used_bytes)
+        return made
 
     def _poisoned(self, shape: Any, dtype: Any) -> FakeArray:
         """Memory that nobody has written yet; 16 bytes in line, as a device's."""
@@ -201,9 +209,27 @@ class FakeCupy:
         size = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
         raw = np.full(size + 256, 0x5A, np.uint8)
         at = -raw.ctypes.data % 256
+        weakref.finalize(raw, self._freed, size)
         made = raw[at : at + size].view(kind).reshape(shape).view(FakeArray)
         made.cupy, made.device = self, self.device
         return made
+
+    def _freed(self, size: int) -> None:
+        self.used_bytes -= size
+
+    def _pinned(self, size: int) -> bytearray:
+        if self.pin_fails:
+            raise CudaRuntimeError("cudaErrorMemoryAllocation: out of memory")
+        self.log.append(("pinned", size))
+        return bytearray(size)
+
+    def deliver(self, count: int | None) -> None:
+        """Do the first ``count`` copies to the host, counted from the beginning; None: all."""
+        many = len(self.crossing) if count is None else max(0, count - self.crossed)
+        for one in self.crossing[:many]:
+            one()
+        del self.crossing[:many]
+        self.crossed += many
 
     def zeros(self, shape: Any, dtype: Any = float) -> FakeArray:
         made = self.empty(shape, dtype)

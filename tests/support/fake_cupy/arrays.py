@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import weakref
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -34,14 +35,28 @@ class FakeArray(np.ndarray):
                 self.cupy.copies.happen()
             self[...] = source.owner
 
+        def copy_to_host_async(address: int, size: int, stream: Any = None) -> None:
+            """The bytes of now, on the host once somebody has waited for them."""
+            assert self.cupy is not None and self.flags.c_contiguous and size <= self.nbytes
+            self.cupy.used("get", stream)
+            self.cupy.copies.happen()
+            ctypes.memset(address, POISON, size)
+            now = self.tobytes()[:size]
+            self.cupy.crossing.append(lambda: ctypes.memmove(address, now, size))
+
         return SimpleNamespace(
-            ptr=self.ctypes.data if self.size else 0, owner=self, copy_from_device_async=copy_from_device_async
+            ptr=self.ctypes.data if self.size else 0,
+            owner=self,
+            copy_from_device_async=copy_from_device_async,
+            copy_to_host_async=copy_to_host_async,
         )
 
     def get(self) -> np.ndarray:
         if self.cupy is not None:
             self.cupy.used("get")
             self.cupy.waited()
+            self.cupy.host_bytes_most = max(self.cupy.host_bytes_most, self.nbytes)
+            self.cupy.deliver(None)  # it waits for what the stream had before
         return np.array(self.view(np.ndarray))
 
     def set(self, values: np.ndarray) -> None:

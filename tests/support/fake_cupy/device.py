@@ -86,6 +86,7 @@ class FakeStream:
     def synchronize(self) -> None:
         assert self.cupy.query(self) == 0, "a wait that nothing ends"
         self.cupy.log.append("synchronize")
+        self.cupy.deliver(None)
         self.cupy.tell()
 
     def begin_capture(self) -> None:
@@ -125,16 +126,19 @@ class FakeGraph:
 class FakeEvent:
     def __init__(self, cupy: FakeCupy) -> None:
         self.cupy, self.seconds, self.ptr, self.device_id = cupy, 0.0, next(numbers), cupy.device
+        self.copies = 0  # to the host that were sent before it
         cupy.events[self.ptr] = self
 
     def record(self, stream: Any = None) -> None:
         assert self.cupy.captured is None, "an event inside a graph has no time"
         self.cupy.used("event", stream)
         self.cupy.clocks.host_s += self.cupy.host_event_s
+        self.copies = self.cupy.crossed + len(self.cupy.crossing)
         self.seconds = self.cupy.clocks.reached(self.device_id)
 
     def synchronize(self) -> None:
         assert self.cupy.query(self) == 0, "a wait that nothing ends"
+        self.cupy.deliver(self.copies)
         self.cupy.tell()
 
 
