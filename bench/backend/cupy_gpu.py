@@ -6,12 +6,10 @@ stamps, and none of them for ever. CuPy is handed in, so that the tests can hand
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import struct
 import sys
-import uuid
-from collections.abc import Callable, Hashable, Iterable, Iterator
+import time
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,23 +17,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import DTypeLike
 
-from bench.backend import patience
+from bench.backend import crossing, patience
+from bench.backend.cuda.graphs import GraphRecording
+from bench.backend.cuda.hold import Hold
+from bench.backend.cuda.parameters import Block, Parameters
+from bench.backend.cuda.sm_clock import SmClock
+from bench.backend.cuda.told import Told
 from bench.backend.energy import EnergyMeter
 from bench.backend.limits import usable_cores
 from bench.backend.nvrtc_cache import Compiler, import_cupy
 from bench.backend.protocol import CupyObject, DeviceArray, Observer, Recording
-from bench.backend.sm_clock import SmClock
 from bench.base import units
-from bench.base.errors import Unavailable, one_line
+from bench.base.errors import Unavailable
 from kernels.base.kernel import Kernel, Pass
 
-# struct Array of common.cuh, which an entry takes by value
-ARGUMENT = np.dtype([("data", np.uint64), ("shape0", np.int64), ("shape1", np.int32), ("shape2", np.int32)], align=True)
-PACK = struct.Struct("<Qqii").pack
+EXCLUSIVE = (1, 3)  # compute modes: one thread alone, which old drivers know, and one process alone
 SHARED_BYTES_FREE = 48 * 2**10  # dynamic shared memory that needs no permission
-GRAPHS_MOST = 64  # kept at once
-RECORD_AT = 2  # the call of a key that is recorded; what happens once is not worth it
-DIMENSIONS_MOST = 3
 
 
 class EventStamp:
@@ -46,11 +43,11 @@ class EventStamp:
     def __init__(self, backend: CupyBackend) -> None:
         self._backend = backend
         with backend._told():
-            self._event = backend._cuda.Event()
+            self._event = backend.cuda.Event()
             self._event.record(backend._stream)
 
     def __sub__(self, earlier: EventStamp, /) -> float:
-        cuda = self._backend._cuda
+        cuda = self._backend.cuda
         with self._backend._told():
             self._backend._wait(cuda.runtime.eventQuery, self._event)
             self._event.synchronize()
@@ -61,13 +58,19 @@ class EventStamp:
 class LoadedPass:
     """One pass of a kernel on this device."""
 
-    function: CupyObject
+    function: CupyObject  # keeps its module loaded
+    handle: int  # the driver's, of the function
     blocks: int
     threads: int
     shared_bytes: int
 
-    def launch(self, values: list[np.generic | np.ndarray]) -> None:
-        self.function((self.blocks,), (self.threads,), values, shared_mem=self.shared_bytes)
+
+@dataclass(frozen=True)
+class LoadedKernel:
+    """A kernel on this device."""
+
+    passes: tuple[LoadedPass, ...]
+    parameters: Parameters  # packed, and kept: all passes take the same
 
 
 class CupyBackend:
@@ -82,23 +85,28 @@ class CupyBackend:
         """``device`` counts what the driver shows, as CUDA_VISIBLE_DEVICES leaves it. Raises Unavailable."""
         if cupy is None:
             cupy = import_cupy()
-        self._cupy, self._cuda = cupy, cupy.cuda
+        self._cupy, self.cuda = cupy, cupy.cuda
         self.failures: tuple[type[Exception], ...] = (
             Unavailable,
-            self._cuda.runtime.CUDARuntimeError,
-            self._cuda.driver.CUDADriverError,
+            self.cuda.runtime.CUDARuntimeError,
+            self.cuda.driver.CUDADriverError,
         )
+        self.out_of_memory: type[Exception] = self.cuda.memory.OutOfMemoryError
+        self._around_calls = Told(self)
         self.observer: Observer | None = None
         self.device = device
         self.device_name = "not yet known"
         self.last_words: Callable[[str], None] | None = None
         self._sources: list[np.ndarray] = []  # of copies to the device that may still be to come
+        self._lent: list[weakref.WeakMethod[Callable[[], None]]] = []  # what lets go of memory when it runs out
+        self._pinned: list[np.ndarray] = []  # buffers of ``pieces`` that nobody uses
         self.lost: str | None = None  # why this device is asked nothing any more
         self.calls = self.inside = 0  # of the driver, for the watch
+        self.host_clock: Callable[[], float] = time.perf_counter  # by which a hold is seen to be long enough
         self._limit_s = patience.limit_s()
         patience.watch(self, self._limit_s)
         with self._told():
-            handle = self._cuda.Device(device)
+            handle = self.cuda.Device(device)
             handle.use()
             attributes = handle.attributes
             self.capability = divmod(int(handle.compute_capability), 10)  # "90" is 9.0, "120" is 12.0
@@ -106,35 +114,45 @@ class CupyBackend:
             self.l2_bytes = int(attributes.get("L2CacheSize", 0))
             khz = attributes.get("ClockRate")
             self.clock_max_hz: float | None = float(khz) * 1e3 if khz else None
-            properties = self._cuda.runtime.getDeviceProperties(device)
-            self.device_name = _text(properties["name"])
+            properties = self.cuda.runtime.getDeviceProperties(device)
+            self.device_name = crossing.as_text(properties["name"])
             self.is_slice = " MIG " in self.device_name
-            self.device_uuid = _uuid(properties.get("uuid"), self.is_slice)
-            self.bus_id = str(self._cuda.runtime.deviceGetPCIBusId(device))
-            self._stream = self._cuda.Stream(non_blocking=True)
-            self._stream.use()
+            self.device_uuid = crossing.uuid_text(properties.get("uuid"), self.is_slice)
+            self.bus_id = str(self.cuda.runtime.deviceGetPCIBusId(device))
+            self.worker_problem: str | None = None
+            if int(attributes.get("ComputeMode", 0)) in EXCLUSIVE:
+                self.worker_problem = (
+                    f"GPU {device} ({self.device_name}) is in exclusive-process mode and this process has it: no worker"
+                    f" can start there; nvidia-smi -i {device} -c DEFAULT lets several in"
+                )
+            self._stream = self.cuda.Stream(non_blocking=True)
             self._pool = cupy.get_default_memory_pool()
-        self.compiler = Compiler(self._cuda.nvrtc, self.capability, cache)
-        self._steps: dict[str, tuple[LoadedPass, ...]] = {}
+        self.compiler = Compiler(self.cuda.nvrtc, self.capability, cache)
+        self._kernels: dict[str, LoadedKernel] = {}
+        self._launch_kernel = self.cuda.driver.launchKernel
+        self._hold: Hold | None = None
         self._modules: dict[str, CupyObject] = {}
         self.graph_problem: str | None = None  # why nothing is recorded, once recording has failed
 
     def device_count(self) -> int:
         """GPUs that the driver shows to this process."""
         with self._told():
-            return int(self._cuda.runtime.getDeviceCount())
+            return int(self.cuda.runtime.getDeviceCount())
 
     # --- Memory -------------------------------------------------------------------------------------
     def free_bytes(self) -> int:
         """Bytes that arrays can still have: what the driver shows free and the pool holds unused, within its limit."""
         with self._told():
-            free = int(self._cuda.runtime.memGetInfo()[0]) + int(self._pool.free_bytes())
+            free = int(self.cuda.runtime.memGetInfo()[0]) + int(self._pool.free_bytes())
             limit = int(self._pool.get_limit())  # CUPY_GPU_MEMORY_LIMIT; 0 is none
             return min(free, limit - int(self._pool.used_bytes())) if limit else free
 
     def total_bytes(self) -> int:
         with self._told():
-            return int(self._cuda.runtime.memGetInfo()[1])
+            return int(self.cuda.runtime.memGetInfo()[1])
+
+    def lend(self, give_back: Callable[[], None]) -> None:
+        self._lent = [*(found for found in self._lent if found() is not None), weakref.WeakMethod(give_back)]
 
     def release(self) -> None:
         """Give unused memory back to the driver."""
@@ -145,11 +163,15 @@ class CupyBackend:
     def _allocate(self, shape: int | tuple[int, ...], dtype: DTypeLike, make: CupyObject) -> DeviceArray:
         try:
             return make(shape, dtype)
-        except self._cuda.memory.OutOfMemoryError:
+        except self.out_of_memory:
+            lent, self._lent = self._lent, []
+            for give_back in (found() for found in lent):
+                if give_back is not None:
+                    give_back()
             self.release()  # pieces that the pool keeps may be too small each
         try:
             return make(shape, dtype)
-        except self._cuda.memory.OutOfMemoryError:
+        except self.out_of_memory:
             needed = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
             free = units.byte_size(self.free_bytes())
             raise Unavailable(
@@ -158,27 +180,30 @@ class CupyBackend:
             ) from None
 
     def array(self, values: np.ndarray) -> DeviceArray:
-        with self._told():
+        with self._told(), self._stream:
             copy = self._allocate(values.shape, values.dtype, self._cupy.empty)
             if values.size:
                 self._send(copy, values)
             return copy
 
     def zeros(self, shape: int | tuple[int, ...], dtype: DTypeLike) -> DeviceArray:
-        with self._told():
+        with self._told(), self._stream:
             return self._allocate(shape, dtype, self._cupy.zeros)
 
     def host(self, array: DeviceArray) -> np.ndarray:
         if not array.size:
             return np.empty(array.shape, array.dtype)
-        with self._told():
-            self._wait(self._cuda.runtime.streamQuery, self._stream)
+        with self._told(), self._stream:
+            self._wait(self.cuda.runtime.streamQuery, self._stream)
             self._sources.clear()
             return np.asarray(array.get())
 
+    def pieces(self, arrays: Sequence[DeviceArray]) -> Iterator[tuple[int, np.ndarray]]:
+        return crossing.pieces(arrays, self.cuda, self._stream, self._told, self._wait, self._pinned)
+
     def fill(self, array: DeviceArray, values: np.ndarray) -> None:
         if len(values):
-            with self._told():
+            with self._told(), self._stream:
                 self._send(array[: len(values)], values)
 
     def _send(self, array: DeviceArray, values: np.ndarray) -> None:
@@ -193,26 +218,36 @@ class CupyBackend:
             raise ValueError(f"expected {target.dtype}{target.shape}, got {source.dtype}{source.shape}")
         if source.nbytes:
             with self._told():
-                target.data.copy_from_device_async(source.data, source.nbytes)
+                target.data.copy_from_device_async(source.data, source.nbytes, self._stream)
 
     # --- Launches -----------------------------------------------------------------------------------
     def launch(self, kernel: Kernel, *args: object) -> None:
-        steps = self._steps.get(kernel.name) or self._load(kernel)
-        values = [argument(value) for value in args]
+        loaded = self._kernels.get(kernel.name) or self._load(kernel)
+        block = loaded.parameters.block(args)
+        if self.observer is None:
+            self._queue(loaded.passes, block)
+            return
+        before, after, _ = self.hold.around(lambda: self._queue(loaded.passes, block))
+        self.observer(kernel.name, before, after)
+
+    def _queue(self, passes: tuple[LoadedPass, ...], block: Block) -> None:
+        """Launch passes on this back-end's stream, whichever is the thread's own."""
         with self._told():
-            observer = self.observer
-            if observer is None:
-                for step in steps:
-                    step.launch(values)
-                return
-            before = self.clock()
-            for step in steps:
-                step.launch(values)
-            observer(kernel.name, before, self.clock())
+            stream, address = self._stream.ptr, block.address
+            for one in passes:
+                shape = (one.blocks, 1, 1, one.threads, 1, 1, one.shared_bytes)
+                self._launch_kernel(one.handle, *shape, stream, address, 0)
+
+    @property
+    def hold(self) -> Hold:
+        """What keeps the host's time out of short times."""
+        if self._hold is None:
+            self._hold = Hold(self)
+        return self._hold
 
     def prepare(self, kernels: Iterable[Kernel]) -> int:
         """Compile on all cores what the cache does not hold, and load everything; returns how many were compiled."""
-        wanted = [kernel for kernel in kernels if kernel.name not in self._steps]
+        wanted = [kernel for kernel in kernels if kernel.name not in self._kernels]
         before = self.compiler.compiled
         with ThreadPoolExecutor(max_workers=usable_cores()) as pool:
             made = list(pool.map(lambda kernel: self.compiler.compile_kernel(kernel.name), wanted))
@@ -236,26 +271,25 @@ class CupyBackend:
 
     def run_pass(self, one: LoadedPass, *args: object) -> None:
         """Launch a loaded pass."""
-        with self._told():
-            one.launch([argument(value) for value in args])
+        self._queue((one,), Parameters().block(args))
 
     def _module(self, code: bytes) -> CupyObject:
         with self._told():
-            module = self._cuda.function.Module()
+            module = self.cuda.function.Module()
             module.load(code)
             return module
 
-    def _load(self, kernel: Kernel, code: bytes | None = None) -> tuple[LoadedPass, ...]:
+    def _load(self, kernel: Kernel, code: bytes | None = None) -> LoadedKernel:
         module = self._module(code if code is not None else self.compiler.compile_kernel(kernel.name))
         with self._told():
-            steps = tuple(self._step(module, one) for one in kernel.passes)
+            passes = tuple(self._step(module, one) for one in kernel.passes)
         self._modules[kernel.name] = module
-        self._steps[kernel.name] = steps
-        return steps
+        loaded = self._kernels[kernel.name] = LoadedKernel(passes, Parameters())
+        return loaded
 
     def _step(self, module: CupyObject, one: Pass) -> LoadedPass:
         """A pass, with no more blocks than the device can hold at once: they stay and loop over the items."""
-        function, driver = module.get_function(one.entry), self._cuda.driver
+        function, driver = module.get_function(one.entry), self.cuda.driver
         if one.shared_bytes > SHARED_BYTES_FREE:
             slot = driver.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
             driver.funcSetAttribute(function.ptr, slot, one.shared_bytes)
@@ -263,12 +297,12 @@ class CupyBackend:
         if resident < 1:
             raise Unavailable(f"{one.entry}: GPU {self.device} ({self.device_name}) cannot hold one block of it")
         blocks = min(one.blocks_per_sm, resident) * self.multiprocessors if one.blocks_per_sm else 1
-        return LoadedPass(function, blocks, one.threads, one.shared_bytes)
+        return LoadedPass(function, function.ptr, blocks, one.threads, one.shared_bytes)
 
     # --- Time ---------------------------------------------------------------------------------------
     def synchronize(self) -> None:
         with self._told():
-            self._wait(self._cuda.runtime.streamQuery, self._stream)
+            self._wait(self.cuda.runtime.streamQuery, self._stream)
             self._stream.synchronize()
             self._sources.clear()
 
@@ -300,98 +334,6 @@ class CupyBackend:
         """None on a slice: the counter is the whole board's."""
         return None if self.is_slice else EnergyMeter(self.bus_id)
 
-    @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        """One line for what the driver reports: a kernel that failed, a device that has gone, memory that is full."""
-        if self.lost is not None:
-            raise Unavailable(self.lost)
-        self.calls += 1
-        self.inside += 1
-        try:
-            yield
-        except self._cuda.memory.OutOfMemoryError as error:
-            told = one_line(error)
-            raise Unavailable(f"GPU {self.device} ({self.device_name}) is out of memory: {told}") from None
-        except self.failures as error:
-            if isinstance(error, Unavailable):
-                raise
-            raise Unavailable(patience.failure(self.device, error)) from None
-        finally:
-            self.inside -= 1
-
-
-class GraphRecording:
-    """Launches that repeat, kept as CUDA graphs: one call instead of one for each kernel."""
-
-    def __init__(self, backend: CupyBackend) -> None:
-        self._backend = backend
-        self._graphs: dict[Hashable, CupyObject] = {}
-        self._calls: dict[Hashable, int] = {}
-
-    def run(self, key: Hashable, launches: Callable[[], None]) -> None:
-        """Do ``launches``, or replay them: the same kernels with the same arguments whenever the key is the same."""
-        device = self._backend
-        # An observer times every launch: a graph has no place for its stamps
-        if device.observer is not None or device.graph_problem is not None:
-            launches()
-            return
-        if key not in self._graphs:
-            self._calls[key] = self._calls.get(key, 0) + 1
-            if self._calls[key] < RECORD_AT or not self._record(key, launches):
-                launches()
-                return
-        with device._told():
-            self._graphs[key].launch(device._stream)
-
-    def _record(self, key: Hashable, launches: Callable[[], None]) -> bool:
-        """Whether the launches could be recorded; nothing of them has run then."""
-        device, stream = self._backend, self._backend._stream
-        if len(self._graphs) >= GRAPHS_MOST:
-            self.forget()
-        try:
-            stream.begin_capture()
-            try:
-                launches()
-            finally:
-                graph = stream.end_capture()
-        except device.failures as error:
-            device.graph_problem = one_line(error)
-            return False
-        self._graphs[key] = graph
-        return True
-
-    def forget(self) -> None:
-        """Drop what was recorded: its arrays are other ones now."""
-        self._backend.synchronize()
-        self._graphs.clear()
-        self._calls.clear()
-
-
-def argument(value: DeviceArray) -> np.generic | np.ndarray:
-    """What CuPy hands to an entry: an array as the 24 bytes of ``Array``, a whole number as int64, others as float32.
-
-    CuPy passes a NumPy array of one element by value whatever its type is. Raises TypeError.
-    """
-    if hasattr(value, "shape") and value.shape != ():
-        if not value.flags.c_contiguous or value.ndim > DIMENSIONS_MOST:
-            raise TypeError(f"an array of shape {value.shape}: expected C-contiguous, at most {DIMENSIONS_MOST} axes")
-        shape = (*value.shape, 1, 1)
-        return np.ndarray((), ARGUMENT, PACK(value.data.ptr, shape[0], shape[1], shape[2]))  # 0.5 us: launches are many
-    if isinstance(value, (bool, int, np.integer, np.bool_)):
-        return np.int64(value)
-    if isinstance(value, np.float32):
-        return value
-    raise TypeError(f"{type(value).__name__}: expected an array, a whole number or a float32")
-
-
-def _uuid(value: object, is_slice: bool) -> str | None:
-    """As NVML writes it; None where CuPy does not hand over all 16 bytes."""
-    known = isinstance(value, bytes) and len(value) >= 16
-    return f"{'MIG' if is_slice else 'GPU'}-{uuid.UUID(bytes=value[:16])}" if known else None  # type: ignore[index]
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-
-
-assert ARGUMENT.itemsize == 24 and ctypes.sizeof(ctypes.c_void_p) == 8
+    def _told(self) -> Told:
+        """Around every call of the driver."""
+        return self._around_calls

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -24,6 +24,7 @@ class HostArrays:
     device_uuid: str | None = None
     clock_max_hz: float | None = None
     graph_problem: str | None = None
+    worker_problem: str | None = None
     last_words: Callable[[str], None] | None = None
 
     def array(self, values: np.ndarray) -> np.ndarray:
@@ -35,11 +36,22 @@ class HostArrays:
     def host(self, array: np.ndarray) -> np.ndarray:
         return array
 
+    def pieces(self, arrays: Sequence[np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
+        for number, array in enumerate(arrays):
+            if array.size:
+                yield number, array.reshape(-1).view(np.uint8)
+
+    def copy(self, target: np.ndarray, source: np.ndarray) -> None:
+        target[...] = source
+
     def fill(self, array: np.ndarray, values: np.ndarray) -> None:
         array[: len(values)] = values
 
     def free_bytes(self) -> int:
         return usable_memory_bytes()
+
+    def lend(self, give_back: Callable[[], None]) -> None:
+        """What is kept "on the device" is on the host already."""
 
     def release(self) -> None:
         """An array's memory goes back when the array does."""

@@ -6,7 +6,7 @@ A clock's readings are stamps: the difference of two is seconds. A CPU's stamp i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -33,7 +33,10 @@ class Recording(Protocol):
     """Sequences of launches that come again and again; a device may keep them whole."""
 
     def run(self, key: Hashable, launches: Callable[[], None]) -> None:
-        """Do ``launches`` or replay them. Equal keys stand for equal kernels with equal arguments."""
+        """Do ``launches`` or replay them. Equal keys stand for equal kernels with equal arguments.
+
+        ``launches`` may be called once more after it was broken off: it leaves the host's state as it found it.
+        """
 
     def forget(self) -> None:
         """Drop what was kept: arguments of the same key are other ones from here on."""
@@ -95,6 +98,10 @@ class Backend(Protocol):
     def graph_problem(self) -> str | None:
         """Why launches that repeat are not recorded, once recording has failed."""
 
+    @property
+    def worker_problem(self) -> str | None:
+        """Why no other process can work on this GPU beside this one; None where one can."""
+
     # Told why, before a device that never answers ends this process; only a GPU does
     last_words: Callable[[str], None] | None
 
@@ -108,11 +115,23 @@ class Backend(Protocol):
     def host(self, array: DeviceArray) -> np.ndarray:
         """The device array's values on the host; on a CPU it may be the array itself."""
 
+    def pieces(self, arrays: Sequence[DeviceArray]) -> Iterator[tuple[int, np.ndarray]]:
+        """(number of the array, its next bytes on the host), of C-contiguous arrays one after another.
+
+        Bytes are good until the next are asked for: more than a few pieces are never on the host at once.
+        """
+
+    def copy(self, target: DeviceArray, source: DeviceArray) -> None:
+        """Overwrite a device array by another of its shape and type, where they are."""
+
     def fill(self, array: DeviceArray, values: np.ndarray) -> None:
         """Overwrite the first rows of a device array by host values, in place."""
 
     def free_bytes(self) -> int:
         """Bytes that arrays can have: of a GPU's memory what is free, on a CPU all that this process may use."""
+
+    def lend(self, give_back: Callable[[], None]) -> None:
+        """A method that lets go of device memory, called before an array fails for want of it; it is kept weakly."""
 
     def release(self) -> None:
         """Give unused memory back to the system."""

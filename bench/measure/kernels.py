@@ -34,6 +34,7 @@ GROWTH, GROWTH_FAST = 2, 8  # of an example's size, where there is far to go
 GROWTH_POWER = 2  # what depends on a size may grow as its square
 MEMORY_FACTOR = 3  # traffic over last-level cache from which on a kernel is said to work in memory
 ROUNDS_MIN, ROUNDS_MAX, TIMED_S = 5, 50, 0.4
+MEMORY = "bandwidth of memory"
 MARGIN = 1.03  # of a rate above a roof: both are measured
 
 
@@ -77,7 +78,12 @@ class KernelTiming:
         """A claim above a roof is a bug in the claim: say which, from the fastest round; None when all is well."""
         if not self.samples_s:
             return None
-        for what, ratio in self.shares(roofs, min(self.samples_s)).items():
+        seconds = min(self.samples_s)
+        for what, share in self.shares(roofs, seconds).items():
+            ratio = share
+            if what == MEMORY:
+                kept_bytes = min(roofs.kept_bytes, self.traffic.bytes_written)
+                ratio -= kept_bytes / seconds / roofs.memory_bytes_per_s
             if ratio > MARGIN:
                 return f"claims {ratio:.2f} x the {what}"
         return None

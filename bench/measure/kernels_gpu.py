@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from bench.backend.cuda.sm_clock import throttled, usual
 from bench.backend.cupy_gpu import CupyBackend
 from bench.backend.protocol import Backend
 from bench.backend.same_bits import Arguments, differences, held_by, on_cpu, on_device
-from bench.backend.sm_clock import throttled
 from bench.measure.kernels import (
     MEMORY_FACTOR,
     ROUNDS_MAX,
@@ -46,18 +46,17 @@ def prove(kernel: Kernel, backend: Backend, sizes: Sequence[int], threads: int) 
     return lines
 
 
-def _launch(kernel: Kernel, backend: CupyBackend, held: Arguments) -> float:
-    """Seconds of one launch on the device."""
+def _launch(kernel: Kernel, backend: CupyBackend, held: Arguments) -> tuple[float, bool]:
+    """Seconds of one launch on the device, and whether none of the host's are in them."""
     values = [held[name] for name in kernel.argument_names]
-    before = backend.clock()
-    backend.launch(kernel, *values)
-    return float(backend.clock() - before)
+    before, after, in_time = backend.hold.around(lambda: backend.launch(kernel, *values))
+    return float(after - before), in_time
 
 
 def _traffic(kernel: Kernel, arguments: Arguments, backend: CupyBackend) -> tuple[Traffic, float]:
     """Traffic of one launch, and its seconds."""
     held = held_by(backend, arguments)
-    seconds = _launch(kernel, backend, held)
+    seconds, _ = _launch(kernel, backend, held)
     written = {name: backend.host(v) if isinstance(arguments[name], np.ndarray) else v for name, v in held.items()}
     return kernel.traffic(**written), seconds
 
@@ -92,7 +91,7 @@ def measure_on_device(
 
 
 def _rounds(kernel: Kernel, backend: CupyBackend, arguments: Arguments, level: str) -> list[float]:
-    """Seconds of each launch; throttled ones are done again, a few times."""
+    """Seconds of each launch; what was throttled, or held back too shortly, is done again, a few times."""
     held, pristine = held_by(backend, arguments), {}
     for name in kernel.output_names:
         value = arguments[name]
@@ -100,22 +99,32 @@ def _rounds(kernel: Kernel, backend: CupyBackend, arguments: Arguments, level: s
             pristine[name] = backend.array(value)
     sweep = [backend.zeros(max(1, backend.l2_bytes // 4), np.float32) for _ in range(2 if level == "memory" else 0)]
     clock = backend.sm_clock()
-    samples: list[float] = []
-    slow = 0
-    while len(samples) < ROUNDS_MIN or (sum(samples) < TIMED_S and len(samples) < ROUNDS_MAX):
+    samples: list[tuple[float, float | None]] = []  # seconds, hertz
+    late = 0
+    while True:
+        good = _at_full_clock(samples)
+        enough = len(good) >= ROUNDS_MIN and (sum(good) >= TIMED_S or len(good) >= ROUNDS_MAX)
+        if enough or len(samples) - len(good) >= ROUNDS_MIN:
+            return good
         for name, first in pristine.items():
             backend.copy(held[name], first)
         if sweep:
             backend.copy(*sweep)
         clock.reset()
         clock.begin()
-        seconds = _launch(kernel, backend, held)
+        seconds, in_time = _launch(kernel, backend, held)
         clock.end()
-        if throttled(clock.hertz(), backend.clock_max_hz) and slow < ROUNDS_MIN:
-            slow += 1
+        hertz = clock.hertz()
+        if not in_time and late < ROUNDS_MIN:
+            late += 1  # the hold is longer the next time
             continue
-        samples.append(seconds)
-    return samples
+        samples.append((seconds, hertz))
+
+
+def _at_full_clock(samples: Sequence[tuple[float, float | None]]) -> list[float]:
+    """Seconds of the samples that are not far below the clock of the first ones: half of those are near it."""
+    usual_hz = usual(hertz for _, hertz in samples[:ROUNDS_MIN])
+    return [seconds for seconds, hertz in samples if not throttled(hertz, usual_hz)]
 
 
 def time_on_device(

@@ -2,7 +2,9 @@
 
 A shot is advanced to its measured frame once (*cold*: compiling, loading and first touch are timed apart), and the
 state before that frame is kept. Every later round restores that state outside the clock and does the same frame again,
-so each round does the same work and has to give the same bits. A round whose hashes differ ends the measurement.
+so each round does the same work and has to give the same bits. A round whose hashes differ ends the measurement. The
+first frame and its repeat are proved by SHA-256. On a GPU with the memory for it the state of a later one is compared
+there, word for word, with the one that was hashed; where a word differs, its SHA-256 says what became of it.
 
 One round gives all three times: laps of the stages follow each other on one clock, ``resident`` is simulate to resolve,
 ``frame`` goes on to the encoded file (what crosses from the device belongs to ``encode``), and ``kernels`` is the sum
@@ -19,15 +21,16 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
+from bench.backend.cuda.sm_clock import throttled, usual
 from bench.backend.energy import EnergyMeter
 from bench.backend.protocol import Backend, RegionClock
-from bench.backend.sm_clock import throttled
 from bench.base import units
 from bench.base.errors import CheckFailed
 from bench.measure.timed_frame import CompileClock, PreparedShot, TimedFrame
 from bench.pipeline.frame import (
     STAGES,
     Frame,
+    KeptState,
     Makers,
     RendererLike,
     SimulationLike,
@@ -77,7 +80,7 @@ class Round:
     transfer_s: float = 0.0  # of encode: the picture on its way to the host
     sm_clock_hz: float | None = None  # of a GPU, inside the frame
     joules: float | None = None  # of the whole board, informative; None where it is not known
-    throttled: bool | None = None  # whether that is far below its highest
+    compared: bool = False  # whether the state has its SHA-256 by comparison with one that was hashed
 
 
 @dataclass
@@ -92,11 +95,18 @@ class ShotResult:
     compile_s: float | None = None
     first: Round | None = None
     rounds: list[Round] = field(default_factory=list)
+    planned: int | None = None  # rounds that were asked for; those that make up for throttled ones come after them
+
+    @property
+    def usual_clock_hz(self) -> float | None:
+        """What the planned rounds usually ran at. Rounds that make up for others do not change it."""
+        return usual(done.sm_clock_hz for done in self.rounds[: self.planned])
 
     @property
     def good_rounds(self) -> list[Round]:
-        """Rounds at full clock; all of them where none was."""
-        return [done for done in self.rounds if not done.throttled] or self.rounds
+        """Rounds at the usual clock or near it; half of the planned ones are, or no clock is known."""
+        usual_hz = self.usual_clock_hz
+        return [done for done in self.rounds if not throttled(done.sm_clock_hz, usual_hz)]
 
     def samples_s(self, stage: str) -> list[float]:
         return [done.seconds[stage] for done in self.good_rounds]
@@ -130,6 +140,7 @@ class ShotMeter:
         self.picture_stem = pictures / f"{self.identity}.{case.frame:04d}"
         self._prepared: PreparedShot | None = None  # from the cold pass until it is let go of
         self._timed: TimedFrame | None = None
+        self._proved: KeptState | None = None  # after the measured frame, on a GPU with the memory for it
         self._last_frame_s = 0.0
 
     # --- verify ------------------------------------------------------------------------------
@@ -141,6 +152,8 @@ class ShotMeter:
         self.restore()
         self.run_frame()
         self.prove()
+        if self.backend.is_gpu:
+            self._proved = self.prepared.simulation.keep(to_compare=True)
         self.result.verified = GOLDEN if self.case.expected else REPEAT
 
     def _cold_pass(self, progress: Callable[[str], None]) -> Round:
@@ -204,7 +217,7 @@ class ShotMeter:
             scene=scene,
             simulation=simulation,
             renderer=renderer,
-            saved=simulation.snapshot(),
+            saved=simulation.keep(),
             write_picture=lambda picture: write(picture, scene, case.frame, stem),
             sm_clock=sm_clock,
             energy=energy,
@@ -257,9 +270,9 @@ class ShotMeter:
 
     def wants_another(self, planned: int) -> bool:
         """Whether throttled rounds are to be made up for: as many again at the most as were planned."""
-        slow = sum(1 for done in self.result.rounds if done.throttled)
-        done = len(self.result.rounds)
-        return slow > 0 and done - slow < planned and done < 2 * planned
+        self.result.planned = planned
+        good, done = len(self.result.good_rounds), len(self.result.rounds)
+        return good < done and good < planned and done < 2 * planned
 
     # --- proof -------------------------------------------------------------------------------
     def _round(self) -> Round:
@@ -275,17 +288,25 @@ class ShotMeter:
         seconds["frame"] = float(stamps[5] - stamps[0])
         assert set(seconds) == {*STAGES, *TOTALS}
         hertz = prepared.sm_clock.hertz() if prepared.sm_clock is not None else None
+        state_sha256, compared = self._state_sha256()
         return Round(
             seconds=seconds,
             kernels_s=kernels_s,
-            state_sha256=prepared.simulation.state_digest(),
+            state_sha256=state_sha256,
             picture_sha256=proved_digest(timed.made.picture, self.case.frame),
             work=self._work(timed.made),
             transfer_s=float(timed.fetched - stamps[4]),
             sm_clock_hz=hertz,
             joules=timed.joules,
-            throttled=throttled(hertz, self.backend.clock_max_hz),
+            compared=compared,
         )
+
+    def _state_sha256(self) -> tuple[str, bool]:
+        """The state's SHA-256, and whether it is known by comparison."""
+        simulation, first = self.prepared.simulation, self.result.first
+        if first is not None and self._proved is not None and simulation.same_as(self._proved):
+            return first.state_sha256, True
+        return simulation.state_digest(), False
 
     def _work(self, made: Frame) -> Work:
         """What was asked for and done: whole numbers that have to be equal wherever the frame is made."""
@@ -325,7 +346,7 @@ class ShotMeter:
 
     def release(self) -> None:
         """Let go of scene, state and pictures; the result stays."""
-        self._prepared = self._timed = None
+        self._prepared = self._timed = self._proved = None
 
 
 def _hashes(done: Round) -> dict[str, str]:

@@ -46,6 +46,11 @@ class AnyRoofs(ABC):
         """What they were measured on, for ``--json``."""
 
     @property
+    def kept_bytes(self) -> int:
+        """Of what a launch writes, what may still lie in the cache when its time is over."""
+        return 0
+
+    @property
     def memory_bytes_per_s(self) -> float:
         """No counted traffic with memory can be faster."""
         return max(self.copy_bytes_per_s, self.read_bytes_per_s)

@@ -72,10 +72,19 @@ def _row(meter: ShotMeter, stage: str, options: Mapping[str, object]) -> Row:
         cache="warm",  # as the frame before left it
         transfer_s=median([done.transfer_s for done in rounds]) if stage == "encode" else None,
         sm_clock_hz=tuple(done.sm_clock_hz for done in rounds) if is_frame else None,
+        sm_clock_share=_clock_share(meter) if is_frame else None,
         joules=tuple(done.joules for done in rounds) if is_frame else None,
+        states_compared=sum(done.compared for done in rounds) or None if is_frame else None,
         throttled_s=tuple(done.seconds[stage] for done in result.rounds if done not in rounds),
         benchmark=_benchmark(meter, stage, samples_s, options),
     )
+
+
+def _clock_share(meter: ShotMeter) -> float | None:
+    """What a card sustains of its highest clock: a note, not a judgement."""
+    found_hz = median([done.sm_clock_hz for done in meter.result.good_rounds if done.sm_clock_hz is not None])
+    highest_hz = meter.backend.clock_max_hz
+    return found_hz / highest_hz if found_hz and highest_hz else None
 
 
 def _benchmark(

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from bench.backend.energy import EnergyMeter
 from bench.backend.protocol import Backend, KernelTimes, RegionClock, Stamp
-from bench.pipeline.frame import RESOLVE, Frame, HostState, Makers, Picture, RendererLike, SimulationLike, make_frame
+from bench.pipeline.frame import RESOLVE, Frame, KeptState, Makers, Picture, RendererLike, SimulationLike, make_frame
 from bench.pipeline.scene.build import Scene
 from bench.shot.load import Shot
 
@@ -34,7 +34,7 @@ class PreparedShot:
     scene: Scene
     simulation: SimulationLike
     renderer: RendererLike
-    saved: HostState  # before the measured frame
+    saved: KeptState  # before the measured frame
     write_picture: Callable[[Picture], None]
     sm_clock: RegionClock | None = None
     energy: EnergyMeter | None = None
@@ -51,9 +51,9 @@ class PreparedShot:
         stamps: list[Stamp] = []
 
         def lap(stage: str) -> None:
+            stamps.append(clock())
             if stage == RESOLVE and sm_clock is not None:
                 sm_clock.end()
-            stamps.append(clock())
 
         def encode(picture: Picture) -> None:
             stamps.append(clock())
@@ -64,10 +64,11 @@ class PreparedShot:
         if sm_clock is not None:
             sm_clock.reset()
         before = energy.joules() if energy is not None else None
-        # A stamp follows what was queued before it: nothing has to wait between the stages
-        stamps.append(clock())
+        # The clock's own launches stand outside of the stamps, so that no stage has them
         if sm_clock is not None:
             sm_clock.begin()
+        # A stamp follows what was queued before it: nothing has to wait between the stages
+        stamps.append(clock())
         try:
             made = make_frame(self.simulation, self.renderer, self.frame, encode=encode, lap=lap)
         finally:

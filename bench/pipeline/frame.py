@@ -31,6 +31,27 @@ HostState = Mapping[str, "np.ndarray"]  # a simulation's state between two frame
 Lap = Callable[[str], None]  # told the name of each stage when it has been done, or queued
 
 
+class KeptState:
+    """A state that is put back again and again, kept on the device while there is room for it."""
+
+    def __init__(
+        self,
+        words: HostState,
+        arrays: Mapping[str, DeviceArray],
+        fetch: Callable[[Mapping[str, DeviceArray]], dict[str, np.ndarray]] | None,
+        on_device: bool,
+    ) -> None:
+        self.words = words  # what the host looks at before it puts the rest back
+        self.arrays = arrays  # on the device, or on the host
+        self.on_device = on_device
+        self._fetch = fetch  # brings arrays to the host; None: they are worth having on the device alone
+
+    def give_back(self) -> None:
+        """Move to the host, or be gone: the device needs the memory."""
+        if self.on_device:
+            self.arrays, self.on_device = self._fetch(self.arrays) if self._fetch is not None else {}, False
+
+
 @dataclass(frozen=True)
 class FrameWork:
     """What the simulation of one frame did."""
@@ -70,8 +91,8 @@ class Picture:
         import numpy as np
 
         digest = hashlib.sha256(np.array([*self.rgb.shape, self.samples], "<i8").tobytes())
-        digest.update(self.rgb.tobytes())
-        digest.update(self.variance.tobytes())
+        for values in (self.rgb, self.variance):
+            digest.update(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
         return digest.hexdigest()
 
 
@@ -129,16 +150,20 @@ class Frame:
         return self.rendering.picture
 
 
-class SimulationLike(Protocol):
+class StateLike(Protocol):
+    """What a picture can be made of."""
+
+    @property
+    def fluid(self) -> Fluid:
+        """What a picture of the present state is made from."""
+
+
+class SimulationLike(StateLike, Protocol):
     """A scene that moves on by frames."""
 
     @property
     def frame(self) -> int:
         """The frame that the state is of; 0 before the first."""
-
-    @property
-    def fluid(self) -> Fluid:
-        """What a picture of the present state is made from."""
 
     def advance_frame(self) -> FrameWork:
         """Simulate one frame."""
@@ -146,11 +171,23 @@ class SimulationLike(Protocol):
     def snapshot(self) -> HostState:
         """Host copies of the state between two frames."""
 
-    def restore(self, state: HostState) -> None:
+    def keep(self, to_compare: bool = False) -> KeptState:
+        """The state between two frames, where it is put back fastest; ``to_compare``: on the device, or not at all."""
+
+    def same_as(self, kept: KeptState) -> bool:
+        """Whether the state has the digest of one that was kept, word for word and where they are.
+
+        False where they differ, and where nothing was kept on the device.
+        """
+
+    def restore(self, state: HostState | KeptState) -> None:
         """Put a state back. Raises KeyError or ValueError when it is another scene's."""
 
     def state_digest(self) -> str:
         """SHA-256 of everything that the next frame and the picture follow from."""
+
+    def crossed(self, whole: bool) -> tuple[HostState, str]:
+        """``snapshot``, or the part of it that a picture is made from, and ``state_digest``: all crosses once."""
 
 
 class RendererLike(Protocol):
@@ -201,14 +238,14 @@ def make_frame(
 
 
 def make_picture(
-    simulation: SimulationLike,
+    state: StateLike,
     renderer: RendererLike,
     frame: int,
     samples: int | None = None,
     lap: Lap = lambda stage: None,
 ) -> Rendering:
-    """Make the picture of the simulation's present state; crossing to the host follows the last lap."""
-    bricks = renderer.surface(simulation.fluid)
+    """Make the picture of a present state; crossing to the host follows the last lap."""
+    bricks = renderer.surface(state.fluid)
     lap(SURFACE)
     sums = renderer.trace(bricks, frame, samples)
     lap(TRACE)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bench.backend.limits import usable_memory_bytes
 from bench.backend.protocol import Backend
 from bench.base import units
 from bench.base.errors import Unavailable, UserError
@@ -44,13 +45,18 @@ def require_memory(shot: Shot, size: str, backend: Backend) -> int:
             f"{shot.path}: size {size} takes {units.count(found.substeps_per_frame)} substeps a frame, expected at most"
             f" {SUBSTEPS_MOST}: a lower material.{viscosity} or speed of sound, or larger cells, takes fewer"
         )
-    needed = found.memory_bytes[backend.name]
+    needed, on_host = found.memory_bytes[backend.name], found.host_bytes[backend.name]
     free = backend.free_bytes()
-    if needed <= free:
-        return needed
-    said = f"{shot.name} at size {size} needs {units.byte_size(needed)} of"
-    if backend.is_gpu:
+    host_free = usable_memory_bytes() if backend.is_gpu else free
+    if backend.is_gpu and needed > free:
         raise Unavailable(
-            f"{said} the GPU's memory, {units.byte_size(free)} are free; a smaller --size or --backend numba runs"
+            f"{shot.name} at size {size} needs {units.byte_size(needed)} of the GPU's memory, {units.byte_size(free)}"
+            " are free; a smaller --size or --backend numba runs"
         )
-    raise UserError(f"{said} memory, this machine has {units.byte_size(free)}; a smaller --size runs")
+    if on_host > host_free:
+        beside = " beside the GPU's" if backend.is_gpu else ""
+        raise UserError(
+            f"{shot.name} at size {size} needs {units.byte_size(on_host)} of memory{beside}, this machine has"
+            f" {units.byte_size(host_free)}; a smaller --size runs"
+        )
+    return needed if backend.is_gpu else on_host

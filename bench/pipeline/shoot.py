@@ -10,8 +10,18 @@ from functools import partial
 from bench import __version__
 from bench.backend.protocol import Backend
 from bench.base.errors import UserError
-from bench.pipeline.frame import MOVIE, Makers, Picture, SimulationLike, make_picture, proved_digest, require_hashes
-from bench.pipeline.gpu_pool import Worker, WorkerPool, workers_of
+from bench.pipeline.frame import (
+    MOVIE,
+    HostState,
+    Makers,
+    Picture,
+    SimulationLike,
+    make_picture,
+    proved_digest,
+    require_hashes,
+)
+from bench.pipeline.gpu_pool.pool import Worker, WorkerPool
+from bench.pipeline.gpu_pool.process import workers_of
 from bench.pipeline.pictures import Still, movie_name, stills_of, write_movie
 from bench.pipeline.scene.build import Scene
 from bench.pipeline.shot_folder import ShotFolder
@@ -70,7 +80,7 @@ def render(
     With ``all_devices`` every GPU of the machine renders. Raises CheckFailed when a frame's bits are not the golden
     ones.
     """
-    workers = workers_of(job.shot.path, job.size, backend) if all_devices else []
+    workers = workers_of(backend) if all_devices else []
     try:
         made = shoot(job, folder, backend, makers, stills_of(kinds), golden, tell, workers)
     finally:
@@ -104,6 +114,8 @@ def shoot(
         return 0
     tell(done, "scene")
     scene = makers.build_scene(job.shot, job.size)
+    for worker in workers:
+        worker.begin(scene)
     simulation, first = _start(scene, folder, backend, makers, golden, needed[0])
     renderer = None if workers else makers.renderer(scene, backend)
     wanted = set(needed)
@@ -126,15 +138,21 @@ def shoot(
             simulation.advance_frame()
             if pool is not None:
                 pool.collect()  # what is finished is written while others are made
+            keeps = frame % STATE_INTERVAL_FRAMES == 0 or time.monotonic() - kept_at > STATE_INTERVAL_S
+            state: HostState = {}
+            if keeps or (pool is not None and frame in wanted):
+                state, sha256 = simulation.crossed(whole=keeps)
+            elif frame in wanted:
+                sha256 = simulation.state_digest()
             if frame in wanted:
-                states[frame] = simulation.state_digest()
+                states[frame] = sha256
                 if renderer is not None:
                     tell(done, f"trace frame {frame}")
                     finish(frame, make_picture(simulation, renderer, frame, job.samples).picture)
                 elif pool is not None:
-                    pool.submit(frame, simulation.snapshot())
-            if frame % STATE_INTERVAL_FRAMES == 0 or time.monotonic() - kept_at > STATE_INTERVAL_S:
-                folder.save_state(frame, simulation.snapshot(), simulation.state_digest())
+                    pool.submit(frame, state)
+            if keeps:
+                folder.save_state(frame, state, sha256)
                 kept_at = time.monotonic()
         if pool is not None:
             pool.finish()
@@ -155,14 +173,22 @@ def _start(
     scene: Scene, folder: ShotFolder, backend: Backend, makers: Makers, golden: Golden, before: int
 ) -> tuple[SimulationLike, int]:
     """A simulation at the newest kept state below a frame, or at the beginning; and the next frame's number."""
-    for frame, state, sha256 in folder.load_states(before):
+    states = folder.load_states(before)
+    while (found := next(states, None)) is not None:
+        frame, state, sha256 = found
         expected = (golden(frame) or {}).get("state", sha256)
-        simulation = makers.simulation(scene, backend)
-        try:
-            simulation.restore(state)
-        except (LookupError, ValueError, TypeError, ArithmeticError, MemoryError):
-            continue  # a state of another version, or one that was edited
+        simulation: SimulationLike | None = _restored(makers.simulation(scene, backend), state)
         # The state has a number of its own: a file that has another one in its name would give another picture
-        if simulation.frame == frame and simulation.state_digest() == sha256 == expected:
+        if simulation is not None and simulation.frame == frame and simulation.state_digest() == sha256 == expected:
             return simulation, frame + 1
+        del found, state, simulation  # the next one needs as much memory, here and on the device
     return makers.simulation(scene, backend), 1
+
+
+def _restored(simulation: SimulationLike, state: HostState) -> SimulationLike | None:
+    """The simulation at a state; None where that is of another version, or was edited."""
+    try:
+        simulation.restore(state)
+    except (LookupError, ValueError, TypeError, ArithmeticError, MemoryError):
+        return None
+    return simulation

@@ -235,6 +235,7 @@ class ShotFolder:
             entry = self.frames.get(str(frame))
             if about == self._about(frame) and (entry is None or entry["state_sha256"] == sha256):
                 yield frame, state, sha256
+            del state  # before the next is read: each is gigabytes
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:

@@ -12,7 +12,7 @@ import numpy as np
 from bench.backend.protocol import Backend, DeviceArray
 from bench.base.errors import CheckFailed
 from bench.pipeline.emission import Source
-from bench.pipeline.frame import Fluid, FrameWork, HostState
+from bench.pipeline.frame import Fluid, FrameWork, HostState, KeptState
 from bench.pipeline.scene.build import Scene
 from bench.pipeline.scene.needs import BLOCK_RESERVE, heat_steps, substep_count
 from bench.pipeline.state import EFFECTS, State
@@ -104,22 +104,42 @@ class Simulation:
 
     def snapshot(self) -> HostState:
         """Host copies of the state: its size follows the fluid, not the capacity."""
+        return {**self._progress(), **self._state.copy(self.particle_count)}
+
+    def crossed(self, whole: bool) -> tuple[HostState, str]:
+        """``snapshot``, or the part of it that a picture is made from, and ``state_digest``: all crosses once."""
+        names = self._state.kept_names if whole else self._state.picture_names
+        copies, sha256 = self._state.crossed(self.frame, names)
+        return {**(self._progress() if whole else {}), **copies}, sha256
+
+    def keep(self, to_compare: bool = False) -> KeptState:
+        """The state, on the device where that leaves enough of its memory; ``to_compare``: there, or not at all."""
+        kept = self._state.keep(self.particle_count, to_compare)
+        kept.words = {**self._progress(), **kept.words}
+        return kept
+
+    def same_as(self, kept: KeptState) -> bool:
+        """Whether the state has the digest of one that was kept; False too where nothing was kept on the device."""
+        return self.frame == int(kept.words["progress"][0]) and self._state.same_as(kept)
+
+    def _progress(self) -> dict[str, np.ndarray]:
+        """What the host knows of a state."""
         return {
             "progress": np.array([self.frame, self.particle_count], np.int64),
             "emitted": np.array([source.emitted for source in self._sources], np.int64),
-            **self._state.copy(self.particle_count),
         }
 
-    def restore(self, state: HostState) -> None:
+    def restore(self, state: HostState | KeptState) -> None:
         """Put a state back. Raises KeyError or ValueError when it is another scene's."""
-        frame, particle_count = (int(value) for value in state["progress"])
-        blocks = int(state["counts"][k.COUNT_BLOCKS])
-        if len(state["emitted"]) != len(self._sources):
+        words = state.words if isinstance(state, KeptState) else state
+        frame, particle_count = (int(value) for value in words["progress"])
+        blocks = int(words["counts"][k.COUNT_BLOCKS])
+        if len(words["emitted"]) != len(self._sources):
             raise ValueError("the state of another scene: emitters")
         if blocks > self._state.block_capacity:
             self._make_room(blocks)
         self._state.put_back(state, particle_count)
-        for source, number in zip(self._sources, state["emitted"]):
+        for source, number in zip(self._sources, words["emitted"]):
             source.emitted = int(number)
         self.frame, self.particle_count = frame, particle_count
 
@@ -157,7 +177,10 @@ class Simulation:
         )
 
     def _begin_frame(self, dt_s: float, time_s: float) -> None:
-        """Set the substep and the clock; the fixed-point scale follows from both state and substep."""
+        """Make room, set the substep and the clock; the fixed-point scale follows from both state and substep."""
+        used = int(self.backend.host(self.counts)[k.COUNT_BLOCKS])
+        if used > BLOCK_GROW_AT * self._state.block_capacity:
+            self._make_room(int(used * BLOCK_RESERVE))  # before anything else: where it fails, nothing has changed
         step = np.array(self.backend.host(self._state.arrays["step"]))
         changed = step[k.STEP_DT] != F32(dt_s)
         step[k.STEP_DT], step[k.STEP_TIME] = dt_s, time_s
@@ -167,9 +190,6 @@ class Simulation:
             self._run(mpm_key.KERNEL, first_particle=0, key_out=self._state.arrays["key"])
         if changed:
             self._run(mpm_control.KERNEL, completed_steps=0)
-        used = int(self.backend.host(self.counts)[k.COUNT_BLOCKS])
-        if used > BLOCK_GROW_AT * self._state.block_capacity:
-            self._make_room(int(used * BLOCK_RESERVE))
 
     def _peak_speed(self) -> float:
         """Largest velocity component (m/s) after the last substep, 0 before the first."""
@@ -187,11 +207,15 @@ class Simulation:
         """Substeps without emission: the same launches in every frame that has as many, so a device may keep them."""
 
         def launches() -> None:
-            for n in range(len(heat_dt_s)):
-                self._substep(heat_dt_s[n], completed=True)
-                self._turn()
-            if len(heat_dt_s) % 2:
-                self._turn()  # what is launched may be replayed: names stay where they were
+            before = self._side
+            try:
+                for n in range(len(heat_dt_s)):
+                    self._substep(heat_dt_s[n], completed=True)
+                    self._turn()
+            finally:
+                # What is launched may be replayed, or have failed half way and be launched once more: names stay
+                if self._side != before:
+                    self._turn()
 
         self._recording.run((self._side, heat_dt_s), launches)
         if len(heat_dt_s) % 2:

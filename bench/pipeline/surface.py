@@ -15,6 +15,7 @@ from bench.backend.protocol import Backend, DeviceArray
 from bench.base.errors import CheckFailed
 from bench.pipeline.frame import Bricks, Fluid
 from bench.pipeline.scene.build import Scene
+from bench.pipeline.scene.needs import brick_room
 from kernels.base import constants as k
 from kernels.fog import fog_bricks, fog_field, fog_majorant
 from kernels.surface import (
@@ -35,7 +36,6 @@ LIQUID_KINDS = 0
 FOAM_KINDS = 1 << k.EFFECT_FOAM
 FOG_KINDS = (1 << k.EFFECT_SPRAY) | (1 << k.EFFECT_EMBER)
 BAND_VOXELS = 3.0
-RESERVE = 1.3  # bricks that are made room for, over those in use
 
 
 def wall_kinds(scene: Scene) -> np.ndarray:
@@ -191,7 +191,9 @@ class Surface:
             count = self._bricks_needed(counts)
             if count <= room.entry.shape[0]:
                 break
-            self._surface_room = SurfaceRoom.of(_with_reserve(count), self.backend)
+            # Nothing in the old bricks is needed: they go first. Where memory does not hold the new ones, one is left
+            self._surface_room = room = SurfaceRoom.of(1, self.backend)
+            self._surface_room = SurfaceRoom.of(brick_room(count), self.backend)
         # The level set is rounded away from walls only after it is a distance; the last pass closes it at them
         one, two, entry = room.value, room.other, room.entry
         launch(
@@ -221,7 +223,8 @@ class Surface:
             count = self._bricks_needed(counts)
             if count <= room.entry.shape[0]:
                 break
-            self._fog_room = FogRoom.of(_with_reserve(count), self.backend)
+            self._fog_room = room = FogRoom.of(1, self.backend)
+            self._fog_room = FogRoom.of(brick_room(count), self.backend)
         launch(
             fog_field.KERNEL, counts, x, y, z, grid, picture, room.entry, bins.start, bins.position, bins.temperature,
             room.value,
@@ -232,7 +235,3 @@ class Surface:
     def _bricks_needed(self, counts: DeviceArray) -> int:
         """Bricks that were numbered last, whether or not there was room for all."""
         return int(self.backend.host(counts)[k.COUNT_BRICKS_NEEDED])
-
-
-def _with_reserve(bricks: int) -> int:
-    return int(bricks * RESERVE) + 16

@@ -52,6 +52,7 @@ TOTALS = ("kernels", "resident", "frame")
 ROW_COUNT_MAX = 10_000
 INCOMPLETE = "incomplete: its run was stopped or has not ended, and only what it had finished is here"
 LATER = ("device", "cache", "transfer_s", "sm_clock_hz", "joules", "throttled_s")  # that the first rows did not have
+SELDOM = ("device_uuid", "sm_clock_share", "states_compared")  # not written where they are not known
 
 Stage = Annotated[Name, Expected(f"one of {', '.join(STAGES + TOTALS)}", pattern=one_of(*STAGES, *TOTALS))]
 
@@ -66,7 +67,7 @@ class Row:
     threads: Positive | None  # CPU threads; None on a GPU
     stage: Stage  # one of STAGES or TOTALS
     frame: Count
-    samples_s: Samples  # raw seconds, one a round; of those at full clock, where some were
+    samples_s: Samples  # raw seconds, one a round; of those near the run's usual clock
     verified: Proof | None  # "golden": equal to the committed SHA-256; "repeat": every round gave the same bits
     state_sha256: Digest | None  # of the simulation after the frame
     picture_sha256: Digest | None  # of the resolved frame
@@ -80,8 +81,12 @@ class Row:
     transfer_s: Seconds | None = None  # of encode: the picture on its way to the host
     sm_clock_hz: Annotated[tuple[Number | None, ...], LIST] | None = None  # one a round, of a GPU; only of the frame
     joules: Annotated[tuple[Number | None, ...], LIST] | None = None  # of the board, one a round; only of the frame
-    throttled_s: SecondsList | None = None  # of rounds far below full clock: they are in no figure
+    throttled_s: SecondsList | None = None  # of rounds far below the run's usual clock: they are in no figure
     device_uuid: Text | None = None  # which of several GPUs of that name; not written where it is not known
+    sm_clock_share: Number | None = None  # median of sm_clock_hz over the highest; of the frame, where it is known
+    # Rounds whose state was compared on the device, word for word, with the hashed one: of the frame alone,
+    # and not written where every round was hashed
+    states_compared: Count | None = None
     benchmark: Object = field(default_factory=dict)  # what pytest-benchmark writes beside: name, group, options, stats
 
     @property
@@ -139,6 +144,8 @@ class ScalingRow:
     frames: Count  # that were rendered
     seconds: Seconds  # that all of them took
     frames_by_device: dict[str, Count]
+    handover_s: Seconds | None = None  # of a frame, what crossing to its device and back took
+    handover_bytes: Count | None = None  # of a frame, there and back
 
     @property
     def frames_per_s(self) -> float:

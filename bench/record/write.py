@@ -12,7 +12,7 @@ import pytest_benchmark
 from bench import __version__
 from bench.base.files import dump
 from bench.record import machine
-from bench.record.schema import INFO, LATER, SCHEMA, Certificate, Record, Rejected, Row, ScalingRow
+from bench.record.schema import INFO, LATER, SCHEMA, SELDOM, Certificate, Record, Rejected, Row, ScalingRow
 from bench.record.store import Slot
 
 
@@ -52,7 +52,8 @@ def _certificate_document(certificate: Certificate) -> dict[str, object]:
 
 def row_document(row: Row) -> dict[str, object]:
     """One of ``benchmarks``."""
-    left_out = (LATER if row.cache is None else ()) + (("device_uuid",) if row.device_uuid is None else ())
+    seldom = tuple(name for name in SELDOM if getattr(row, name) is None)
+    left_out = (LATER if row.cache is None else ()) + seldom
     beside = {name: value for name, value in row.benchmark.items() if name not in ("options", "stats")}
     return {
         **beside,

@@ -36,6 +36,7 @@ class ListedShot:
                     "pixel_count": need.pixel_count,
                     "samples_per_pixel": need.samples_per_pixel,
                     "memory_bytes": need.memory_bytes,
+                    "host_bytes": need.host_bytes,
                     "frame_estimate_s": seconds,
                 }
                 for need, seconds in self.sizes

@@ -15,6 +15,7 @@ import functools
 import importlib.util
 import os
 import re
+import struct
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ FILES = {
     12: ("cuda_nvrtc/lib/libnvrtc.so.12", "cuda_nvrtc/bin/nvrtc64_120_0.dll"),
     13: ("cu13/lib/libnvrtc.so.13", "cu13/bin/x86_64/nvrtc64_130_0.dll", "cu13/bin/nvrtc64_130_0.dll"),
 }
+CODE = ".text."  # begins the name of an entry's section
 LIBRARY_MISSING = f"NVRTC is not installed: pip install {WHEELS[12]} (Linux and Windows have it, macOS has not)"
 
 
@@ -87,8 +89,13 @@ def version() -> tuple[int, int]:
     return major.value, minor.value
 
 
-def compile_text(text: str, architecture: str = "sm_90", verbose: bool = False) -> tuple[bytes, str]:
-    """(cubin, log) of an assembled text. Raises CompileError with NVRTC's messages."""
+def compile_text(
+    text: str, architecture: str = "sm_90", verbose: bool = False, form: str = "CUBIN"
+) -> tuple[bytes, str]:
+    """(cubin, log) of an assembled text; in the form "PTX" its text in place of the cubin.
+
+    Raises CompileError with NVRTC's messages.
+    """
     library = _library()
     program = ctypes.c_void_p()
     made = library.nvrtcCreateProgram(
@@ -103,7 +110,7 @@ def compile_text(text: str, architecture: str = "sm_90", verbose: bool = False) 
         log = _string(library.nvrtcGetProgramLogSize, library.nvrtcGetProgramLog, program).rstrip(b"\0").decode()
         if result != 0:
             raise CompileError(log.strip() or library.nvrtcGetErrorString(result).decode())
-        return _string(library.nvrtcGetCUBINSize, library.nvrtcGetCUBIN, program), log
+        return _string(library[f"nvrtcGet{form}Size"], library[f"nvrtcGet{form}"], program), log
     finally:
         library.nvrtcDestroyProgram(ctypes.byref(program))
 
@@ -134,6 +141,20 @@ def resources(log: str) -> dict[str, Resources]:
     return found
 
 
+def code_bytes(cubin: bytes) -> dict[str, int]:
+    """Bytes of machine code of each entry, which have to fit the instruction caches. A cubin is an ELF file."""
+    (table,) = struct.unpack_from("<Q", cubin, 0x28)
+    size, count, names = struct.unpack_from("<HHH", cubin, 0x3A)
+    sections = [struct.unpack_from("<IIQQQQ", cubin, table + n * size) for n in range(count)]
+    found = {}
+    for name, _kind, _flags, _address, _offset, length in sections:
+        start = sections[names][4] + name
+        text = cubin[start : cubin.index(b"\0", start)].decode()
+        if text.startswith(CODE):
+            found[text.removeprefix(CODE)] = length
+    return found
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m kernels.base.nvrtc", description="Compile .cu without a GPU.")
     parser.add_argument("names", nargs="*", help="kernels; all that have a .cu when none is named")
@@ -141,19 +162,20 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     names = chosen.names or source.twins()
     architectures = source.ARCHITECTURES if chosen.arch == "all" else (chosen.arch,)
-    print(f"{'entry':32s} {'arch':7s} {'regs':>5s} {'spill B':>7s} {'stack B':>7s} {'shared B':>8s}")
+    print(f"{'entry':32s} {'arch':7s} {'regs':>5s} {'spill B':>7s} {'stack B':>7s} {'shared B':>8s} {'code B':>8s}")
     failed = False
     for name in names:
         for architecture in architectures:
             try:
                 text = source.assemble(name)
-                _, log = compile_text(text, architecture, verbose=True)
+                cubin, log = compile_text(text, architecture, verbose=True)
             except (CompileError, source.SourceError) as error:
                 print(f"{name} ({architecture}):\n{error}", file=sys.stderr)
                 failed = True
                 continue
+            code = code_bytes(cubin)
             for entry, taken in sorted(resources(log).items()):
-                print(f"{entry:32s} {architecture:7s} {taken.row}")
+                print(f"{entry:32s} {architecture:7s} {taken.row} {code[entry]:8d}")
             for line in log.splitlines():
                 if "warning" in line:
                     print(line)

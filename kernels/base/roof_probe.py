@@ -20,11 +20,12 @@ FACTOR, ADDEND = F32(0.5), F32(0.5)  # x -> (x + 1) / 2 stays near 1
 
 PROBE_THREADS = 256  # of a block on a GPU
 PROBE_SHARED_WORDS = 2048  # int32
+IN_FLIGHT = 4  # loads of 16 bytes that a thread has on their way
 DEVICE_PASSES = {
-    "copy": Pass("roof_probe_copy", PROBE_THREADS),  # (source_in, target_out)
-    "read": Pass("roof_probe_read", PROBE_THREADS),  # (source_in, sums_out float32[threads])
+    "copy": Pass("roof_probe_copy", PROBE_THREADS),  # (repeats, source_in, target_out)
+    "read": Pass("roof_probe_read", PROBE_THREADS),  # (repeats, source_in, sums_out float32[threads])
     "multiply_add": Pass("roof_probe_multiply_add", PROBE_THREADS),  # (count, sums_out float32[threads])
-    "shared_add": Pass("roof_probe_shared_add", PROBE_THREADS),  # (count, sums_out int32[blocks])
+    "shared_add": Pass("roof_probe_shared_add", PROBE_THREADS),  # (count, amount, sums_out int32[blocks])
 }
 
 

@@ -114,6 +114,8 @@ def test_development_needs_no_wheel_that_is_not_there(wheel: Path) -> None:
         assert nvrtc.WHEELS[12] not in required(wheel, "dev", system, machine), (system, machine)
     for system, machine in WITH_GPU:
         assert nvrtc.WHEELS[12] in required(wheel, "dev", system, machine), (system, machine)
+        # Tests alone use it, and leave out what it is for where it is missing
+        assert ("nvidia-cuda-nvdisasm" in required(wheel, "dev", system, machine)) == (system == "linux")
 
 
 def test_every_way_to_start_it_does_the_same_from_any_folder(installed: Path, tmp_path: Path) -> None:

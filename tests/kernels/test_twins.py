@@ -227,21 +227,22 @@ def test_the_roofs_loops_do_what_they_are_timed_for(rng: np.random.Generator) ->
     text = source.assemble("roof_probe")
     emulator = Emulator(device_sms=1, checked=True)
     threads, blocks = 8 * probe.PROBE_THREADS, 8
-    values = rng.uniform(0, 1, 5000).astype(np.float32)
+    values = rng.uniform(0, 1, 50_000).astype(np.float32)
 
     def run(name: str, names: tuple[str, ...], *arguments: Any) -> None:
         emulator.launch_text(text, (probe.DEVICE_PASSES[name],), names, arguments)
 
     target, sums = np.zeros_like(values), np.zeros(threads, np.float32)
-    run("copy", ("source_in", "target_out"), values, target)
+    run("copy", ("repeats", "source_in", "target_out"), 2, values, target)
     assert np.array_equal(values, target)
-    run("read", ("source_in", "sums_out"), values, sums)
-    assert abs(float(sums.sum(dtype=np.float64)) - float(values.sum(dtype=np.float64))) < 1e-2
+    for repeats in (1, 3):
+        run("read", ("repeats", "source_in", "sums_out"), repeats, values, sums)
+        assert abs(float(sums.sum(dtype=np.float64)) - repeats * float(values.sum(dtype=np.float64))) < 1e-2
     run("multiply_add", ("count", "sums_out"), 40, sums)
     want = np.zeros(threads, np.float32)
     for task in range(0, threads, 97):
         want[task] = probe._chains_6(np.float32(task), 40)
         assert sums[task] == want[task]
     counted = np.zeros(blocks, np.int32)
-    run("shared_add", ("count", "sums_out"), 33, counted)
-    assert counted.tolist() == [33 * probe.PROBE_THREADS] * blocks
+    run("shared_add", ("count", "amount", "sums_out"), 33, 5, counted)
+    assert counted.tolist() == [33 * 5 * probe.PROBE_THREADS] * blocks

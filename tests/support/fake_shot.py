@@ -29,6 +29,8 @@ class Workshop:
 
     log: list[str] = field(default_factory=list)
     state_of: Any = None  # (frame, call number) -> text whose hash is the state's
+    compares: bool = False  # whether a device keeps states to compare with
+    proofs: list[str] = field(default_factory=list)  # how states were proved
     radiance: float = 1.0  # green, of two pixels of every picture
     fail_at: int | None = None  # advance_frame call that raises `failure`
     failure: BaseException | None = None
@@ -71,15 +73,26 @@ class FakeSimulation:
     def fluid(self) -> FakeSimulation:
         return self
 
-    def snapshot(self) -> int:
-        self.workshop.log.append("snapshot")
+    def keep(self, to_compare: bool = False) -> int:
+        self.workshop.log.append("keep to compare" if to_compare else "keep")
         return self.frame
 
     def restore(self, saved: int) -> None:
         self.workshop.log.append("restore")
         self.frame = saved
 
+    def same_as(self, kept: int) -> bool:
+        """As a digest would tell; a shop that does not compare has no memory for that."""
+        shop = self.workshop
+        if not shop.compares:
+            return False
+        shop.proofs.append("compare")
+        return digest(shop.state_of(self.frame, shop.frames_advanced) if shop.state_of else f"state {self.frame}") == (
+            digest(f"state {kept}")
+        )
+
     def state_digest(self) -> str:
+        self.workshop.proofs.append("hash")
         shop = self.workshop
         return digest(shop.state_of(self.frame, shop.frames_advanced) if shop.state_of else f"state {self.frame}")
 

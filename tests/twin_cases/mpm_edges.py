@@ -207,6 +207,23 @@ def between_nodes(rng: np.random.Generator) -> Arguments:
     return arguments
 
 
+# --- Words that are compared ---------------------------------------------------------------------
+
+
+def words_of(count: int, room: int, differing: tuple[int, ...]) -> Maker:
+    """``count`` of ``room`` words, bits of floats that are no number among them; these differ, and all beyond."""
+
+    def made(rng: np.random.Generator) -> Arguments:
+        a = rng.integers(-(2**31), 2**31, room, dtype=np.int32)
+        a[::5] = np.float32(np.nan).view(np.int32)
+        b = a.copy()
+        b[list(differing)] ^= np.int32(-(2**31))
+        b[count:] ^= 1
+        return {"words": count, "a_in": a, "b_in": b, "equal_inout": np.array([2**40], np.int64)}
+
+    return made
+
+
 CASES: dict[str, dict[str, Maker]] = {
     "mpm_sort": {
         maker.__name__: arguments_of("mpm_sort", maker)
@@ -241,6 +258,13 @@ CASES: dict[str, dict[str, Maker]] = {
             "at the bound": at_the_bound,
             **{f"many rows, fast along {'xyz'[axis]}": many_rows(axis) for axis in range(3)},
         }.items()
+    },
+    "mpm_equal": {
+        "none": words_of(0, 4, ()),
+        "fewer than a load": words_of(3, 8, (1,)),
+        "a rest of three": words_of(4099, 4100, (0, 4095, 4096, 4098)),
+        "all equal": words_of(2048, 2048, ()),
+        "all differ": words_of(515, 515, tuple(range(515))),
     },
     "mpm_key": {
         "between nodes": between_nodes,

@@ -14,12 +14,14 @@ import numpy as np
 
 from bench.pipeline.scene.build import PARTICLES_PER_CELL, emitted_count, sound_speed_m_per_s
 from bench.pipeline.scene.needs import (
+    BRICK_RESERVE,
     TERRAIN_BYTES,
     PictureRoom,
     Room,
     active_blocks,
     block_grid,
     block_room,
+    host_bytes,
     shot_bytes,
     substeps_of_frame,
 )
@@ -48,7 +50,8 @@ class Estimate:
     frame_count: int
     pixel_count: int
     samples_per_pixel: int
-    memory_bytes: dict[str, int]  # by back-end
+    memory_bytes: dict[str, int]  # by back-end, of the arrays that it runs in
+    host_bytes: dict[str, int]  # by back-end, of the host's memory; on a CPU that holds everything
 
     @property
     def sample_count(self) -> int:
@@ -112,13 +115,13 @@ def estimate(shot: Shot, size: str, found: Probe | None = None) -> Estimate:
     blocks = block_room(active, capacity - count, PARTICLES_PER_CELL * k.BLOCK_NODES, grid_blocks)
     room = Room(capacity, effects, blocks, isinstance(file.material, Lava))
     brick_cells = k.BRICK_EDGE * chosen.voxel_per_cell
-    bricks = SURFACE_SHELL * partly * (k.BLOCK_EDGE / brick_cells) ** 2  # along the surface
+    bricks = BRICK_RESERVE * SURFACE_SHELL * partly * (k.BLOCK_EDGE / brick_cells) ** 2  # along the surface
     pixels = chosen.width * chosen.height
     needed = shot_bytes(room, PictureRoom(grid_blocks * k.BLOCK_NODES, brick_cells, bricks, pixels))
     if file.terrain is not None:
         spacing = cell * file.terrain.spacing_per_cell
         needed += TERRAIN_BYTES * file.terrain.size_m[0] * file.terrain.size_m[1] / spacing**2
-    total = int(needed)
+    total, host = int(needed), int(host_bytes(room, count))
     return Estimate(
         size=size,
         particle_count=count,
@@ -130,6 +133,7 @@ def estimate(shot: Shot, size: str, found: Probe | None = None) -> Estimate:
         pixel_count=pixels,
         samples_per_pixel=chosen.samples,
         memory_bytes={"numba": total, "cupy": total},
+        host_bytes={"numba": total + host, "cupy": host},
     )
 
 

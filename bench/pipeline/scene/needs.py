@@ -23,6 +23,8 @@ CONDUCTION = 1.0 / 6.0  # kappa dt / dx^2, at the most: the seven-point stencil'
 DIFFUSION = 1.0 / 4.0  # nu dt / dx^2, at the most; the B-spline's Laplacian is softer, 1/3 is still stable
 BLOCK_RESERVE = 1.6  # room for blocks over the blocks in use
 BLOCKS_SPARE = 64
+BRICK_RESERVE = 1.3  # room for bricks over the bricks in use
+BRICKS_SPARE = 16
 
 # Bytes of the simulation's arrays: for each particle, effects particle and active block
 PARTICLE_BYTES = 2 * (16 + 48) + 2 * 4  # position and velocity, read and written; order and key
@@ -40,6 +42,12 @@ BRICK_BYTES = 2 * 4 * k.BRICK_NODES * k.SURFACE_CHANNELS  # of a surface brick t
 TABLE_BYTES = 3 * 4  # of a brick that covers the grid's box, whether it holds values or not
 PIXEL_BYTES = 4 * (k.PIXEL_WORDS + 6)
 TERRAIN_BYTES = 3 * 4  # of a height: simulation, surface and tracer have it
+
+
+# Bytes on the host besides, whatever a shot runs on: a particle of a scene, and of a state that is kept or saved
+SCENE_BYTES, SCENE_HEAT_BYTES = 16 + 48, 4
+KEPT_BYTES, KEPT_HEAT_BYTES, KEPT_EFFECT_BYTES = 16 + 48 + 4, 4 + 4, 16 + 16 + 4 + 4
+BUILDING = 1.1  # of a scene's arrays, while it is built
 
 
 # --- Substeps ---------------------------------------------------------------------------------------
@@ -136,6 +144,11 @@ def block_capacity(scene: Scene, used: int) -> int:
     return int(block_room(used, emitted, per_block, math.prod(block_grid(scene.cells))))
 
 
+def brick_room(used: int) -> int:
+    """Bricks to make room for when there is too little; the old ones are gone by then."""
+    return int(used * BRICK_RESERVE) + BRICKS_SPARE
+
+
 # --- Bytes ------------------------------------------------------------------------------------------
 
 
@@ -195,3 +208,13 @@ def shot_bytes(room: Room, picture: PictureRoom) -> float:
     """Bytes of a simulation and its pictures before it is known what they run on."""
     sort = room.particles * SORT_PARTICLE_BYTES + room.blocks * SORT_BLOCK_BYTES
     return state_bytes(room) + sort + picture_bytes(room, picture)
+
+
+def host_bytes(room: Room, initial_count: int) -> float:
+    """Bytes of a scene and of one copy of its state, as the host holds both beside what a shot runs in.
+
+    A GPU keeps the copy itself where it has the memory; a state that is saved crosses as a whole.
+    """
+    scene = initial_count * (SCENE_BYTES + (SCENE_HEAT_BYTES if room.has_heat else 0))
+    kept = room.particles * (KEPT_BYTES + (KEPT_HEAT_BYTES if room.has_heat else 0))
+    return BUILDING * scene + kept + room.effects * KEPT_EFFECT_BYTES

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import weakref
 from pathlib import Path
 from typing import Any
@@ -10,15 +12,17 @@ import numpy as np
 import pytest
 
 from bench.backend import cupy_gpu, nvrtc_cache
-from bench.backend.cupy_gpu import ARGUMENT, CupyBackend, argument
+from bench.backend.cupy_gpu import CupyBackend
 from bench.backend.nvrtc_cache import Compiler, choose_target
 from bench.backend.protocol import KernelTimes
 from bench.base.errors import CheckFailed, Unavailable
+from bench.pipeline.gpu_pool.process import workers_of
 from kernels.base import source
 from kernels.base.kernel import Kernel, Pass
 from tests.support.fake_cupy import CudaRuntimeError, FakeCupy, FakeGpu
 
-TEXT = 'extern "C" __global__ void toy(int n) {}\nextern "C" __global__ void toy_second(int n) {}\n'
+TEXT = "".join(f'extern "C" __global__ void {name}(long long n) {{}}\n' for name in ("toy", "toy_second"))
+WITH_ARRAY = TEXT.replace("long long n", "long long n, Array<const float> x_in")
 
 
 def kernel(**more: Any) -> Kernel:
@@ -64,30 +68,6 @@ def test_what_is_copied_lives_until_the_device_has_it(tmp_path: Path) -> None:
         assert all(source() is None for source in alive)
 
 
-def test_an_array_is_handed_over_as_24_bytes(tmp_path: Path) -> None:
-    gpu, _ = device(tmp_path)
-    held = gpu.zeros((5, 3), np.float32)
-    packed = argument(held)
-    assert packed.shape == () and packed.tobytes() == (
-        np.uint64(held.data.ptr).tobytes() + np.int64(5).tobytes() + np.int32(3).tobytes() + np.int32(1).tobytes()
-    )
-    assert argument(gpu.zeros(1, np.int32))["shape0"] == 1
-    assert ARGUMENT.fields["shape1"][1] == 16  # as a C compiler lays it out
-
-
-@pytest.mark.parametrize(
-    ("value", "type_"), [(3, np.int64), (True, np.int64), (np.int32(3), np.int64), (np.float32(0.5), np.float32)]
-)
-def test_scalars_have_the_width_of_the_entry(value: Any, type_: type) -> None:
-    assert type(argument(value)) is type_
-
-
-@pytest.mark.parametrize("value", [0.5, np.float64(0.5), "x", None, np.zeros((4, 4), np.float32).T[::2]])
-def test_what_an_entry_cannot_take_is_refused(value: Any) -> None:
-    with pytest.raises(TypeError):
-        argument(value)
-
-
 def test_out_of_memory_is_one_line_and_the_process_goes_on(tmp_path: Path) -> None:
     gpu, cupy = device(tmp_path, FakeCupy(gpus=(FakeGpu("Tiny GPU", memory_bytes=2**20),)))
     with pytest.raises(Unavailable, match=r"GPU 0 \(Tiny GPU\) is out of memory: an array needs .*MiB, .*MiB are free"):
@@ -98,8 +78,8 @@ def test_out_of_memory_is_one_line_and_the_process_goes_on(tmp_path: Path) -> No
 
 def test_a_limit_of_the_pool_counts_as_memory(tmp_path: Path) -> None:
     gpu, _ = device(tmp_path, FakeCupy(pool_limit_bytes=2**20))
-    gpu.zeros(2**16, np.float32)
-    assert gpu.free_bytes() == 2**20 - 2**18 and gpu.total_bytes() == 2**33
+    held = gpu.zeros(2**16, np.float32)
+    assert gpu.free_bytes() == 2**20 - held.nbytes and gpu.total_bytes() == 2**33
 
 
 # --- which one it is ---------------------------------------------------------------------------
@@ -125,8 +105,16 @@ def test_a_slice_has_no_energy_of_its_own(tmp_path: Path) -> None:
     assert gpu.energy_meter() is not None
 
 
+def test_a_gpu_that_takes_one_process_says_so_before_a_worker_waits_for_it(tmp_path: Path) -> None:
+    gpu, _ = device(tmp_path, FakeCupy(gpus=(FakeGpu("Mine", compute_mode=3),)))
+    with pytest.raises(Unavailable, match=r"^GPU 0 \(Mine\) is in exclusive-process mode .*nvidia-smi -i 0 -c DEFAULT"):
+        workers_of(gpu)
+    assert device(tmp_path)[0].worker_problem is None
+
+
 # --- launches --------------------------------------------------------------------------------
-def test_every_pass_is_launched_with_all_arguments(tmp_path: Path, toy_text: None) -> None:
+def test_every_pass_is_launched_with_all_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "assemble", lambda name: WITH_ARRAY)
     calls: list[Any] = []
     gpu, cupy = device(tmp_path, FakeCupy(execute=lambda text, *rest: calls.append(rest)))
     passes = (Pass("toy", threads=128, blocks_per_sm=2), Pass("toy_second", blocks_per_sm=0, shared_bytes=100_000))
@@ -147,11 +135,13 @@ def test_no_more_blocks_than_the_device_holds(tmp_path: Path, toy_text: None) ->
 
 def test_time_is_the_devices(tmp_path: Path, toy_text: None) -> None:
     gpu, _ = device(tmp_path, FakeCupy(launch_s=0.25))
-    gpu.observer = times = KernelTimes()
     before = gpu.clock()
     gpu.launch(kernel(), 1)
     gpu.launch(kernel(), 1)
     assert gpu.clock() - before == pytest.approx(0.5)
+    gpu.observer = times = KernelTimes()
+    gpu.launch(kernel(), 1)
+    gpu.launch(kernel(), 1)
     assert times.seconds() == {"toy": pytest.approx(0.5)} and times.launches() == {"toy": 2}
 
 
@@ -201,7 +191,7 @@ def test_an_observer_sees_launches_not_graphs(tmp_path: Path, toy_text: None) ->
 
 
 def test_a_driver_without_graphs_still_runs(tmp_path: Path, toy_text: None) -> None:
-    gpu, cupy = device(tmp_path, FakeCupy(capture_fails=True))
+    gpu, cupy = device(tmp_path, FakeCupy(capture_fails="begin"))
     recording = gpu.recording()
     for _ in range(3):
         recording.run("a", lambda: gpu.launch(kernel(), 1))
@@ -286,10 +276,17 @@ def test_the_fake_has_the_names_of_the_real_cupy(tmp_path: Path) -> None:
         names = [name for name in dir(getattr(fake.cuda, module)) if not name.startswith("_")]
         own = {"cupy", "calls"} if module == "nvrtc" else set()
         assert [name for name in names if name not in own and not hasattr(getattr(real.cuda, module), name)] == []
-    for name in ("Device", "Stream", "Event", "get_elapsed_time", "set_allocator"):
+    for name in ("Device", "Stream", "Event", "get_elapsed_time", "set_allocator", "alloc_pinned_memory"):
         assert hasattr(real.cuda, name)
-    for name in ("begin_capture", "end_capture", "synchronize", "use"):
+    for name in ("copy_from_device_async", "copy_to_host_async"):
+        assert hasattr(real.cuda.memory.MemoryPointer, name)
+    assert "(self, mem, size_t size, stream=None)" in real.cuda.memory.MemoryPointer.copy_to_host_async.__doc__
+    for name in ("begin_capture", "end_capture", "synchronize", "use", "__enter__", "__exit__"):
         assert hasattr(real.cuda.Stream, name)
+    asked = re.findall(r"(\w+)[,)]", str(real.cuda.driver.launchKernel.__doc__))
+    assert asked == list(inspect.signature(fake.cuda.driver.launchKernel).parameters)
+    copy = str(real.cuda.memory.MemoryPointer.copy_from_device_async.__doc__).splitlines()[0]
+    assert re.findall(r"(\w+)(?:=None)?[,)]", copy) == ["self", "src", "size", "stream"]
     assert hasattr(real.cuda.Graph, "launch") and hasattr(real, "get_default_memory_pool")
     assert issubclass(real.cuda.memory.OutOfMemoryError, MemoryError)
 

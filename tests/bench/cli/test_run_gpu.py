@@ -40,7 +40,8 @@ def test_one_record_with_an_honest_ratio(tmp_path: Path, monkeypatch: pytest.Mon
         assert len({getattr(row, what) for row in sides.values()}) == 1, what
     # The virtual clock counts launches: kernels one by one, and graphs of the same ones
     kernels, resident = (record.row("pool", stage, backend="cupy") for stage in ("kernels", "resident"))
-    assert kernels is not None and resident is not None and kernels.samples_s == resident.samples_s
+    assert kernels is not None and resident is not None
+    assert kernels.samples_s == pytest.approx(resident.samples_s, rel=1e-12)  # a hold before each moves the readings
     done = CliRunner().invoke(main, ["compare", str(path), "--json"])
     lines = json.loads(done.stdout)["stages"]
     assert {line["stage"] for line in lines} >= set(TOTALS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def test_twins_are_proved_at_several_sizes(gpu: Any) -> None:
 def test_a_kernel_is_timed_by_the_device_s_clock(gpu: Any) -> None:
     found = measure_on_device(KEY, gpu, 1, size=40)
     assert found.proof is None and len(found.samples_s) == kernel_bench.ROUNDS_MIN
-    assert set(found.samples_s) == {1.0}
+    assert found.samples_s == pytest.approx([1.0] * kernel_bench.ROUNDS_MIN)
 
 
 def test_another_result_is_no_time(gpu: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,8 +68,8 @@ def test_roofs_come_from_the_probe(gpu: Any, capsys: pytest.CaptureFixture[str])
     assert "mpm_key" in out and "equal bits" in out and "additions to shared memory" in out
 
 
-def test_a_rate_above_a_roof_of_the_device_is_a_problem() -> None:
-    roofs = DeviceRoofs(
+def roofs_of_one() -> DeviceRoofs:
+    return DeviceRoofs(
         device="x",
         llc_bytes=1,
         copy_bytes_per_s=1e12,
@@ -79,6 +80,22 @@ def test_a_rate_above_a_roof_of_the_device_is_a_problem() -> None:
         shared_adds_per_s=1e9,
         rates={},
     )
+
+
+def test_what_is_still_in_the_cache_is_no_claim_on_memory() -> None:
+    """Four times the cache of a copy: a quarter of it is written to memory after the last stamp."""
+    roofs = dataclasses.replace(roofs_of_one(), llc_bytes=10**9)
+    for seconds, told in ((3.1e-3, None), (2.5e-3, "claims 1.20 x the bandwidth of memory")):
+        measured = kernel_bench.KernelTiming(
+            "k", "thing", 1, 1, Traffic(1, 2 * 10**9, 2 * 10**9, 0), "memory", (seconds,) * 5, None
+        )
+        assert measured.too_good(roofs) == told
+    only_read = dataclasses.replace(measured, traffic=Traffic(1, 4 * 10**9, 0, 0), samples_s=(3.1e-3,) * 5)
+    assert only_read.too_good(roofs) == "claims 1.29 x the bandwidth of memory"
+
+
+def test_a_rate_above_a_roof_of_the_device_is_a_problem() -> None:
+    roofs = roofs_of_one()
     measured = kernel_bench.KernelTiming(
         "k", "thing", 1, 1, Traffic(1, 1, 1, 1, atomics=2 * 10**9), "memory", (1.0,) * 5, None
     )

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from bench.backend import patience
+from bench.backend.cuda.sm_clock import hertz, throttled, usual
 from bench.backend.cupy_gpu import CupyBackend
 from bench.backend.energy import EnergyMeter
-from bench.backend.sm_clock import hertz, throttled
-from bench.base.errors import EXIT_CHECK_FAILED, EXIT_UNAVAILABLE, Unavailable
+from bench.base.errors import EXIT_CHECK_FAILED, EXIT_UNAVAILABLE, Unavailable, UserError
 from bench.measure.meter import ShotMeter
 from bench.measure.plugin import measure
 from bench.pipeline import makers
@@ -81,6 +81,26 @@ def test_kernels_are_timed_in_a_frame_of_their_own(tmp_path: Path) -> None:
     assert done.transfer_s > 0.0 and done.seconds["encode"] > done.transfer_s
 
 
+def test_later_rounds_are_compared_where_the_first_was_hashed(tmp_path: Path) -> None:
+    shop = Workshop(compares=True)
+    record = read_record(measure([case(rounds=3)], [FakeGpu()], shop.makers(), tmp_path, {}).path)
+    # A warm-up, if any, and three rounds of two frames each
+    assert shop.proofs[:2] == ["hash", "hash"] and set(shop.proofs[2:]) == {"compare"} and len(shop.proofs) >= 8
+    assert "keep to compare" in shop.log
+    assert {row.stage: row.states_compared for row in record.rows}["frame"] == 3
+    assert [row.stage for row in record.rows if row.states_compared is not None] == ["frame"]
+    hashed = Workshop()
+    record = read_record(measure([case(rounds=3)], [FakeGpu()], hashed.makers(), tmp_path / "two", {}).path)
+    assert set(hashed.proofs) == {"hash"} and {row.states_compared for row in record.rows} == {None}
+
+
+def test_a_round_that_compares_unequal_is_hashed_and_rejected(tmp_path: Path) -> None:
+    shop = Workshop(compares=True, state_of=lambda frame, call: "odd" if call == 6 else f"state {frame}")
+    record = read_record(measure([case(rounds=3)], [FakeGpu()], shop.makers(), tmp_path, {}).path)
+    assert record.rows == () and "the state's SHA-256" in record.rejected[0].reason
+    assert shop.proofs[-2:] == ["compare", "hash"]
+
+
 def test_throttled_rounds_are_marked_repeated_and_in_no_figure(tmp_path: Path) -> None:
     # Two proofs, then rounds of two frames each: the timed one and the observed one
     clocks = [2e9, 2e9, 2e9, 2e9, 1e9, 2e9, 1.9e9, 2e9, 1.9e9, 2e9, 1.9e9, 2e9]
@@ -97,10 +117,46 @@ def test_throttled_rounds_are_marked_repeated_and_in_no_figure(tmp_path: Path) -
     assert rows["encode"]["extra_info"]["transfer_s"] > 0.0
 
 
-def test_a_device_that_is_always_slow_is_not_repeated_for_ever(tmp_path: Path) -> None:
-    clocks = (1e9 for _ in range(1000))
-    record = read_record(measure([case(rounds=3)], [FakeGpu(clocks)], Workshop().makers(), tmp_path, {}).path)
-    assert {len(row.samples_s) for row in record.rows} == {6}
+def clocks_of(rounds: list[float], after: float) -> Any:
+    """Clocks of two proofs, and of rounds of two frames each: the timed one and the observed one."""
+    yield from (2e9, 2e9)
+    for hz in rounds:
+        yield from (hz, hz)
+    while True:
+        yield after
+
+
+def test_a_card_that_sustains_less_than_its_boost_clock_is_not_throttled(tmp_path: Path) -> None:
+    """A T4 at 70 W runs at 0.7 of 1,590 MHz: nothing is marked, nothing repeated, and the share is a note."""
+    gpu = FakeGpu(1.4e9 for _ in range(1000))
+    record = read_record(measure([case(rounds=3)], [gpu], Workshop().makers(), tmp_path, {}).path)
+    assert {len(row.samples_s) for row in record.rows} == {3} and all(not row.throttled_s for row in record.rows)
+    assert {row.sm_clock_share for row in record.rows if row.stage == "frame"} == {0.7}
+    assert {row.sm_clock_share for row in record.rows if row.stage != "frame"} == {None}
+
+
+@pytest.mark.parametrize(
+    ("rounds", "kept", "marked"),
+    [
+        ([1.9, 1.9, 1.9, 1.3, 1.3, 1.3], 3, 9),  # half way: those after it are marked, and made up for until the end
+        ([1.9, 1.9, 1.9, 1.9, 1.9, 1.3], 5, 7),
+        ([1.9, 1.3, 1.3, 1.3, 1.3, 1.3], 6, 0),  # one round of boost; the others are what the card sustains
+        ([1.3, 1.3, 1.3, 1.3, 1.3, 1.3], 6, 0),
+    ],
+)
+def test_a_run_whose_clock_falls_half_way_is_marked(
+    tmp_path: Path, rounds: list[float], kept: int, marked: int
+) -> None:
+    gpu = FakeGpu(clocks_of([ghz * 1e9 for ghz in rounds], 1.3e9))
+    record = read_record(measure([case(rounds=6)], [gpu], Workshop().makers(), tmp_path, {}).path)
+    (frame,) = (row for row in record.rows if row.stage == "frame")
+    assert (len(frame.samples_s), len(frame.throttled_s or ())) == (kept, marked)
+    assert frame.sm_clock_hz is not None and len(frame.sm_clock_hz) == kept
+
+
+def test_the_usual_clock_is_what_half_of_a_run_reached() -> None:
+    assert usual([1.0, 3.0]) == 3.0 and usual([1.0, 2.0, 3.0]) == 2.0 and usual([None, 2.0]) == 2.0
+    assert usual([]) is None and usual([None]) is None
 
 
 def test_out_of_memory_leaves_a_line_and_the_next_shot_runs(tmp_path: Path) -> None:
@@ -182,11 +238,19 @@ def test_what_does_not_fit_a_gpu_is_refused_with_the_numbers(monkeypatch: pytest
     class Estimate:
         substeps_per_frame = 43
         memory_bytes = {"numba": 1, "cupy": 3 * 2**30}  # noqa: RUF012
+        host_bytes = {"numba": 1, "cupy": 5 * 2**30}  # noqa: RUF012
 
     gpu: Any = FakeGpu()
     gpu.free_bytes = lambda: 2**30
     monkeypatch.setattr(makers, "estimate", lambda shot, size: Estimate)
     with pytest.raises(Unavailable, match=r"wave at size L needs 3\.00 GiB of the GPU's memory, 1\.00 GiB are free"):
+        makers.require_memory(Shot(), "L", gpu)  # type: ignore[arg-type]
+    # The host holds the scene, and a state that is saved
+    gpu.free_bytes = lambda: 2**33
+    monkeypatch.setattr(makers, "usable_memory_bytes", lambda: 2**32)
+    with pytest.raises(
+        UserError, match=r"^wave at size L needs 5\.00 GiB of memory beside the GPU's, this machine has 4"
+    ):
         makers.require_memory(Shot(), "L", gpu)  # type: ignore[arg-type]
 
 
@@ -194,4 +258,4 @@ def test_the_clock_is_read_from_six_words() -> None:
     assert hertz([1000, 5_000, 1, 1000 + 198_000, 5_000 + 100_000, 1]) == pytest.approx(1.98e9)  # type: ignore[arg-type]
     assert hertz([1000, 5_000, 0, 199_000, 105_000, 1]) is None  # type: ignore[arg-type]
     assert hertz([1000, 5_000, 1, 199_000, 6_000, 1]) is None  # type: ignore[arg-type]
-    assert throttled(1.4e9, 2e9) is True and throttled(1.6e9, 2e9) is False and throttled(None, 2e9) is None
+    assert throttled(1.4e9, 2e9) and not throttled(1.6e9, 2e9) and not throttled(None, 2e9) and not throttled(1e9, None)

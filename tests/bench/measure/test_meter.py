@@ -27,7 +27,7 @@ def test_verify_simulates_once_then_repeats_from_the_kept_state(tmp_path: Path) 
     workshop = Workshop()
     meter(workshop, tmp_path, frame=3).verify()
     frame = ["simulate 3", "surface", "trace", "resolve", "encode"]
-    assert workshop.log == ["scene", "simulate 1", "simulate 2", "snapshot", *frame, "restore", *frame]
+    assert workshop.log == ["scene", "simulate 1", "simulate 2", "keep", *frame, "restore", *frame]
 
 
 def test_golden_frames_before_the_measured_one_are_proved_on_the_way(tmp_path: Path) -> None:

@@ -16,22 +16,13 @@ from bench.base.errors import CheckFailed, Unavailable
 from bench.measure.plugin import new_slot
 from bench.measure.scaling_gpu import measure_all_devices, scaling_lines
 from bench.pipeline import makers as pipeline
-from bench.pipeline.frame import make_picture
-from bench.pipeline.gpu_pool import (
-    DeviceScaling,
-    ProcessWorker,
-    Rendered,
-    WorkerPool,
-    measure_scaling,
-    started,
-    visible_device,
-)
+from bench.pipeline.gpu_pool.pool import Rendered, WorkerPool, measure_scaling
+from bench.pipeline.gpu_pool.process import started, visible_device
+from bench.record.schema import ScalingRow
 from bench.record.write import Draft
-from bench.shot.load import load_shot
 from tests.bench.pipeline.test_shot_folder import Machine, render
 from tests.support.fake_backend import FakeBackend
 from tests.support.fake_shot import case, digest
-from tests.support.tiny_shot import write_tiny_shot
 
 
 class FakeDevice:
@@ -40,7 +31,10 @@ class FakeDevice:
     def __init__(self, number: int, wait_s: float = 0.0, fail_at: int | None = None, bits: str = "") -> None:
         self.name, self.wait_s, self.fail_at, self.bits = f"fake {number}", wait_s, fail_at, bits
         self.made: list[int] = []
-        self.closed = False
+        self.begun = self.closed = False
+
+    def begin(self, scene: Any) -> None:
+        self.begun = True
 
     def render(self, frame: int, state: Any, samples: int | None) -> Rendered:
         time.sleep(self.wait_s)
@@ -50,7 +44,7 @@ class FakeDevice:
         value = int(state["value"][0])
         even = np.ones((2, 2, 3), np.float32)
         picture = SimpleNamespace(digest=digest(f"picture {value}{self.bits}"), value=value, rgb=even, variance=even)
-        return Rendered(frame, picture, self.name, 0.0)
+        return Rendered(frame, picture, self.name, 0.5, 0.25, 1000 * value)
 
     def close(self) -> None:
         self.closed = True
@@ -81,7 +75,9 @@ def test_every_frame_is_made_once_and_a_slow_device_makes_fewer() -> None:
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_a_shot_is_the_same_on_any_number_of_devices(tmp_path: Path, count: int) -> None:
     render(tmp_path / "one", "1-8")
-    log = render(tmp_path / "many", "1-8", workers=[FakeDevice(n) for n in range(count)])
+    devices = [FakeDevice(n) for n in range(count)]
+    log = render(tmp_path / "many", "1-8", workers=devices)
+    assert all(device.begun for device in devices)
     assert log == [f"simulate {2**n}" for n in range(1, 9)], "one device simulates, every frame once"
     one, many = (json.loads((tmp_path / name / "manifest.json").read_text())["frames"] for name in ("one", "many"))
     assert one == many
@@ -163,18 +159,21 @@ def test_scaling_is_kept_in_the_record(tmp_path: Path, monkeypatch: pytest.Monke
     gpu, devices = FakeBackend(threads=None), [FakeDevice(0), FakeDevice(1)]
     asked: Any = case()
     asked = type(asked)(**{**vars(asked), "shot": SimpleNamespace(path="fake.toml")})
-    found = measure_all_devices([asked], [FakeBackend(threads=2), gpu], draft, lambda path, size, backend: devices)
+    found = measure_all_devices([asked], [FakeBackend(threads=2), gpu], draft, lambda backend: devices)
     rows = json.loads(draft.path.read_text())["shotmark"]["scaling"]["fake"]
-    assert [row["devices"] for row in rows] == [1, 2] and all(device.closed for device in devices)
+    assert [row["devices"] for row in rows] == [1, 2] and all(device.begun and device.closed for device in devices)
+    assert [(row["handover_s"], row["handover_bytes"]) for row in rows] == [(0.25, 2000 * 2)] * 2
     assert len(scaling_lines(found)) == 2
     assert measure_all_devices([asked], [FakeBackend(threads=2)], draft) == {}
 
 
 def test_a_line_has_both_absolute_times() -> None:
-    rows = [DeviceScaling(1, 8, 4.0, {}), DeviceScaling(4, 8, 1.25, {})]
+    handover = (0.025, 330 * 2**20)
+    rows = [ScalingRow(1, 8, 4.0, {}, *handover), ScalingRow(4, 8, 1.25, {})]  # the other of an older record
     assert scaling_lines({"wave": rows}) == [
-        "wave: render on 1 GPU: 500 ms a frame, 1.00 x one, 100 % of proportional; states cross the host",
-        "wave: render on 4 GPUs: 156 ms a frame, 3.20 x one, 80 % of proportional; states cross the host",
+        "wave: render on 1 GPU: 500 ms a frame, 1.00 x one, 100 % of proportional; of a frame 25.0 ms is handing over"
+        " 330 MiB through the host",
+        "wave: render on 4 GPUs: 156 ms a frame, 3.20 x one, 80 % of proportional",
     ]
 
 
@@ -183,26 +182,3 @@ def test_a_line_has_both_absolute_times() -> None:
 )
 def test_a_worker_sees_its_own_device(number: int, visible: str | None, found: str) -> None:
     assert visible_device(number, visible) == found
-
-
-@pytest.mark.slow
-def test_worker_processes_make_the_same_picture(tmp_path: Path) -> None:
-    from bench.backend.numba_cpu import NumbaBackend
-
-    path = write_tiny_shot(tmp_path)
-    makers = pipeline.MAKERS
-    scene = makers.build_scene(load_shot(str(path)), "S")
-    simulation = makers.simulation(scene, NumbaBackend(1))
-    simulation.advance_frame()
-    renderer = makers.renderer(scene, NumbaBackend(1))
-    expected = make_picture(simulation, renderer, 1).picture
-    (worker,) = started([ProcessWorker(str(path), "S", "numba", 0)])
-    try:
-        made = worker.render(1, simulation.snapshot(), None)
-        assert made.picture.digest == expected.digest and made.device == "numba 0"
-        with pytest.raises(CheckFailed, match="KeyError"):
-            worker.render(1, {"nonsense": np.zeros(1)}, None)
-        with pytest.raises(Unavailable, match="its process ended"):
-            worker.render(1, {}, None)
-    finally:
-        worker.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -11,9 +12,10 @@ import numpy as np
 import pytest
 
 from bench.base.errors import CheckFailed, UserError
+from bench.pipeline import shot_folder
 from bench.pipeline.frame import Makers
 from bench.pipeline.pictures import Still
-from bench.pipeline.shoot import RenderJob, shoot
+from bench.pipeline.shoot import RenderJob, _start, shoot
 from bench.pipeline.shot_folder import ShotFolder, parse_frames
 from tests.support.fake_backend import FakeBackend
 from tests.support.fake_shot import digest
@@ -38,6 +40,9 @@ class Machine:
 
     def snapshot(self) -> dict[str, np.ndarray]:
         return {"value": self.value, "frame": np.array(self.frame)}
+
+    def crossed(self, whole: bool) -> tuple[dict[str, np.ndarray], str]:
+        return self.snapshot(), self.state_digest()
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         self.value, self.frame = state["value"], int(state["frame"])
@@ -88,8 +93,8 @@ def render(folder: Path, frames: str, fail_at: int | None = None, **options: Any
     )
     shot: Any = None
     job = RenderJob(shot, "S", parse_frames(frames, 60))
-    with ShotFolder(folder, HEADER) as shot_folder:
-        shoot(job, shot_folder, FakeBackend(), makers, PNG, **options)
+    with ShotFolder(folder, HEADER) as opened:
+        shoot(job, opened, FakeBackend(), makers, PNG, **options)
     return log
 
 
@@ -146,6 +151,51 @@ def test_damaged_states_are_passed_over(tmp_path: Path) -> None:
     log = render(tmp_path, "9")
     assert log[0] == "simulate 2" and log[-1] == "trace 9"
     assert (tmp_path / "wave.0009.png").read_text() == "9 512"
+
+
+def test_states_that_are_looked_at_are_not_held_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two states of a large shot, or two simulations of it, are more than a machine holds."""
+    alive: list[weakref.ref[Any]] = []
+    beside: list[int] = []  # of them, when another one is read or made
+    read = shot_folder._arrays
+
+    def counted(made: Any) -> Any:
+        beside.append(sum(one() is not None for one in alive))
+        return made
+
+    class Wrong(Machine):
+        def restore(self, state: dict[str, np.ndarray]) -> None:
+            alive.extend((weakref.ref(self), weakref.ref(state["value"])))
+            super().restore({name: np.array(values) for name, values in state.items()})
+
+        def state_digest(self) -> str:
+            return "another"
+
+    render(tmp_path, "1-8")
+    monkeypatch.setattr(shot_folder, "_arrays", lambda path: counted(None) or read(path))
+    makers: Any = SimpleNamespace(simulation=lambda scene, backend: counted(Wrong([])))
+    scene: Any = None
+    with ShotFolder(tmp_path, HEADER) as folder:
+        found, first = _start(scene, folder, FakeBackend(), makers, lambda frame: None, 9)
+    assert (first, found.frame, len(alive)) == (1, 0, 4)
+    assert beside == [0] * 5, "two states, their two simulations, and the one from the beginning"
+
+
+def test_a_state_and_its_digest_cross_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    crossings: list[object] = []
+
+    def crossed(self: Machine, whole: bool) -> tuple[dict[str, np.ndarray], str]:
+        crossings.append(whole)
+        return self.snapshot(), digest(str(self.value[0]))
+
+    def hashed(self: Machine) -> str:
+        crossings.append("hashed")
+        return digest(str(self.value[0]))
+
+    monkeypatch.setattr(Machine, "crossed", crossed)
+    monkeypatch.setattr(Machine, "state_digest", hashed)
+    render(tmp_path, "1-8")
+    assert crossings == ["hashed", "hashed", "hashed", True] * 2, "every fourth state is kept"
 
 
 def test_pickled_states_are_never_loaded(tmp_path: Path) -> None:

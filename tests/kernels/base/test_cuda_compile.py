@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 
 from kernels.base import nvrtc, source
@@ -11,6 +13,12 @@ TABLE_ARCHITECTURE = "sm_90"
 HEAD = f"{'entry':28s} {'registers':>9s} {'spilled B':>9s} {'stack B':>9s} {'shared B':>9s}"
 
 
+@functools.cache
+def compiled(name: str, architecture: str) -> tuple[bytes, str]:
+    """(cubin, verbose log) of a twin: other tests look at it too."""
+    return nvrtc.compile_text(source.assemble(name), architecture, verbose=True)
+
+
 @needs_nvrtc
 @pytest.mark.parametrize("architecture", source.ARCHITECTURES)
 def test_every_twin_compiles(architecture: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -18,7 +26,7 @@ def test_every_twin_compiles(architecture: str, capsys: pytest.CaptureFixture[st
     rows, wrong = [], []
     for name in source.twins():
         text = source.assemble(name)
-        cubin, log = nvrtc.compile_text(text, architecture, verbose=True)
+        cubin, log = compiled(name, architecture)
         taken = nvrtc.resources(log)
         assert cubin[:4] == b"\x7fELF"
         assert set(taken) == set(source.entries(text)), name

@@ -149,6 +149,9 @@ class Ledger:
     def host(self, array: np.ndarray) -> np.ndarray:
         return array
 
+    def fill(self, array: np.ndarray, values: np.ndarray) -> None:
+        array[: len(values)] = values
+
     def recording(self) -> Direct:
         return Direct()
 
@@ -199,6 +202,24 @@ def test_bytes_of_a_picture_are_what_it_allocates(scenes: dict[str, Scene], name
 
 
 @pytest.mark.parametrize("name", ALL)
+def test_bytes_on_the_host_are_a_scene_s_and_a_kept_state_s(scenes: dict[str, Scene], name: str) -> None:
+    from bench.pipeline.simulate import Simulation
+
+    scene, ledger = scenes[name], Ledger()
+    simulation = Simulation(scene, ledger)  # type: ignore[arg-type]
+    heat = scene.temperature.nbytes if scene.has_heat else 0
+    built = needs.BUILDING * (scene.position.nbytes + scene.velocity.nbytes + heat)
+    # Every particle that an emitter adds, and every effects particle, once they are there
+    arrays = simulation._state.arrays
+    kept = sum(arrays[name].nbytes for name in simulation._state.kept_names if name not in ("peak", "counts", "step"))
+    room = needs.Room(scene.particle_capacity, scene.effects.effect_capacity, 0.0, scene.has_heat)
+    assert needs.host_bytes(room, scene.initial_count) == pytest.approx(built + kept, rel=1e-6)
+    stated = estimate(load_shot(name), "S")
+    assert stated.host_bytes["cupy"] == pytest.approx(built + kept, rel=0.01)
+    assert stated.host_bytes["numba"] == stated.memory_bytes["numba"] + stated.host_bytes["cupy"]
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_substeps_and_blocks_are_the_simulation_s(scenes: dict[str, Scene], name: str) -> None:
     scene, stated = scenes[name], estimate(load_shot(name), "S")
     assert stated.substeps_per_frame == needs.substep_count(scene, scene.speed_limit_m_per_s)
@@ -211,6 +232,7 @@ def test_memory_on_a_large_card() -> None:
         found = probe(shot)
         assert estimate(shot, "L", found).memory_bytes["cupy"] < 11e9
         assert estimate(shot, "XL", found).memory_bytes["cupy"] < 130e9
+        assert estimate(shot, "XL", found).host_bytes["cupy"] < 32e9, "on a host of 64 GB"
 
 
 @pytest.mark.parametrize("name", ALL)

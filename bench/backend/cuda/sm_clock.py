@@ -6,6 +6,7 @@ Two tiny launches, one at each end of the region, read a multiprocessor's cycles
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 TEXT = Path(__file__).with_name("sm_clock.cu")
 WORDS = 6  # cycles, nanoseconds, written; twice
 BLOCKS_PER_SM = 2  # some of them meet multiprocessor 0
-THROTTLED = 0.75  # of the highest clock; below it a sample is marked and repeated
+THROTTLED = 0.75  # of the clock that is usual in a run; below it a sample is marked and repeated
 LEAST_NS = 20_000  # the global timer ticks coarsely: a shorter region has no clock
 
 
@@ -29,9 +30,9 @@ class SmClock:
 
     def __init__(self, backend: CupyBackend) -> None:
         self._backend = backend
-        text = source.paste(TEXT.read_text(encoding="utf-8"), f"bench/backend/{TEXT.name}")
+        text = source.paste(TEXT.read_text(encoding="utf-8"), f"bench/backend/cuda/{TEXT.name}")
         one = Pass("sm_clock", threads=32, blocks_per_sm=BLOCKS_PER_SM)
-        self._pass = backend.load_text(text, f"bench/backend/{TEXT.name}", one)
+        self._pass = backend.load_text(text, f"bench/backend/cuda/{TEXT.name}", one)
         self._reading = backend.zeros(WORDS, np.int64)
 
     def reset(self) -> None:
@@ -60,6 +61,15 @@ def hertz(reading: np.ndarray) -> float | None:
     return cycles / (nanoseconds * 1e-9)
 
 
-def throttled(found_hz: float | None, highest_hz: float | None) -> bool | None:
-    """Whether a clock is far below the device's highest; None where either is not known."""
-    return None if found_hz is None or highest_hz is None else found_hz < THROTTLED * highest_hz
+def usual(found_hz: Iterable[float | None]) -> float | None:
+    """The clock that at least half of a run's samples reached; None where none is known.
+
+    A card's own, not its boost clock: one that has to stay within 70 W runs at 0.7 of that for as long as it works.
+    """
+    known = sorted(hz for hz in found_hz if hz is not None)
+    return known[len(known) // 2] if known else None
+
+
+def throttled(found_hz: float | None, usual_hz: float | None) -> bool:
+    """Whether a sample's clock is far below what is usual in its run; not where either is not known."""
+    return found_hz is not None and usual_hz is not None and found_hz < THROTTLED * usual_hz

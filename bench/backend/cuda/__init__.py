@@ -1,0 +1,1 @@
+"""What drives a CUDA device besides the back-end itself: parameters of launches, graphs, clocks, a held stream."""

@@ -1,0 +1,1 @@
+"""Several GPUs in one machine: one of them simulates, each renders frames of its own, a process a device."""

@@ -1,0 +1,1 @@
+"""How a CUDA device is driven, on a CuPy that has none."""
