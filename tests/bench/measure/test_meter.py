@@ -36,7 +36,7 @@ def test_golden_frames_before_the_measured_one_are_proved_on_the_way(tmp_path: P
 
     workshop = Workshop()
     meter(workshop, tmp_path, frame=3, earlier={1: golden(1)}).verify()
-    assert workshop.log[:7] == ["scene", "simulate 1", "surface", "trace", "resolve", "simulate 2", "snapshot"]
+    assert workshop.log[:7] == ["scene", "simulate 1", "surface", "trace", "resolve", "simulate 2", "keep"]
     for frame, wrong in ((1, "state"), (2, "picture")):
         damaged = {**golden(frame), wrong: digest("other")}
         with pytest.raises(CheckFailed, match=rf"frame {frame}: the {wrong}'s SHA-256 .* is not the golden one"):
