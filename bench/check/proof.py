@@ -74,6 +74,7 @@ def hashes_of(shot: Shot, backend: Backend, numbers: Sequence[int], size: str) -
         if number in numbers:
             made = make_frame(simulation, renderer, number)
             found[number] = {"state": simulation.state_digest(), "picture": proved_digest(made.picture, number)}
+            del made  # its bricks: the next frame may need more of them
         else:
             simulation.advance_frame()
     return found
