@@ -85,6 +85,7 @@ class Renderer:
             img_trace.KERNEL,
             0,
             count,
+            *img_trace.WHOLE_PICTURE.values(),
             (picture.seed * FRAME_STRIDE + frame) & 0x7FFFFFFF,
             picture.max_depth,
             ROULETTE_DEPTH,
@@ -104,6 +105,7 @@ class Renderer:
             self._colliders,
             sums,
             work,
+            backend.zeros(1, np.int32),
         )
         return PixelSums(count, sums, work)
 

@@ -1,0 +1,83 @@
+"""Launches as real cards make them: how many blocks fit, and that each of them has something to do."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from kernels.base import nvrtc, source
+from kernels.base.kernel import Pass
+from kernels.base.registry import all_kernels
+from tests.emulator import Emulator, build
+from tests.emulator.cards import CARDS, Card, for_architecture
+
+pytestmark = [
+    pytest.mark.skipif(not build.available(), reason=build.why_not()),
+    pytest.mark.skipif(nvrtc.library_path() is None, reason=nvrtc.LIBRARY_MISSING),
+]
+# Items for more threads than a multiprocessor holds
+SIZE = 30_000
+SIZES = {"img_trace": 24, "img_resolve": 200, "mpm_p2g": 3000, **dict.fromkeys(("fog_field", "fog_majorant"), 300)}
+SIZES |= dict.fromkeys(("surf_field", "surf_distance"), 300)
+# Passes over bricks, blocks or chunks, of which an example has fewer than there are blocks
+FEW = {"fog_bricks", "surf_bricks", "mpm_sort", "mpm_sort_touched", "mpm_sort_order"}
+
+
+def idle(name: str, card: Card, text: str | None = None, multiprocessors: int = 1) -> dict[str, int]:
+    """Blocks by entry that wrote nothing, of a launch on so many multiprocessors of the card."""
+    kernel = all_kernels()[name]
+    arguments = kernel.example(np.random.default_rng(1), SIZES.get(name, SIZE))
+    emulator = Emulator(multiprocessors, checked=True, card=card)
+    emulator.launch_text(text or source.assemble(name), kernel.passes, kernel.argument_names, tuple(arguments.values()))
+    return emulator.idle_blocks
+
+
+@pytest.mark.parametrize("name", [name for name in all_kernels() if name != "img_trace"])
+def test_every_block_of_a_grid_that_fits_has_work(name: str) -> None:
+    for card in ("T4", "RTX 4090", "H200"):
+        found = {entry: count for entry, count in idle(name, CARDS[card]).items() if entry not in FEW}
+        assert not any(found.values()), (card, found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("card", CARDS)
+def test_every_block_that_traces_has_work(card: str) -> None:
+    """On every architecture: its text differs. On four multiprocessors, or rounding hides what is cut."""
+    assert not any(idle("img_trace", CARDS[card], multiprocessors=4).values())
+
+
+def test_a_grid_that_is_cut_twice_is_seen() -> None:
+    text = source.assemble("img_resolve")
+    used = "(gridDim.x * 4 + 4) / 5"  # as if the launch were for five blocks a multiprocessor, of which four fit
+    text = text.replace("(long long)gridDim.x", f"(long long)({used})")
+    text, times = re.subn(r"(\bimg_resolve\([^{]*\{)", rf"\1 if (blockIdx.x >= {used}) return;", text)
+    assert times == 1
+    assert idle("img_resolve", CARDS["A100"], text) == {"img_resolve": 1}
+
+
+def test_the_text_is_read_for_the_card_s_architecture() -> None:
+    text = (
+        '#include "common.cuh"\nextern "C" __global__ void __launch_bounds__(32) planted(Array<int> data_inout) {\n'
+        "#if __CUDA_ARCH__ == 890\n  data_inout[blockIdx.x] = 89;\n#endif\n}\n"
+    )
+    for card, found in (("RTX 4090", 89), ("H200", 0)):
+        data = np.zeros(4096, np.int32)
+        pasted = source.paste(text, "kernels/planted.cu")
+        Emulator(device_sms=2, card=CARDS[card]).launch_text(
+            pasted, (Pass("planted", threads=32, blocks_per_sm=3),), ("data_inout",), (data,)
+        )
+        assert data[:7].tolist() == [found] * 6 + [0]
+    assert for_architecture("nothing asks", "sm_80") == "nothing asks"
+
+
+def test_resident_blocks_are_reckoned_as_the_occupancy_calculator_does() -> None:
+    """Its own examples: by threads, by registers of whole warps and schedulers, by shared memory, by blocks."""
+    h100, t4, ada = CARDS["H100"], CARDS["T4"], CARDS["RTX 4090"]
+    assert h100.resident(32, 0, 1024) == 2 and t4.resident(32, 0, 1024) == 1 and ada.resident(32, 0, 1024) == 1
+    assert h100.resident(255, 0, 32) == 8 and h100.resident(33, 0, 256) == 6
+    assert h100.resident(96, 0, 128) == 5 and h100.resident(97, 0, 128) == 4
+    assert h100.resident(16, 227 * 1024, 32) == 1 and ada.resident(16, 99 * 1024, 32) == 1
+    assert t4.resident(16, 32 * 1024, 64) == 2 and t4.resident(16, 32 * 1024 + 1, 64) == 1
+    assert [card.resident(16, 0, 32) for card in (h100, t4, ada)] == [32, 16, 24]
