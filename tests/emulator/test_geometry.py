@@ -7,10 +7,13 @@ import re
 import numpy as np
 import pytest
 
+from bench.shot.load import load_shot, shot_names
+from bench.shot.sizes import SIZE_NAMES
+from kernels.base import constants as k
 from kernels.base import nvrtc, source
 from kernels.base.kernel import Pass
 from kernels.base.registry import all_kernels
-from tests.emulator import Emulator, build
+from tests.emulator import Emulator, balance, build
 from tests.emulator.cards import CARDS, Card, for_architecture
 
 pytestmark = [
@@ -81,3 +84,60 @@ def test_resident_blocks_are_reckoned_as_the_occupancy_calculator_does() -> None
     assert h100.resident(16, 227 * 1024, 32) == 1 and ada.resident(16, 99 * 1024, 32) == 1
     assert t4.resident(16, 32 * 1024, 64) == 2 and t4.resident(16, 32 * 1024 + 1, 64) == 1
     assert [card.resident(16, 0, 32) for card in (h100, t4, ada)] == [32, 16, 24]
+
+
+# --- How evenly warps trace -----------------------------------------------------------------------
+
+
+def test_no_tile_belongs_to_a_warp() -> None:
+    """Blocks come in turn here: the first one's warps take every tile, where nothing else would be fair."""
+    kernel = all_kernels()["img_trace"]
+    arguments = kernel.example(np.random.default_rng(1), 16)
+    arguments["work_inout"] = np.zeros((1000, k.WORK_WORDS), np.int64)  # a row for each warp
+    Emulator(device_sms=3, card=CARDS["H200"]).launch(kernel, *arguments.values())
+    paths = arguments["work_inout"][:, k.WORK_PATHS]
+    assert paths[: balance.WARPS].all() and paths.sum() == paths[: balance.WARPS].sum() == 16 * 16 * k.SAMPLE_CHUNK
+
+
+@pytest.mark.parametrize("samples", [1, 16, 32, 64, 100, 128, 256, 512, 1024])
+def test_tiles_are_those_of_the_kernel(samples: int) -> None:
+    """A warp's lanes are its pixels times its chunks; as square as can be, and whole in a strip."""
+    across, down = balance.tile_shape(samples)
+    chunks = 32 // (across * down)
+    most = max(1, -(-samples // k.SAMPLE_CHUNK))
+    assert (across * down * chunks == 32 and chunks <= most < 2 * chunks) or chunks == 32
+    assert across in (down, 2 * down) and balance.STRIP % down == 0
+    rows, cost = np.ones((5, 7)), balance.tile_costs(np.ones((5, 7)), 40, 17, samples)
+    assert len(cost) == 3 * balance.STRIP // down * -(-40 // across) and rows.sum() == 35
+    assert cost.sum() == -(-17 // down) * -(-40 // across)
+
+
+def test_warps_that_share_a_multiprocessor_share_its_issue() -> None:
+    """Known answers: equal tiles end together; one dear tile alone runs at a warp's share."""
+    even, time = balance.play(np.full(96, 3.0), 2, 24, True)
+    assert np.all(even == 6.0) and time == 6.0 * 24
+    alone, time = balance.play(np.array([5.0]), 2, 24, True)
+    assert alone.sum() == 5.0 and time == pytest.approx(5.0 / balance.ISSUE_SHARE)
+    # A stride of eight over tiles of which every eighth is dear: one warp has all of them
+    costs = np.tile([9.0, *[1.0] * 7], 6)
+    stride, drawn = (balance.play(costs, 2, 4, way)[0] for way in (False, True))
+    assert stride.max() == 54.0 and drawn.max() < 20.0
+
+
+@pytest.mark.slow
+def test_multiprocessors_trace_as_much_as_each_other() -> None:
+    """At every shipped size of which a card's warps have eight tiles each or more. The waterspout is the hardest: a
+    tenth of its columns has most of the work. A stride did not do it."""
+    costs = balance.cost_map(load_shot("tornado"))
+    seen = 0
+    for size in SIZE_NAMES:
+        picture = load_shot("tornado").size(size)
+        tiles = balance.tile_costs(costs, picture.width, picture.height, picture.samples)
+        for card in CARDS.values() if size != "XL" else (CARDS["T4"], CARDS["H200"]):
+            found = balance.balance(tiles, card, "drawn")
+            if found.tiles >= 8 * found.warps:
+                assert found.by_multiprocessor < 1.15 and found.end < 1.25, (size, card.name, found)
+                seen += 1
+            if (size, card.name) == ("M", "H200"):
+                assert balance.balance(tiles, card, "stride").by_multiprocessor > 1.3
+    assert seen == 2 * len(CARDS) + 2 and "tornado" in shot_names()

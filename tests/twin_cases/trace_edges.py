@@ -270,6 +270,7 @@ CASES: dict[str, dict[str, Maker]] = {
         "last strips": _region((5, 43), 3 * k.SAMPLE_CHUNK, (0, 0, 99, 99), (1, 3, 3)),
         "strips of a window": _region((12, 71), 1, (2, 3, 11, 67), (2, 4, 5)),
         "more strips than there are": _region((4, 12), 1, (0, 0, 99, 99), (1, 5, 7)),
+        "many strips": _region((1, 163), 1, (0, 0, 99, 999), (1, 3, 3)),
         "none of the strips": _region((4, 12), 1, (0, 0, 99, 99), (3, 5, 7)),
         "sea, low x": _down(0.0, 1.0, 3.0),
         "sea, high x": _down(2.0, 1.0, 3.0),
