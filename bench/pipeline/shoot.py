@@ -130,7 +130,9 @@ def shoot(
                 states[frame] = simulation.state_digest()
                 if renderer is not None:
                     tell(done, f"trace frame {frame}")
-                    finish(frame, make_picture(simulation, renderer, frame, job.samples).picture)
+                    between = partial(_tell_share, tell, done, frame)
+                    made = make_picture(simulation, renderer, frame, job.samples, between=between)
+                    finish(frame, made.picture)
                 elif pool is not None:
                     pool.submit(frame, simulation.snapshot())
             if frame % STATE_INTERVAL_FRAMES == 0 or time.monotonic() - kept_at > STATE_INTERVAL_S:
@@ -142,6 +144,10 @@ def shoot(
         if pool is not None:
             pool.stop()
     return len(needed)
+
+
+def _tell_share(tell: Tell, done: int, frame: int, share: float) -> None:
+    tell(done, f"trace frame {frame}, {share:.0%}")
 
 
 def _is_golden(folder: ShotFolder, frame: int, golden: Golden) -> bool:

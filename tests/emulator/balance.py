@@ -19,6 +19,7 @@ import numpy as np
 from numba import njit
 
 from bench.backend.numba_cpu import NumbaBackend
+from bench.pipeline.frame import make_picture
 from bench.pipeline.render import Renderer
 from bench.pipeline.scene.build import build_scene
 from bench.pipeline.simulate import Simulation
@@ -74,7 +75,7 @@ def cost_map(shot: Shot) -> np.ndarray:
     scene = build_scene(shot, "S")
     simulation, renderer = Simulation(scene, backend), Renderer(scene, backend)
     simulation.advance_frame()
-    bricks = renderer.surface(simulation.fluid)
+    bricks = make_picture(simulation, renderer, 1, 1).bricks
     caught = Caught(backend)
     renderer.backend = caught  # type: ignore[assignment]
     renderer.trace(bricks, 1)
