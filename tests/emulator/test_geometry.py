@@ -44,6 +44,24 @@ def test_every_block_of_a_grid_that_fits_has_work(name: str) -> None:
         assert not any(found.values()), (card, found)
 
 
+# Blocks that a multiprocessor holds of what takes the time, in the order of CARDS
+RESIDENT = {
+    "img_trace": (2, 4, 4, 4, 5, 5, 5, 4),
+    "mpm_p2g": (3, 6, 5, 5, 6, 6, 6, 5),
+    "mpm_g2p": (4, 5, 5, 5, 5, 5, 5, 5),
+    "mpm_grid": (4, 4, 4, 4, 4, 4, 4, 4),
+    "surf_field": (2, 2, 2, 2, 2, 2, 2, 2),
+    "surf_distance": (2, 5, 3, 3, 6, 6, 6, 3),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RESIDENT)
+def test_blocks_that_a_multiprocessor_holds(name: str) -> None:
+    text, one = source.assemble(name), all_kernels()[name].passes[-1]
+    assert tuple(card.resident_of(text, one) for card in CARDS.values()) == RESIDENT[name]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("card", CARDS)
 def test_every_block_that_traces_has_work(card: str) -> None:
