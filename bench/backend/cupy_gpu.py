@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from bench.backend import patience
+from bench.backend.by_value import by_value
 from bench.backend.energy import EnergyMeter
 from bench.backend.limits import usable_cores
 from bench.backend.nvrtc_cache import Compiler, import_cupy
@@ -198,7 +199,7 @@ class CupyBackend:
     # --- Launches -----------------------------------------------------------------------------------
     def launch(self, kernel: Kernel, *args: object) -> None:
         steps = self._steps.get(kernel.name) or self._load(kernel)
-        values = [argument(value) for value in args]
+        values = [argument(value) for value in by_value(kernel, args)]
         with self._told():
             observer = self.observer
             if observer is None:
@@ -377,6 +378,8 @@ def argument(value: DeviceArray) -> np.generic | np.ndarray:
             raise TypeError(f"an array of shape {value.shape}: expected C-contiguous, at most {DIMENSIONS_MOST} axes")
         shape = (*value.shape, 1, 1)
         return np.ndarray((), ARGUMENT, PACK(value.data.ptr, shape[0], shape[1], shape[2]))  # 0.5 us: launches are many
+    if isinstance(value, bytes):
+        return np.frombuffer(value, f"V{len(value)}").reshape(())
     if isinstance(value, (bool, int, np.integer, np.bool_)):
         return np.int64(value)
     if isinstance(value, np.float32):

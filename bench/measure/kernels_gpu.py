@@ -56,7 +56,7 @@ def _launch(kernel: Kernel, backend: CupyBackend, held: Arguments) -> float:
 
 def _traffic(kernel: Kernel, arguments: Arguments, backend: CupyBackend) -> tuple[Traffic, float]:
     """Traffic of one launch, and its seconds."""
-    held = held_by(backend, arguments)
+    held = held_by(backend, kernel, arguments)
     seconds = _launch(kernel, backend, held)
     written = {name: backend.host(v) if isinstance(arguments[name], np.ndarray) else v for name, v in held.items()}
     return kernel.traffic(**written), seconds
@@ -93,7 +93,7 @@ def measure_on_device(
 
 def _rounds(kernel: Kernel, backend: CupyBackend, arguments: Arguments, level: str) -> list[float]:
     """Seconds of each launch; throttled ones are done again, a few times."""
-    held, pristine = held_by(backend, arguments), {}
+    held, pristine = held_by(backend, kernel, arguments), {}
     for name in kernel.output_names:
         value = arguments[name]
         if isinstance(value, np.ndarray):

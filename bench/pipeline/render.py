@@ -148,7 +148,7 @@ class Renderer:
         self._surface = Surface(scene, backend)
         self._trace = trace_parameters(scene, self._surface.picture)
         self._grid = backend.array(self._surface.grid)
-        self._sky, self._glow_lut = backend.array(scene.sky), backend.array(scene.glow_lut)
+        self._glow_lut = backend.array(scene.glow_lut)
         self._terrain, self._geometry = backend.array(scene.terrain), backend.array(scene.terrain_geometry)
         self._colliders = backend.array(scene.colliders)
         shape = (scene.picture.height, scene.picture.width)
@@ -180,11 +180,11 @@ class Renderer:
             (picture.seed * FRAME_STRIDE + frame) & 0x7FFFFFFF,
             picture.max_depth,
             ROULETTE_DEPTH,
-            backend.array(scene.camera(frame)),
-            self._sky,
-            backend.array(look),
+            scene.camera(frame),
+            scene.sky,
+            look,
             self._glow_lut,
-            backend.array(trace),
+            trace,
             self._grid,
             bricks.surface_table,
             bricks.surface_value,

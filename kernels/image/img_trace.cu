@@ -47,7 +47,7 @@ __device__ __forceinline__ float3 camera_direction(const Words& camera_in, const
 // One chunk of a pixel: `count` samples from number n of this launch. One loop over segments, not over paths.
 __device__ __forceinline__ void trace_pixel(int x, int y, const Picture& picture, long long n, int count,
                                             Depths limits, const Words& camera_in, const Words& sky_in,
-                                            const Words& glow_lut_in, const Scene& scene, const Held& held,
+                                            const Table& glow_lut_in, const Scene& scene, const Held& held,
                                             const Work& work) {
   for (int n = 0; n < PIXEL_WORDS; ++n) held[HELD_SUMS + n] = ZERO;
   float3 origin = words3(camera_in, CAMERA_ORIGIN);
@@ -117,8 +117,8 @@ __device__ __forceinline__ void add_work(const Work& work, int lane, long long r
 extern "C" __global__ void __launch_bounds__(32) img_trace_start(
     long long sample_start, long long sample_count, long long x_low, long long y_low, long long x_high,
     long long y_high, long long strip_low, long long strip_high, long long strip_period, long long seed,
-    long long max_depth, long long roulette_depth, Array<const float> camera_in, Array<const float> sky_in,
-    Array<const float> look_in, Array<const float> glow_lut_in, Array<const float> trace_in, Array<const int> grid_in,
+    long long max_depth, long long roulette_depth, Words camera_in, Words sky_in,
+    Words look_in, Array<const float> glow_lut_in, Words trace_in, Array<const int> grid_in,
     Array<const int> surface_table_in, Array<const float> surface_value_in, Array<const int> fog_table_in,
     Array<const float> fog_value_in, Array<const float> fog_majorant_in, Array<const float> terrain_in,
     Array<const float> terrain_geometry_in, Array<const float> collider_in, Array<float> pixel_sums_inout,
@@ -129,13 +129,13 @@ extern "C" __global__ void __launch_bounds__(32) img_trace_start(
 extern "C" __global__ void __launch_bounds__(TRACE_THREADS, TRACE_BLOCKS) img_trace(
     long long sample_start, long long sample_count, long long x_low, long long y_low, long long x_high,
     long long y_high, long long strip_low, long long strip_high, long long strip_period, long long seed,
-    long long max_depth, long long roulette_depth, Array<const float> camera_in, Array<const float> sky_in,
-    Array<const float> look_in, Array<const float> glow_lut_in, Array<const float> trace_in, Array<const int> grid_in,
+    long long max_depth, long long roulette_depth, Words camera_in, Words sky_in,
+    Words look_in, Array<const float> glow_lut_in, Words trace_in, Array<const int> grid_in,
     Array<const int> surface_table_in, Array<const float> surface_value_in, Array<const int> fog_table_in,
     Array<const float> fog_value_in, Array<const float> fog_majorant_in, Array<const float> terrain_in,
     Array<const float> terrain_geometry_in, Array<const float> collider_in, Array<float> pixel_sums_inout,
     Array<long long> work_inout, Array<int> tiles_drawn_inout) {
-  Scene scene{Words{look_in}, Words{trace_in}, grid_in,         surface_table_in, surface_value_in,    fog_table_in,
+  Scene scene{look_in, trace_in, grid_in,         surface_table_in, surface_value_in,    fog_table_in,
               fog_value_in,   fog_majorant_in, terrain_in,      terrain_geometry_in, collider_in};
   Picture picture{pixel_sums_inout.shape1, (int)pixel_sums_inout.shape0, sample_start, (unsigned)seed};
   Region region = region_of(x_low, y_low, x_high, y_high, strip_low, strip_high, strip_period, picture.width,
@@ -164,7 +164,7 @@ extern "C" __global__ void __launch_bounds__(TRACE_THREADS, TRACE_BLOCKS) img_tr
       long long n = (long long)(first + chunk) * SAMPLE_CHUNK;
       long long left = inside ? sample_count - n : 0;
       int count = left > SAMPLE_CHUNK ? SAMPLE_CHUNK : (int)left;
-      trace_pixel(x, y, picture, n, count, limits, Words{camera_in}, Words{sky_in}, Words{glow_lut_in}, scene, held,
+      trace_pixel(x, y, picture, n, count, limits, camera_in, sky_in, Table{glow_lut_in}, scene, held,
                   work);
       __syncwarp();
       int used = total - first < chunks ? total - first : chunks;

@@ -250,5 +250,6 @@ KERNEL = Kernel(
     example=example,
     scratch=("tiles_drawn_inout",),
     summed=("work_inout",),
+    by_value=("camera_in", "sky_in", "look_in", "trace_in"),
     passes=(Pass("img_trace_start", threads=32, blocks_per_sm=0), Pass("img_trace", threads=128, blocks_per_sm=5)),
 )

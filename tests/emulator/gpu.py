@@ -54,7 +54,9 @@ def emulated_cupy(seed: int = 0, checked: bool = False, **options: Any) -> FakeC
 
 
 def _unpacked(parameter: Any, value: Any) -> Any:
-    """What the 24 bytes of an array stand for, or a plain number."""
+    """What the 24 bytes of an array stand for, a vector that came by value, or a plain number."""
+    if parameter.type == "Words":
+        return np.frombuffer(value.tobytes(), np.float32)
     element = parameter.element
     if element is None:
         return float(value) if parameter.type == "float" else int(value)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from kernels.base import source
+from kernels.base.constants import PARAMETER_WORDS
 from kernels.base.kernel import Kernel, Pass
 from tests.emulator import build
 from tests.emulator.cards import Card, for_architecture
@@ -202,6 +203,10 @@ class Emulator:
 def _holder(parameter: source.Parameter, value: Any) -> Any:
     """The C value of an argument, once its type is seen to be the parameter's."""
     element = parameter.element
+    if parameter.type == "Words":
+        if not isinstance(value, np.ndarray) or value.dtype != np.float32 or value.size > PARAMETER_WORDS:
+            raise EmulatorError(f"{parameter.name}: up to {PARAMETER_WORDS} float32 go by value")
+        return (ctypes.c_float * PARAMETER_WORDS).from_buffer_copy(value.tobytes().ljust(4 * PARAMETER_WORDS, b"\0"))
     if element is None:
         if isinstance(value, np.ndarray) or parameter.type not in SCALARS:
             raise EmulatorError(f"{parameter.name}: {parameter.type} cannot take {type(value).__name__}")

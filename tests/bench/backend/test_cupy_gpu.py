@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from bench.backend import cupy_gpu, nvrtc_cache
+from bench.backend.by_value import words
 from bench.backend.cupy_gpu import ARGUMENT, CupyBackend, argument
 from bench.backend.nvrtc_cache import Compiler, choose_target
 from bench.backend.protocol import KernelTimes
 from bench.base.errors import CheckFailed, Unavailable
 from kernels.base import source
+from kernels.base.constants import PARAMETER_WORDS
 from kernels.base.kernel import Kernel, Pass
 from tests.support.fake_cupy import CudaRuntimeError, FakeCupy, FakeGpu
 
@@ -80,6 +82,18 @@ def test_an_array_is_handed_over_as_24_bytes(tmp_path: Path) -> None:
 )
 def test_scalars_have_the_width_of_the_entry(value: Any, type_: type) -> None:
     assert type(argument(value)) is type_
+
+
+def test_a_vector_goes_by_value_and_padded() -> None:
+    """Read as the tracer does, whatever length it has; what a kernel does not name stays an array on the device."""
+    vector = np.arange(5, dtype=np.float32)
+    passed = argument(words(vector))
+    assert passed.size == 1 and passed.nbytes == 4 * PARAMETER_WORDS
+    found = np.frombuffer(passed.tobytes(), np.float32)
+    assert found[:5].tolist() == vector.tolist() and not found[5:].any()
+    for wrong in (np.zeros(65, np.float32), np.zeros(4), [1.0]):
+        with pytest.raises(TypeError, match="at most 64 float32 on the host"):
+            words(wrong)
 
 
 @pytest.mark.parametrize("value", [0.5, np.float64(0.5), "x", None, np.zeros((4, 4), np.float32).T[::2]])
