@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.backend.protocol import Backend, DeviceArray
+from bench.backend.protocol import Backend, DeviceArray, Stamp
 from bench.pipeline.frame import Between, Bricks, Fluid, Picture, PixelSums, Rendering, Resolved
 from bench.pipeline.scene.build import Scene
 from bench.pipeline.surface import Surface
@@ -117,15 +117,16 @@ class Pieces:
         of_chunk = k.SAMPLE_CHUNK * self.width * self.height
         strips = -(-self.height // STRIP)
         wanted = self._wanted()
+        if start == 0 and chunks * of_chunk <= wanted:
+            return self.samples - start, 1
+        # A warp's lanes take as many chunks side by side as a power of two allows: of another number some would idle
         if self.paths_per_s is None:
             turns = -(-strips // FIRST_STRIPS)
-            together = min(chunks, max(1, wanted * turns // of_chunk))
+            together = _power_of_two(min(chunks, wanted * turns // of_chunk))
             period = min(turns, -(-together * of_chunk // wanted))
-        elif wanted >= of_chunk:
-            launches = -(-chunks // (wanted // of_chunk))  # as even as chunks allow
-            together, period = -(-chunks // launches), 1
         else:
-            together, period = 1, min(strips, -(-of_chunk // wanted))
+            together = _power_of_two(min(chunks, wanted // of_chunk))
+            period = min(strips, -(-together * of_chunk // wanted))
         return min(together * k.SAMPLE_CHUNK, self.samples - start), period
 
     def _turns(self, count: int, period: int, left: int) -> int:
@@ -140,11 +141,17 @@ class Pieces:
         return max(1, int(self.paths_per_s * self.piece_s))
 
 
+def _power_of_two(most: int) -> int:
+    """The largest up to ``most``, 1 at the least."""
+    return 1 << max(0, most.bit_length() - 1)
+
+
 class Renderer:
     """Pictures of one scene on one back-end."""
 
     def __init__(self, scene: Scene, backend: Backend) -> None:
         self.scene, self.backend = scene, backend
+        self._last: tuple[int, Stamp, Stamp] | None = None  # paths of the last piece, stamps before and after it
         self._surface = Surface(scene, backend)
         self._trace = trace_parameters(scene, self._surface.picture)
         self._grid = backend.array(self._surface.grid)
@@ -206,19 +213,27 @@ class Renderer:
         if between is None and not backend.is_gpu:
             self._launch(Piece(0, count), same)
             return PixelSums(count, sums, work)
+        pieces.paths_per_s = self._rate()  # of the picture before: a short one is then one launch, and nothing waits
         done = 0
         for piece in pieces:
-            paths = piece.paths(picture.width, picture.height)
-            done += paths
-            before = backend.clock() if done < whole else None
+            paths, before = piece.paths(picture.width, picture.height), backend.clock()
             self._launch(piece, same)
-            if before is None:
+            self._last = paths, before, backend.clock()
+            done += paths
+            if done == whole:
                 break
             # The only wait: for what says how long the next piece may be
-            pieces.paths_per_s = paths / max(float(backend.clock() - before), 1e-9)
+            pieces.paths_per_s = self._rate()
             if between is not None:
                 between(done / whole)
         return PixelSums(count, sums, work)
+
+    def _rate(self) -> float | None:
+        """Paths a second of the last piece, once it is done; None before the first."""
+        if self._last is None:
+            return None
+        paths, before, after = self._last
+        return paths / max(float(after - before), 1e-9)
 
     def _launch(self, piece: Piece, same: tuple[object, ...]) -> None:
         window = (img_trace.WHOLE_PICTURE[name] for name in ("x_low", "y_low", "x_high", "y_high"))

@@ -63,9 +63,9 @@ def test_blocks_that_a_multiprocessor_holds(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("card", CARDS)
+@pytest.mark.parametrize("card", ["T4", "A100", "RTX 4090", "H200"])
 def test_every_block_that_traces_has_work(card: str) -> None:
-    """On every architecture: its text differs. On four multiprocessors, or rounding hides what is cut."""
+    """With each number of blocks that fits. On four multiprocessors, or rounding hides what is cut."""
     assert not any(idle("img_trace", CARDS[card], multiprocessors=4).values())
 
 

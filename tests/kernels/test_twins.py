@@ -119,7 +119,7 @@ def test_no_order_of_blocks_and_threads_changes_a_bit(name: str, gpu: Any) -> No
 
 
 @pytest.mark.skipif(nvrtc.library_path() is None, reason=nvrtc.LIBRARY_MISSING)
-@pytest.mark.parametrize("card", ["T4", "A100", "RTX 4090", "RTX 5090", "H200"])
+@pytest.mark.parametrize("card", ["T4", "RTX 4090", "H200"])
 @pytest.mark.parametrize("name", [name for name in KERNELS if "__CUDA_ARCH__" in source.assemble(name)])
 def test_every_architecture_s_text_gives_the_same_bits(name: str, card: str, gpu: Any) -> None:
     """In blocks as that card holds them."""

@@ -48,7 +48,10 @@ def test_no_launch_is_long(size: str, paths_per_s: float, dearest: float) -> Non
     found = timed(size, paths_per_s, dearest)
     assert max(seconds for _, seconds in found) <= render.LAUNCH_MOST_S
     total = sum(seconds for _, seconds in found)
-    assert len(found) <= 4 + total / (0.5 * render.PIECE_S), "nor needlessly short"
+    assert len(found) <= 7 + total / (0.4 * render.PIECE_S), "nor needlessly short"
+    for piece, _ in found:
+        chunks = piece.sample_count // k.SAMPLE_CHUNK
+        assert chunks & (chunks - 1) == 0, "no lane of a warp idles"
 
 
 @pytest.mark.parametrize("paths_per_s", [FAST, FASTEST])
@@ -129,6 +132,19 @@ def test_a_slow_device_has_no_long_launch(scene: Any) -> None:
     assert shares == sorted(shares) and 0 < shares[0] < 0.01 and 0.9 < shares[-1] < 1
 
 
+def test_the_next_picture_knows_the_rate(scene: Any) -> None:
+    """A short one is one launch; where a path has become dearer since, the picture after that knows."""
+    device = Device(1.0e9)
+    renderer = Renderer(scene, device)
+    launches = []
+    for paths_per_s in (1.0e9, 1.0e9, 0.6e9, 0.6e9):
+        device.paths_per_s, before = paths_per_s, len(device.launches_s)
+        renderer.trace(no_bricks(), 1, 2_400_000)
+        launches.append(len(device.launches_s) - before)
+    assert launches[0] > 1 and launches[1] == launches[2] == 1 and launches[3] > 1
+    assert max(device.launches_s) <= render.LAUNCH_MOST_S
+
+
 def test_what_a_hook_raises_ends_the_picture(scene: Any) -> None:
     device = Device(1.0e7)
 
@@ -144,15 +160,16 @@ def test_what_a_hook_raises_ends_the_picture(scene: Any) -> None:
 def test_pieces_give_the_bits_of_one_launch(device: str, scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of every size, and the same counts of work."""
     backend: Any = NumbaBackend() if device == "cpu" else EmulatorBackend(seed=3)
-    simulation, renderer = Simulation(scene, NumbaBackend()), Renderer(scene, backend)
+    simulation, one = Simulation(scene, NumbaBackend()), Renderer(scene, NumbaBackend())
     simulation.advance_frame()
-    whole = make_picture(simulation, Renderer(scene, NumbaBackend()), 1, 50)
-    want = whole.picture.digest, renderer.work(whole)
+    whole = make_picture(simulation, one, 1, 50)
+    want = whole.picture.digest, one.work(whole)
     for first_paths, piece_s in ((1, 0.0), (200, 1e-6), (1500, 1e9)):
         for name, value in (("FIRST_PATHS", first_paths), ("PIECE_S", piece_s)):
             monkeypatch.setattr(render, name, value)
             monkeypatch.setattr(render, f"CPU_{name}", value)
         shares: list[float] = []
+        renderer = Renderer(scene, backend)
         made = make_picture(simulation, renderer, 1, 50, between=shares.append)
         assert (made.picture.digest, renderer.work(made)) == want
         assert len(shares) > 0
