@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import math
 import os
 import queue
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -31,6 +32,7 @@ from kernels.base.registry import all_kernels, kernel_named
 WORKERS_MAX = 4  # the tracer alone takes a fourth of the time
 WORTHWHILE = 4  # kernels; fewer are compiled on first use
 EXAMPLE_SIZE = 8
+WAIT_S = 0.2  # between two looks at what is compiled
 
 
 class CompiledModule(Protocol):
@@ -77,38 +79,81 @@ def families(names: list[str]) -> list[list[str]]:
     )
 
 
-def compile_ahead(progress: Progress, modules: Sequence[CompiledModule] = ()) -> Ahead:
-    """Fill Numba's cache with what is missing. Ctrl-C ends the workers."""
-    names = uncached(modules)
-    workers = min(WORKERS_MAX, usable_cores())
-    if workers < 2 or len(names) < WORTHWHILE:
-        return Ahead(0, 0.0)
-    progress.begin(COMPILE, len(names))
-    start = time.perf_counter()
-    waiting: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
-    for family in families(names):
-        waiting.put(family)
-    done: list[str] = []
-    processes = []
-    with contextlib.suppress(OSError):  # nothing depends on them: what cannot start compiles nothing ahead
-        for _ in range(workers):
-            processes.append(_start_worker())
-    threads = [
-        threading.Thread(target=_feed, args=(process, waiting, done, progress), daemon=True) for process in processes
-    ]
-    try:
-        for thread in threads:
+class Compiling:
+    """Workers that fill Numba's cache while the caller does something else; ``end`` has to follow."""
+
+    def __init__(self, names: Sequence[str], progress: Progress) -> None:
+        self._begun_s = self._last_s = time.perf_counter()
+        self._done: list[str] = []  # names, as they come out of the workers
+        self._names = frozenset(names)
+        self._progress = progress
+        waiting: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
+        workers = min(WORKERS_MAX, usable_cores())
+        found = families(list(names)) if workers > 1 and len(names) >= WORTHWHILE else []
+        for family in found:
+            waiting.put(family)
+        if found:
+            progress.begin(COMPILE, len(names))
+        self._processes: list[subprocess.Popen[str]] = []
+        with contextlib.suppress(OSError):  # nothing depends on them: what cannot start compiles nothing ahead
+            for _ in range(workers if found else 0):
+                self._processes.append(_start_worker())
+        self._threads = [
+            threading.Thread(target=self._feed, args=(process, waiting), daemon=True) for process in self._processes
+        ]
+        for thread in self._threads:
             thread.start()
-        for thread in threads:
+
+    def wait(self, names: Collection[str] | None = None, left_s: float = math.inf) -> bool:
+        """Until these are compiled, or everything, or no worker is left that could; whether it came in time."""
+        until = time.monotonic() + left_s
+        for thread in self._threads:
             while thread.is_alive():  # a join without a limit would keep Ctrl-C waiting
-                thread.join(0.2)
-    finally:
-        for process in processes:
+                if names is not None and self._names & set(names) <= set(self._done):
+                    return True
+                if time.monotonic() > until:
+                    return False
+                thread.join(WAIT_S)
+        return True
+
+    @property
+    def working(self) -> bool:
+        """Whether something is still to come."""
+        return any(thread.is_alive() for thread in self._threads)
+
+    def end(self) -> Ahead:
+        """End the workers, whatever they are at; what they made, and how long that took."""
+        for process in self._processes:
             process.kill()
             with contextlib.suppress(OSError, ValueError):  # a pipe that broke with its worker
                 process.communicate()
-    progress.end(COMPILE, f"{len(done)} kernels, kept for the next run")
-    return Ahead(len(done), time.perf_counter() - start)
+        if self._processes:
+            self._progress.end(COMPILE, f"{len(self._done)} kernels, kept for the next run")
+        self._processes = []
+        return Ahead(len(self._done), self._last_s - self._begun_s)
+
+    def _feed(self, process: subprocess.Popen[str], waiting: queue.SimpleQueue[list[str]]) -> None:
+        """Give one worker a family at a time, name by name; a worker that dies gets no more."""
+        assert process.stdin is not None and process.stdout is not None
+        with contextlib.suppress(OSError, ValueError, queue.Empty):
+            while True:
+                for name in waiting.get_nowait():
+                    print(name, file=process.stdin, flush=True)
+                    if not process.stdout.readline():
+                        return
+                    self._done.append(name)
+                    self._last_s = time.perf_counter()
+                    self._progress.at(COMPILE, len(self._done), name)
+
+
+def compile_ahead(progress: Progress, modules: Sequence[CompiledModule] = ()) -> Ahead:
+    """Fill Numba's cache with what is missing. Ctrl-C ends the workers."""
+    compiling = Compiling(uncached(modules), progress)
+    try:
+        compiling.wait()
+    finally:
+        made = compiling.end()
+    return made
 
 
 def _start_worker() -> subprocess.Popen[str]:
@@ -125,19 +170,6 @@ def _start_worker() -> subprocess.Popen[str]:
         env={**os.environ, "NUMBA_NUM_THREADS": "1", cache.NUMBA_VARIABLE: str(cache.folder_of_code())},
         start_new_session=True,  # Ctrl-C is answered by the parent, once
     )
-
-
-def _feed(process: subprocess.Popen[str], waiting: queue.SimpleQueue[str], done: list[str], progress: Progress) -> None:
-    """Give one worker a family at a time, name by name; a worker that dies gets no more."""
-    assert process.stdin is not None and process.stdout is not None
-    with contextlib.suppress(OSError, queue.Empty):
-        while True:
-            for name in waiting.get_nowait():
-                print(name, file=process.stdin, flush=True)
-                if not process.stdout.readline():
-                    return
-                done.append(name)
-                progress.at(COMPILE, len(done), name)
 
 
 def prepare(backends: Sequence[Backend], progress: Progress, modules: Sequence[CompiledModule] = ()) -> Ahead:

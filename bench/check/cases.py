@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.base.errors import UserError
-from bench.check.golden import definition_sha256, expected, is_shipped, load_golden
+from bench.check.golden import definition_sha256, expected, golden_frames, is_shipped, load_golden
 from bench.measure.meter import ShotCase
 from bench.shot.load import Shot
 
 
-def make_cases(shots: Sequence[Shot], size: str, frame: int, rounds: int | None) -> list[ShotCase]:
-    """One case a shot; raises UserError for an unknown size, too many frames or two shots of one name."""
+def make_cases(
+    shots: Sequence[Shot], size: str, frame: int, rounds: int | None, earlier: bool = False
+) -> list[ShotCase]:
+    """One case a shot; ``earlier``: golden frames before the measured one are proved as well.
+
+    Raises UserError for an unknown size, too many frames or two shots of one name.
+    """
     golden = load_golden()
     cases: list[ShotCase] = []
     for shot in shots:
@@ -22,6 +27,18 @@ def make_cases(shots: Sequence[Shot], size: str, frame: int, rounds: int | None)
             raise UserError(
                 f"{shot.path}: shot.name: expected another name than {shot.name!r}, which is asked for twice"
             )
-        proof = expected(golden, shot.name, size, frame) if is_shipped(shot) else None
-        cases.append(ShotCase(shot, shot.name, size, frame, rounds, proof, definition_sha256(shot)))
+        known = golden if is_shipped(shot) else {}
+        before = [n for n in golden_frames(known, shot.name, size) if n < frame] if earlier else []
+        cases.append(
+            ShotCase(
+                shot,
+                shot.name,
+                size,
+                frame,
+                rounds,
+                expected(known, shot.name, size, frame),
+                definition_sha256(shot),
+                {number: expected(known, shot.name, size, number) or {} for number in before},
+            )
+        )
     return cases

@@ -15,12 +15,18 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 TOOLS = ("memcheck", "racecheck", "initcheck")
 PROGRAM = "compute-sanitizer"
 FOUND_SOMETHING = 86  # exit code that the sanitizer is asked for
 SIZES = (24, 300)
+# What a tool says of one error, unlike what it says where it cannot do its work
+REPORT = re.compile(
+    r"^=+ *((?:Invalid|Misaligned|Uninitialized) .*|(?:Error: |Warning: )?Race reported .*)$", re.MULTILINE
+)
+DONE = "went through "  # a line of the watched process, once a kernel is done
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
@@ -32,6 +38,7 @@ class ToolResult:
     verdict: str  # "clean", "errors", "no time", "not installed"; "failed": it could not do its work, and found nothing
     line: str  # the first that says why
     output: str = ""  # the end of what it printed
+    kernels: tuple[str, ...] = ()  # that it had gone through when it ended, one after the other
 
 
 def run_tool(
@@ -45,19 +52,27 @@ def run_tool(
     command = [program, "--tool", tool, "--error-exitcode", str(FOUND_SOMETHING), *watched]
     try:
         code, output = _run(command, timeout_s)
-    except subprocess.TimeoutExpired:
-        return ToolResult(tool, "no time", f"not done after {timeout_s:.0f} s")
     except OSError as error:
         return ToolResult(tool, "failed", f"{program}: {error.strerror}")
-    tail = output[-4000:]
+    done = _gone_through(output)
+    found = partial(ToolResult, tool, output=output[-4000:], kernels=done)
+    if code == FOUND_SOMETHING or _errors(output):
+        return found("errors", _first(output) or f"exit code {code}")
+    if code is None:  # stopped: no summary, but it has told of what it saw
+        report = REPORT.search(output)
+        so_far = f"; {len(done)} kernels without an error until then" if done else ""
+        told = found("no time", f"not done after {timeout_s:.0f} s{so_far}")
+        return told if report is None else found("errors", report[1].strip()[:200])
     if code == 0:
-        return ToolResult(tool, "clean", _summary(output) or "no errors", tail)
-    verdict = "errors" if code == FOUND_SOMETHING or _errors(output) else "failed"
-    return ToolResult(tool, verdict, _first(output) or f"exit code {code}", tail)
+        return found("clean", _summary(output) or "no errors")
+    return found("failed", _first(output) or f"exit code {code}")
 
 
-def _run(command: Sequence[str], timeout_s: float) -> tuple[int, str]:
-    """(exit code, output); what is watched ends with the tool, or it would go on on the device that is timed next."""
+def _run(command: Sequence[str], timeout_s: float) -> tuple[int | None, str]:
+    """(exit code, output); no code where the time was over.
+
+    What is watched ends with the tool, or it would go on on the device that is timed next.
+    """
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -69,6 +84,10 @@ def _run(command: Sequence[str], timeout_s: float) -> tuple[int, str]:
     ) as process:
         try:
             output, _ = process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            _end(process)
+            output, _ = process.communicate()  # what it had said by then
+            return None, output
         except BaseException:
             _end(process)
             raise
@@ -83,6 +102,12 @@ def _end(process: subprocess.Popen[str]) -> None:
             kill_group(process.pid, kill)
         else:
             process.kill()
+
+
+def _gone_through(output: str) -> tuple[str, ...]:
+    """Names that the watched process told, each after its kernel's last launch."""
+    lines = output.splitlines()
+    return tuple(line[len(DONE) :] for line in lines if line.startswith(DONE))
 
 
 def _summary(output: str) -> str:
@@ -119,7 +144,7 @@ def main() -> None:
     for name in names or known:
         for size in SIZES:
             on_device(known[name], make_example(known[name], size), backend)
-        print(name, flush=True)
+        print(f"{DONE}{name}", flush=True)
 
 
 if __name__ == "__main__":

@@ -83,6 +83,9 @@ SIZE = OneOf(SIZE_NAMES)
 
 shots = click.argument("shots", nargs=-1, type=SHOT, metavar="[SHOT ...]")
 size = click.option("--size", type=SIZE, default="S", show_default=True, help="Of those that the shot has.")
+size_of_golden = click.option(
+    "--size", type=SIZE, default="S", show_default=True, help="Of the golden frames; M takes minutes on a CPU."
+)
 threads = click.option(
     "--threads", type=int, default=None, help="CPU threads; all that this process may use unless said."
 )

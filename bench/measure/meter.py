@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -34,6 +34,7 @@ from bench.pipeline.frame import (
     Makers,
     RendererLike,
     SimulationLike,
+    make_picture,
     proved_digest,
     require_hashes,
 )
@@ -45,6 +46,7 @@ from bench.shot.load import Shot
 ROUNDS_MIN, ROUNDS_MAX = 3, 12
 BUDGET_S = 10.0  # of timed rounds a shot, unless --rounds says how many
 GOLDEN, REPEAT = "golden", "repeat"
+PICTURE_STAGES = STAGES[1:-1]  # surface, trace, resolve
 
 Work = dict[str, int | str | None]  # a manifest of what was asked for and done
 
@@ -60,6 +62,7 @@ class ShotCase:
     rounds: int | None = None  # None: as many as the time budget holds
     expected: dict[str, str] | None = None  # golden SHA-256 {"state": ..., "picture": ...} of that frame, if any
     definition_sha256: str | None = None  # of everything the shot's file says
+    earlier: Mapping[int, Mapping[str, str]] = field(default_factory=dict)  # golden SHA-256 of frames before, by number
 
     def identity(self, backend: Backend) -> str:
         return f"{self.shot_name}-{self.size}-{backend.name}"
@@ -173,6 +176,7 @@ class ShotMeter:
                 simulation.advance_frame()
                 backend.synchronize()
                 cold_s.setdefault("simulate", float(clock() - before))
+                self._prove_earlier(simulation, renderer, frame)
             self._prepare(scene, simulation, renderer, sm_clock, energy)
             progress("first frame")
             self.run_frame()
@@ -181,6 +185,21 @@ class ShotMeter:
         for stage in STAGES:
             cold_s.setdefault(stage, first.seconds[stage])
         return first
+
+    def _prove_earlier(self, simulation: SimulationLike, renderer: RendererLike, frame: int) -> None:
+        """Hold a frame before the measured one against its golden hashes, where there are any.
+
+        Raises CheckFailed. What its picture took is the first call of each stage.
+        """
+        golden = self.case.earlier.get(frame)
+        if golden is None:
+            return
+        stamps = [self.backend.clock()]
+        made = make_picture(simulation, renderer, frame, lap=lambda stage: stamps.append(self.backend.clock()))
+        for stage, (before, after) in zip(PICTURE_STAGES, pairwise(stamps), strict=True):
+            self.result.cold_s.setdefault(stage, float(after - before))
+        found = {"state": simulation.state_digest(), "picture": proved_digest(made.picture, frame)}
+        require_hashes(found, golden, "the golden one", f"frame {frame}: ")
 
     def _prepare(
         self,

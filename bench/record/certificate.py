@@ -36,21 +36,24 @@ class CertificateDraft:
 
     @property
     def left_s(self) -> float:
-        return self.budget_s - self._spent_s
+        return self.budget_s - self.spent_s
 
     @property
-    def _spent_s(self) -> float:
+    def spent_s(self) -> float:
+        """Seconds since the certificate was begun."""
         return self._clock() - self._begun_s
 
     @property
     def failed(self) -> list[str]:
         return [name for name, part in self.parts.items() if part.verdict == FAILED]
 
-    def note(self, name: str, found: Finding, seconds: float | None = None) -> None:
-        """Take down what a part has found so far; ``seconds`` add to what it took before, None: it goes on."""
-        before = self.parts[name].seconds if name in self.parts else None
-        taken = before if seconds is None else seconds + (before or 0.0)
-        self.parts[name] = Part(name, found.verdict, found.line, taken, found.data)
+    def note(self, name: str, found: Finding, seconds: float | None = None, begun_s: float | None = None) -> None:
+        """Take down what a part has found so far; what it took and when it began stay where nothing is said of them."""
+        before = self.parts.get(name)
+        if before is not None:
+            seconds = before.seconds if seconds is None else seconds
+            begun_s = before.begun_s if begun_s is None else begun_s
+        self.parts[name] = Part(name, found.verdict, found.line, seconds, found.data, begun_s)
 
     def certificate(self) -> Certificate:
         """What is known now."""
@@ -59,7 +62,7 @@ class CertificateDraft:
             begun=self.draft.begun,
             complete=self.draft.complete,
             budget_s=self.budget_s,
-            spent_s=self._spent_s,
+            spent_s=self.spent_s,
             parts=tuple(self.parts.values()),
         )
 

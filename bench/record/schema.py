@@ -121,6 +121,7 @@ class Part:
     line: LongText
     seconds: Seconds | None  # that it took
     data: object = None  # what it found, as JSON
+    begun_s: Seconds | None = None  # seconds after the certificate was begun; None: not noted
 
 
 @dataclass(frozen=True)

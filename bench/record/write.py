@@ -28,7 +28,7 @@ def document_of(record: Record) -> dict[str, object]:
         "rejected": [asdict(each) for each in record.rejected],
     }
     if record.certificate is not None:
-        own["certificate"] = asdict(record.certificate)
+        own["certificate"] = _certificate_document(record.certificate)
     if record.scaling is not None:
         own["scaling"] = scaling_document(record.scaling)
     return {
@@ -39,6 +39,15 @@ def document_of(record: Record) -> dict[str, object]:
         "version": record.benchmark_version,
         "shotmark": own,
     }
+
+
+def _certificate_document(certificate: Certificate) -> dict[str, object]:
+    """When a part began is left out where it was not noted."""
+    parts = [
+        {name: value for name, value in asdict(part).items() if name != "begun_s" or value is not None}
+        for part in certificate.parts
+    ]
+    return {**asdict(certificate), "parts": parts}
 
 
 def row_document(row: Row) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -124,5 +124,12 @@ class FakeRenderer:
         return {"surface_bricks": 3}
 
 
-def case(name: str = "fake", frame: int = 2, rounds: int | None = 6, expected: Any = None) -> ShotCase:
-    return ShotCase(shot=None, shot_name=name, size="S", frame=frame, rounds=rounds, expected=expected)
+def case(
+    name: str = "fake",
+    frame: int = 2,
+    rounds: int | None = 6,
+    expected: Any = None,
+    earlier: Any = MappingProxyType({}),
+) -> ShotCase:
+    options: dict[str, Any] = {"rounds": rounds, "expected": expected, "earlier": earlier}
+    return ShotCase(shot=None, shot_name=name, size="S", frame=frame, **options)

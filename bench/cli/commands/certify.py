@@ -23,7 +23,9 @@ UNITS_S = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 @options.backend("auto", "numba", "cupy", all="a GPU is held against the CPU in any case")
 @options.device()
 @options.threads
-@click.option("--budget", default="9m", show_default=True, help="Time for everything, such as 90s, 9m or 1h.")
+@click.option("--budget", default="5m", show_default=True, help="Time for everything, such as 90s, 5m or 1h.")
+@click.option("--plan", is_flag=True, help="Only say what would be done and when: of an H200, or of numba.")
+@click.option("--cores", type=click.IntRange(1, 4096), default=None, help="Host cores that --plan is for [all here].")
 @options.results
 @options.json
 @options.needs_numba
@@ -34,6 +36,8 @@ def command(
     device: str | None,
     threads: int | None,
     budget: str,
+    plan: bool,
+    cores: int | None,
     results: Path | None,
     as_json: bool,
 ) -> None:
@@ -43,6 +47,11 @@ def command(
     The exit code is 1 when a part failed.
     """
     budget_s = parse_budget(budget)
+    if plan:
+        _plan(backend, budget_s, cores, results or default_results(), as_json)
+        return
+    if cores is not None:
+        raise UserError("--cores: expected with --plan; --threads says how many the CPU's side of a certificate uses")
     from bench.backend.choose import choose_backends
     from bench.report.devices import tell_unused
 
@@ -53,7 +62,8 @@ def command(
     make_folder(results)
     # The kernels are imported once it is known that they will be used.
     from bench.backend.numba_cpu import NumbaBackend
-    from bench.check.certify import Certifier, Limits
+    from bench.check.certify.certifier import certify
+    from bench.check.certify.session import Limits, Session
     from bench.measure.plugin import new_slot
     from bench.project.model import loop
     from bench.record.certificate import CertificateDraft
@@ -72,7 +82,7 @@ def command(
         left = units.seconds(max(0.0, certificate.left_s))
         err.print(f"{name} ... ({left} left)", soft_wrap=True)
 
-    Certifier(chosen, cpu, certificate, results, replace(Limits(), modules=(loop,))).run(tell)
+    certify(Session(chosen, cpu, certificate, results, replace(Limits(), modules=(loop,))), tell)
     proved, path = certificate.certificate(), certificate.draft.path
     if as_json:
         click.echo(json.dumps(certificate_document(proved, path), indent=1, allow_nan=False))
@@ -80,6 +90,28 @@ def command(
         show(proved, path)
     if certificate.failed:
         context.exit(EXIT_CHECK_FAILED)
+
+
+def _plan(backend: str, budget_s: float, cores: int | None, results: Path, as_json: bool) -> None:
+    """Print what would be done and when."""
+    from bench.backend.limits import usable_cores
+    from bench.check.certify.figures import load_figures, with_records
+    from bench.check.certify.plan import Planner
+    from bench.check.certify.session import Limits
+    from bench.record import machine
+    from bench.record.read import list_records
+    from bench.report.certificate import plan_document, show_plan
+
+    host, gpu = load_figures()
+    this = machine.describe()["id"]
+    here = [record for record in list_records(results)[0] if record.machine_id == this]
+    host = with_records(host, here)
+    planner = Planner(Limits(), host, None if backend == "numba" else gpu, cores or usable_cores())
+    planned = planner.plan(budget_s)
+    if as_json:
+        click.echo(json.dumps(plan_document(planned, planner, budget_s), indent=1, allow_nan=False))
+    else:
+        show_plan(planned, planner, budget_s)
 
 
 def parse_budget(text: str) -> float:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 @click.command("verify")
 @options.shots
+@options.size_of_golden
 @options.backend("auto", "all", "numba", "cupy")
 @options.threads
 @options.device()
@@ -30,13 +31,14 @@ if TYPE_CHECKING:
 def command(
     context: click.Context,
     shots: tuple[str, ...],
+    size: str,
     backend: str,
     threads: int | None,
     device: str | None,
     as_json: bool,
     update_golden: bool,
 ) -> None:
-    """Prove this machine: state and frame of each shot at size S equal the committed SHA-256.
+    """Prove this machine: state and frame of each shot equal the committed SHA-256.
 
     Then physics and tracer checks, each with its figure and limit. The exit code is 1 when one fails.
     """
@@ -60,13 +62,13 @@ def command(
     prepare(backends, Lines(), [loop])
     if update_golden:
         for shot in loaded:
-            golden = renewed(golden, shot, backends[0])
+            golden = renewed(golden, shot, backends[0], size)
         write_golden(golden)
     proofs = []
     for shot in loaded:
         for one in backends:
             err.print(f"{plain(shot.name)} on {one.name} ...", soft_wrap=True)
-            proofs += prove(shot, one, golden)
+            proofs += prove(shot, one, golden, size)
     checks = []
     for check in CHECKS:
         err.print(f"{check.__name__.replace('_', ' ')} ...", soft_wrap=True)

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import json
-import stat
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import psutil
 import pytest
 from click.testing import CliRunner
 
 from bench.backend.energy import EnergyMeter
 from bench.backend.numba_cpu import NumbaBackend
 from bench.base.errors import UserError
-from bench.check import cases, certify, physics
+from bench.check import cases, physics
 from bench.check import sanitizer as sanitize
-from bench.check.certify import Certifier, Limits
+from bench.check.certify import certifier, proofs, session, shots, speed
+from bench.check.certify.certifier import certify
+from bench.check.certify.order import steps
+from bench.check.certify.session import HOT, Limits, Session
+from bench.check.golden import golden_frames, load_golden
 from bench.cli.commands.certify import parse_budget
 from bench.cli.main import main
 from bench.measure import kernels as kernel_bench
@@ -32,9 +34,10 @@ from bench.record.certificate import FAILED, LEFT_OUT, NOTED, PASSED, Certificat
 from bench.record.read import read_record
 from bench.record.write import Draft
 from bench.report.certificate import show
+from bench.shot.load import shot_names
 from kernels.base.kernel import Kernel, Traffic
 from kernels.base.registry import all_kernels
-from tests.emulator.gpu import NEEDS_COMPILER, emulated_cupy, emulated_gpu
+from tests.emulator.gpu import NEEDS_COMPILER, emulated_gpu
 from tests.support.source_tree import ROOT
 from tests.support.tiny_shot import write_tiny_shot
 
@@ -50,30 +53,40 @@ ROOFS = roofs.Roofs(
 )
 
 
+TINY: dict[str, Any] = {
+    "twin_sizes": (1, 20),
+    "kernel_size": 20,
+    "kernels": ("mpm_key", "mpm_sort"),
+    "rounds": 3,
+    "frame": 2,
+    "water_cells": (4, 4),
+    "water_rounds": 2,
+    "energy_s": 0.0,
+}
+
+
+def roofs_of_a_clock_that_counts() -> DeviceRoofs:
+    """No time of such a clock is above them."""
+    names = [name for name in DeviceRoofs.__dataclass_fields__ if name.endswith("_per_s")]
+    return DeviceRoofs(device="Emulated GPU", llc_bytes=2**20, rates={}, **dict.fromkeys(names, 1e15))
+
+
 @pytest.fixture
 def limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Limits:
     monkeypatch.setattr(roofs, "measure_roofs", lambda threads: ROOFS)
     monkeypatch.setattr(physics, "CHECKS", (physics.free_fall,))
     monkeypatch.setattr(sanitize, "PROGRAM", "no-such-sanitizer")
-    return Limits(
-        twin_sizes=(1, 20),
-        kernel_size=20,
-        kernels=("mpm_key", "mpm_sort"),
-        shots=(str(write_tiny_shot(tmp_path)),),
-        sizes=("S", "M"),
-        rounds=3,
-        frame=2,
-        water_cells=(4, 4),
-        water_rounds=2,
-        energy_s=0.0,
-    )
+    return Limits(shots=(str(write_tiny_shot(tmp_path)),), sizes=("S", "M"), **TINY)
 
 
-def certifier(backend: Any, folder: Path, limits: Limits, budget_s: float = 500.0) -> Certifier:
+def begun(backend: Any, folder: Path, limits: Limits, budget_s: float = 500.0) -> Session:
     results = folder / "results"
     certificate = CertificateDraft(Draft(new_slot(results), {"command": "certify"}), budget_s)
     cpu = backend if backend.name == "numba" else NumbaBackend(1)
-    return Certifier(backend, cpu, certificate, results, limits)
+    return Session(backend, cpu, certificate, results, limits)
+
+
+KERNELS = ("twins", "kernels", "other twins", "other kernels")
 
 
 def parts_of(path: Path) -> dict[str, dict[str, Any]]:
@@ -83,16 +96,19 @@ def parts_of(path: Path) -> dict[str, dict[str, Any]]:
 
 def test_a_cpu_is_certified_to_the_end(tmp_path: Path, limits: Limits) -> None:
     told: list[str] = []
-    certificate = certifier(NumbaBackend(1), tmp_path, limits).run(told.append)
+    certificate = certify(begun(NumbaBackend(1), tmp_path, limits), told.append)
     assert certificate.draft.complete and not certificate.failed
     verdicts = {name: found.verdict for name, found in certificate.parts.items()}
     assert told == list(verdicts)
-    assert {verdicts[name] for name in ("twins", "shots S", "shots M", "kernels", "checks")} == {PASSED}
+    assert {verdicts[name] for name in (*KERNELS, "shots S", "shots M", "checks")} == {PASSED}
     assert verdicts["roofs"] == verdicts["water"] == NOTED
     assert {verdict for name, verdict in verdicts.items() if name.startswith(("sanitizer", "energy"))} == {LEFT_OUT}
     record = read_record(certificate.draft.slot.path)
     assert record.complete and {row.size for row in record.rows} == {"S", "M"} and not record.rejected
-    assert parts_of(certificate.draft.slot.path)["kernels"]["data"][0]["kernel"] == "mpm_key"
+    parts = parts_of(certificate.draft.slot.path)
+    assert [parts[name]["data"][0]["kernel"] for name in ("kernels", "other kernels")] == ["mpm_sort", "mpm_key"]
+    begins = [part["begun_s"] for part in parts.values()]
+    assert begins == sorted(begins) and begins[-1] <= certificate.spent_s
 
 
 @pytest.mark.slow
@@ -100,23 +116,28 @@ def test_a_cpu_is_certified_to_the_end(tmp_path: Path, limits: Limits) -> None:
 def test_a_gpu_is_certified_to_the_end_in_the_emulator(
     tmp_path: Path, limits: Limits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = [name for name in DeviceRoofs.__dataclass_fields__ if name.endswith("_per_s")]
-    roofs_of_a_clock_that_counts = DeviceRoofs(
-        device="Emulated GPU", llc_bytes=2**20, rates={}, **dict.fromkeys(names, 1e15)
-    )
-    monkeypatch.setattr(roofs_gpu, "measure_device_roofs", lambda backend, **options: roofs_of_a_clock_that_counts)
-    every = replace(limits, kernels=(), twin_sizes=(1, 8), kernel_size=8)
-    certificate = certifier(emulated_gpu(tmp_path, launch_s=1.0), tmp_path, every).run()
+    monkeypatch.setattr(roofs_gpu, "measure_device_roofs", lambda backend, **options: roofs_of_a_clock_that_counts())
+    (shot,) = limits.shots
+    with open(shot, "a", encoding="utf-8") as file:
+        file.write("\n[size.L]\ncells_x = 24\nwidth = 12\nheight = 5\nsamples = 1\n")
+    every = replace(limits, kernels=(), twin_sizes=(1, 8), kernel_size=8, sizes=("S", "M", "L"), cpu_sizes=("S", "M"))
+    asked = begun(emulated_gpu(tmp_path, launch_s=1.0), tmp_path, every)
+    with Onlooker(asked.certificate.draft.path) as onlooker:
+        certificate = certify(asked, onlooker.told.append)
+    onlooker.check(tmp_path)
     assert certificate.draft.complete and not certificate.failed, {n: f.line for n, f in certificate.parts.items()}
     verdicts = {name: found.verdict for name, found in certificate.parts.items()}
-    assert {verdicts[name] for name in ("twins", "shots S", "shots M", "kernels", "checks")} == {PASSED}
-    assert certificate.parts["twins"].line.startswith(f"CPU = GPU to the last bit: {len(all_kernels())} kernels")
-    assert len(certificate.parts["kernels"].data) == len(all_kernels())
+    assert {verdicts[name] for name in (*KERNELS, "shots S", "shots M", "shots L", "checks")} == {PASSED}
+    hot, others = len(HOT), len(all_kernels()) - len(HOT)
+    for name, number in (("twins", hot), ("other twins", others)):
+        assert certificate.parts[name].line.startswith(f"CPU = GPU to the last bit: {number} kernels")
+    assert [len(certificate.parts[name].data) for name in ("kernels", "other kernels")] == [hot, others]
     assert certificate.parts["water"].data["graphs"] == "used"
     assert certificate.parts["sanitizer racecheck"].data["verdict"] == "not installed"
     record = read_record(certificate.draft.slot.path)
     rows = {(row.size, row.backend): row for row in record.rows if row.stage == "frame"}
-    assert set(rows) == {(size, backend) for size in ("S", "M") for backend in ("numba", "cupy")}
+    both = {(size, backend) for size in ("S", "M") for backend in ("numba", "cupy")}
+    assert set(rows) == both | {("L", "cupy")}
     for size in ("S", "M"):
         assert rows[size, "numba"].state_sha256 == rows[size, "cupy"].state_sha256
         assert rows[size, "numba"].picture_sha256 == rows[size, "cupy"].picture_sha256
@@ -124,52 +145,133 @@ def test_a_gpu_is_certified_to_the_end_in_the_emulator(
 
 
 def test_what_the_time_does_not_hold_is_named(tmp_path: Path, limits: Limits) -> None:
-    certificate = certifier(NumbaBackend(1), tmp_path, limits, budget_s=1e-3).run()
+    certificate = certify(begun(NumbaBackend(1), tmp_path, limits, budget_s=1e-3))
     assert {found.verdict for found in certificate.parts.values()} == {LEFT_OUT} and certificate.draft.complete
     record = read_record(certificate.draft.slot.path)
     assert record.rows == () and record.complete
 
 
-def test_kernels_are_gone_on_with_when_time_is_left(
-    tmp_path: Path, limits: Limits, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    late = iter([False, True])
-    real = Certifier.kernels
+def test_what_matters_most_comes_first() -> None:
+    """Nothing that a GPU can do waits for Numba, golden shots come before speed, and what is slow by nature is last."""
+    names = [step.name for step in steps(Limits(), on_gpu=True)]
+    assert names == [
+        "compile", "roofs", "water",
+        "twins", "shots S", "shots M", "shots L",
+        "kernels", "shots XL",
+        "other twins", "energy", "checks",
+        "sanitizer memcheck", "sanitizer racecheck", "other kernels", "sanitizer initcheck",
+    ]  # fmt: skip
+    on_cpu = [step.name for step in steps(Limits(), on_gpu=False)]
+    assert sorted(on_cpu) == sorted(names) and on_cpu[:3] == ["compile", "twins", "shots S"]
 
-    def kernels(self: Certifier, which: Any) -> Any:
-        monkeypatch.setattr(Certifier, "_late", property(lambda self: next(late, False)))
-        return real(self, which)
 
-    monkeypatch.setattr(Certifier, "kernels", kernels)
-    told: list[str] = []
-    certificate = certifier(NumbaBackend(1), tmp_path, replace(limits, sizes=("S",))).run(told.append)
-    assert told[-1] == "kernels, the rest" and certificate.parts["kernels"].verdict == PASSED
-    assert [row["kernel"] for row in certificate.parts["kernels"].data] == ["mpm_key", "mpm_sort"]
+def test_m_and_above_need_no_cpu_beside_the_gpu() -> None:
+    limits = Limits()
+    assert limits.cpu_sizes == ("S",) and limits.sizes == ("S", "M", "L", "XL")
+    golden = load_golden()
+    assert all(golden_frames(golden, name, "M") == [1, limits.frame] for name in shot_names())
+    assert set(speed.GPU_SIZES) == set(limits.hot)
 
 
 def test_a_wrong_twin_fails_and_the_rest_goes_on(
     tmp_path: Path, limits: Limits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Certifier, "_disagreement", lambda self, kernel, size: "key_out: 3 of 20 differ")
-    monkeypatch.setattr(Certifier, "shots", lambda self, size: 1 / 0)
-    certificate = certifier(NumbaBackend(1), tmp_path, limits).run()
-    assert certificate.parts["twins"].line == "2 of 2 kernels differ; mpm_key: key_out: 3 of 20 differ"
+    monkeypatch.setattr(proofs, "disagreement_of", lambda session, kernel, size: "key_out: 3 of 20 differ")
+    monkeypatch.setattr(shots, "shots", lambda session, size: 1 / 0)
+    certificate = certify(begun(NumbaBackend(1), tmp_path, limits))
+    assert certificate.parts["twins"].line == "1 of 1 kernels differ; mpm_sort: key_out: 3 of 20 differ"
     assert certificate.parts["shots S"].line == "ZeroDivisionError: division by zero"
-    assert certificate.failed == ["twins", "shots S", "shots M"] and certificate.parts["kernels"].verdict == PASSED
+    assert certificate.failed == ["twins", "shots S", "shots M", "other twins"]
+    assert certificate.parts["kernels"].verdict == PASSED
 
 
 def test_what_was_found_before_a_stop_is_on_disk(
     tmp_path: Path, limits: Limits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(self: Certifier, size: str) -> Any:
+    def stop(session: Session, size: str) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Certifier, "shots", stop)
-    stopped = certifier(NumbaBackend(1), tmp_path, limits)
+    monkeypatch.setattr(shots, "shots", stop)
+    stopped = begun(NumbaBackend(1), tmp_path, limits)
     with pytest.raises(KeyboardInterrupt):
-        stopped.run()
+        certify(stopped)
     assert list(parts_of(stopped.certificate.draft.slot.path)) == ["compile", "twins"]
     assert not read_record(stopped.certificate.draft.slot.path).complete
+
+
+class Onlooker:
+    """Reads the record again and again while it grows: what it sees is what a kill at that moment would leave."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.told: list[str] = []  # names of parts, each as it begins
+        self.looks: list[tuple[list[str], str | None]] = []  # (parts told of before, what lay on disk then)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def _look(self) -> None:
+        while not self._over.wait(0.02):
+            told = list(self.told)
+            text = self.path.read_text() if self.path.exists() else None
+            if not self.looks or (told, text) != self.looks[-1]:
+                self.looks.append((told, text))
+
+    def __enter__(self) -> Onlooker:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def check(self, tmp_path: Path) -> None:
+        """Every part that had ended by then lies there, with its time, in a record that can be read."""
+        assert len(self.looks) > len(self.told)
+        copy = tmp_path / "seen.json"
+        for told, text in self.looks:
+            ended = told[:-1]  # the last one had begun
+            if text is None:
+                assert not ended
+                continue
+            copy.write_text(text)
+            record, parts = read_record(copy), parts_of(copy)
+            assert list(parts)[: len(ended)] == ended and all(parts[name]["seconds"] is not None for name in ended)
+            assert {row.size for row in record.rows} >= {name[-1] for name in ended if name.startswith("shots")}
+            assert not record.complete or ended == self.told[:-1]
+
+
+# A whole command, as tiny as it gets; what it tells comes out as it is told
+KILLED = """
+import sys
+from pathlib import Path
+from bench.backend.numba_cpu import NumbaBackend
+from bench.check.certify.certifier import certify
+from bench.check.certify.session import Limits
+from tests.bench.check.test_certify import TINY, begun
+folder, shot = Path(sys.argv[1]), sys.argv[2]
+asked = begun(NumbaBackend(1), folder, Limits(shots=(shot,), sizes=("S", "M"), **TINY))
+certify(asked, lambda name: print(name, flush=True))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", ["twins", "shots M", "kernels"])
+def test_a_kill_leaves_what_had_ended(tmp_path: Path, after: str) -> None:
+    """Killed for good soon after a part began, wherever it was."""
+    shot = write_tiny_shot(tmp_path)
+    command = [sys.executable, "-c", KILLED, str(tmp_path), str(shot)]
+    told: list[str] = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout is not None
+        while after not in told:
+            told.append(process.stdout.readline().strip())
+            assert told[-1], told
+        time.sleep(0.05)
+        process.kill()
+        told += process.stdout.read().split("\n")[:-1]
+    (path,) = (tmp_path / "results").rglob("*.json")
+    record = read_record(path)
+    assert not record.complete and list(parts_of(path))[: len(told) - 1] == told[:-1]
 
 
 def test_kernels_that_were_timed_before_a_stop_are_on_disk(
@@ -178,26 +280,27 @@ def test_kernels_that_were_timed_before_a_stop_are_on_disk(
     real = kernel_bench.measure_kernel
 
     def measure_kernel(kernel: Kernel, *args: Any) -> Any:
-        if kernel.name == "mpm_sort":
+        if kernel.name == "mpm_grid":
             raise KeyboardInterrupt
         return real(kernel, *args)
 
     monkeypatch.setattr(kernel_bench, "measure_kernel", measure_kernel)
-    stopped = certifier(NumbaBackend(1), tmp_path, replace(limits, sizes=("S",)))
+    stopped = begun(NumbaBackend(1), tmp_path, replace(limits, sizes=("S",), kernels=("mpm_sort", "mpm_grid")))
     with pytest.raises(KeyboardInterrupt):
-        stopped.run()
+        certify(stopped)
     part = parts_of(stopped.certificate.draft.slot.path)["kernels"]
-    assert part["verdict"] == LEFT_OUT and [row["kernel"] for row in part["data"]] == ["mpm_key"]
+    assert part["verdict"] == LEFT_OUT and [row["kernel"] for row in part["data"]] == ["mpm_sort"]
 
 
 def test_a_kernel_that_is_longer_than_the_time_left_is_left_out(
     tmp_path: Path, limits: Limits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def traffic_after(kernel: Kernel, *args: Any) -> Any:
-        return Traffic(1, 1, 1, 1), 400.0 if kernel.name == "mpm_key" else 1e-3
+        return Traffic(1, 1, 1, 1), 400.0 if kernel.name == "mpm_grid" else 1e-3
 
     monkeypatch.setattr(kernel_bench, "traffic_after", traffic_after)
-    found = certifier(NumbaBackend(1), tmp_path, replace(limits, sizes=("S",))).run().parts["kernels"]
+    two = replace(limits, sizes=("S",), kernels=("mpm_sort", "mpm_grid"))
+    found = certify(begun(NumbaBackend(1), tmp_path, two)).parts["kernels"]
     assert found.verdict == LEFT_OUT and [row["kernel"] for row in found.data] == ["mpm_sort"]
 
 
@@ -207,8 +310,9 @@ def test_a_wrong_shot_does_not_end_the_others(tmp_path: Path, limits: Limits, mo
     second.write_text(Path(first).read_text().replace('name = "pool"', 'name = "second"'))
     wrong = {"state": "0" * 64, "picture": "0" * 64}
     monkeypatch.setattr(cases, "is_shipped", lambda shot: True)
+    monkeypatch.setattr(cases, "golden_frames", lambda golden, name, size: [])
     monkeypatch.setattr(cases, "expected", lambda golden, name, size, frame: wrong if name == "pool" else None)
-    certificate = certifier(NumbaBackend(1), tmp_path, replace(limits, shots=(first, str(second)))).run()
+    certificate = certify(begun(NumbaBackend(1), tmp_path, replace(limits, shots=(first, str(second)))))
     found = certificate.parts["shots S"]
     assert found.verdict == FAILED and "pool-S-numba: the state's SHA-256" in found.line
     assert any(line.startswith("second S numba 1 thread: the same bits") for line in found.data["lines"])
@@ -218,19 +322,19 @@ def test_one_core_holds_no_threads_against_each_other(
     tmp_path: Path, limits: Limits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kernel_bench, "many_threads", lambda threads: 1)
-    found = certifier(NumbaBackend(1), tmp_path, limits).run().parts["twins"]
+    found = certify(begun(NumbaBackend(1), tmp_path, limits)).parts["twins"]
     assert found.verdict == LEFT_OUT and found.line.startswith("one core")
 
 
 def test_the_command_prints_a_short_table_last(tmp_path: Path, limits: Limits, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(certify, "Limits", lambda: limits)
+    monkeypatch.setattr(session, "Limits", lambda: limits)
     arguments = ["certify", "--backend", "numba", "--threads", "1", "--results", str(tmp_path / "r")]
     done = CliRunner().invoke(main, [*arguments, "--budget", "5m"])
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
     assert lines[-1].startswith("record ") and any(line.startswith("pool S numba 1 thread: the same") for line in lines)
     assert any(line.split()[:2] == ["twins", "passed"] for line in lines)
-    monkeypatch.setattr(Certifier, "run", lambda self, tell: self.certificate)
+    monkeypatch.setattr(certifier, "certify", lambda session, tell: session.certificate)
     done = CliRunner().invoke(main, [*arguments, "--json"])
     assert json.loads(done.stdout)["parts"] == []
 
@@ -257,80 +361,6 @@ def test_what_is_no_time_is_bad_input(text: str) -> None:
     with pytest.raises(UserError, match="--budget: expected"):
         parse_budget(text)
     assert CliRunner().invoke(main, ["certify", "--backend", "all"]).exit_code == 2
-
-
-# --- what certify uses -----------------------------------------------------------------------
-@pytest.mark.needs("sh")
-@pytest.mark.parametrize(
-    ("script", "verdict", "line"),
-    [
-        ("echo ========= ERROR SUMMARY: 0 errors", "clean", "ERROR SUMMARY: 0 errors"),
-        ("echo '========= Invalid __global__ write: error'; exit 86", "errors", "Invalid __global__ write: error"),
-        ("echo '========= ERROR SUMMARY: 3 errors'; exit 1", "errors", "ERROR SUMMARY: 3 errors"),
-        ("exit 1", "failed", "exit code 1"),
-        (
-            "echo '========= Error: Target application terminated before first instrumented API call'; exit 1",
-            "failed",
-            "Error: Target application terminated before first instrumented API call",
-        ),
-        ("sleep 20", "no time", "not done after 1 s"),
-    ],
-)
-def test_a_sanitizer_is_believed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, verdict: str, line: str
-) -> None:
-    program = tmp_path / sanitize.PROGRAM
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    found = sanitize.run_tool("memcheck", 0, 1.0, child=("true",))
-    assert (found.verdict, found.line) == (verdict, line)
-
-
-@pytest.mark.parametrize(
-    ("said", "verdict"),
-    [("clean", PASSED), ("errors", FAILED), ("failed", LEFT_OUT), ("no time", LEFT_OUT), ("not installed", LEFT_OUT)],
-)
-def test_a_sanitizer_that_cannot_start_proves_nothing(said: str, verdict: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sanitize, "run_tool", lambda *asked: sanitize.ToolResult("memcheck", said, "why"))
-    certifier = SimpleNamespace(on_gpu=True, _gpu=SimpleNamespace(device=0), _left_s=lambda: 1.0)
-    assert Certifier.sanitizer(certifier, "memcheck").verdict == verdict  # type: ignore[arg-type]
-
-
-@pytest.mark.needs("sh", "os.killpg")
-def test_what_a_sanitizer_watched_ends_with_it(tmp_path: Path) -> None:
-    told = tmp_path / "pid"
-    with pytest.raises(subprocess.TimeoutExpired):
-        sanitize._run(["sh", "-c", f"sleep 60 & echo $! > {told}; wait"], 2.0)
-    watched = int(told.read_text())
-    until = time.monotonic() + 20.0
-    while psutil.pid_exists(watched) and psutil.Process(watched).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < until
-        time.sleep(0.01)
-
-
-def test_a_sanitizer_ends_where_a_system_knows_no_groups_of_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Windows has neither killpg nor SIGKILL."""
-    for name, missing in (("os", "killpg"), ("signal", "SIGKILL")):
-        whole = vars(getattr(sanitize, name))
-        reduced = SimpleNamespace(**{key: value for key, value in whole.items() if key != missing})
-        monkeypatch.setattr(sanitize, name, reduced)
-    start = time.monotonic()
-    with pytest.raises(subprocess.TimeoutExpired):
-        sanitize._run([sys.executable, "-c", "import time; time.sleep(60)"], 1.0)
-    assert time.monotonic() - start < 30.0
-
-
-@NEEDS_COMPILER
-def test_what_a_sanitizer_watches_runs_without_the_pool(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    cupy = emulated_cupy()
-    monkeypatch.setitem(sys.modules, "cupy", cupy)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(sys, "argv", ["sanitize", "0", "mpm_key"])
-    sanitize.main()
-    assert capsys.readouterr().out == "mpm_key\n" and cupy.log[0] == ("allocator", None)
 
 
 def test_energy_is_unknown_where_it_cannot_be_read() -> None:

@@ -10,10 +10,10 @@ import pytest
 
 from bench.base.errors import CheckFailed, UserError
 from bench.check import golden as hashes
-from bench.check.golden import golden_of, load_golden, write_golden
+from bench.check.golden import digest_of, golden_frames, golden_of, load_golden, write_golden
 from bench.check.proof import prove, renewed
 from bench.pipeline import makers
-from bench.shot.load import Shot, load_shot
+from bench.shot.load import Shot, load_shot, shot_names
 from tests.support.fake_backend import FakeBackend
 from tests.support.fake_shot import Workshop, digest
 from tests.support.tiny_shot import write_tiny_shot
@@ -56,7 +56,7 @@ def test_a_picture_that_is_not_finite_is_a_failed_proof(monkeypatch: pytest.Monk
 
 def test_a_shot_without_hashes_is_not_proved(wave: Shot) -> None:
     (proof,) = prove(wave, FakeBackend(), {})
-    assert (proof.frame, proof.passed, proof.why) == (0, False, "golden.json has no hashes of it")
+    assert (proof.frame, proof.passed, proof.why) == (0, False, "golden.json has no hashes of it at size S")
 
 
 def test_renewed_hashes_are_proved_and_leave_others_alone(wave: Shot, tmp_path: Path) -> None:
@@ -66,6 +66,29 @@ def test_renewed_hashes_are_proved_and_leave_others_alone(wave: Shot, tmp_path: 
     write_golden(made, tmp_path / "golden.json")
     assert load_golden(tmp_path / "golden.json") == made
     assert all(proof.passed for proof in prove(wave, FakeBackend(), made))
+
+
+def test_hashes_of_a_larger_size_are_kept_with_those_that_came_out_beside_them(wave: Shot, tmp_path: Path) -> None:
+    small = golden(f1=found(1), f3=found(3))
+    made = renewed(small, wave, FakeBackend(), "M")
+    assert made["wave"]["S"] == small["wave"]["S"]
+    assert made["wave"]["M"] == {"frames": {"1": found(1), "3": found(3)}, "made_with": digest_of(small, "wave")}
+    assert digest_of(golden(f1=found(1), f3=found(4)), "wave") != digest_of(small, "wave")
+    write_golden(made, tmp_path / "golden.json")
+    assert load_golden(tmp_path / "golden.json") == made
+    assert [proof.passed for proof in prove(wave, FakeBackend(), made, "M")] == [True, True]
+    del made["wave"]["M"]["made_with"]
+    write_golden(made, tmp_path / "golden.json")
+    with pytest.raises(UserError, match="made_with"):
+        load_golden(tmp_path / "golden.json")
+
+
+@pytest.mark.parametrize("name", shot_names())
+def test_hashes_that_no_test_makes_anew_are_of_the_present_kernels(name: str) -> None:
+    """``shotmark verify --size M --update-golden`` renews them; it takes some minutes."""
+    committed = load_golden()
+    assert golden_frames(committed, name, "M") == [1, 3]
+    assert committed[name]["M"].get("made_with") == digest_of(committed, name)
 
 
 def test_a_shot_of_one_s_own_has_none(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_fixed_words_are_a_choice_in_every_command(option: str) -> None:
             shown = "|".join(param.type.choices)
             assert f"{option} [{shown}]" in CliRunner().invoke(main, [name, "--help"]).output
             assert completed(name, option, "") == list(param.type.choices)
-    assert seen == {"--size": 3, "--backend": 5, "--measure": 1}[option]
+    assert seen == {"--size": 4, "--backend": 5, "--measure": 1}[option]
 
 
 @pytest.mark.parametrize(

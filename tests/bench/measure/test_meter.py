@@ -30,6 +30,19 @@ def test_verify_simulates_once_then_repeats_from_the_kept_state(tmp_path: Path) 
     assert workshop.log == ["scene", "simulate 1", "simulate 2", "keep", *frame, "restore", *frame]
 
 
+def test_golden_frames_before_the_measured_one_are_proved_on_the_way(tmp_path: Path) -> None:
+    def golden(frame: int) -> dict[str, str]:
+        return {"state": digest(f"state {frame}"), "picture": digest(f"picture {frame}")}
+
+    workshop = Workshop()
+    meter(workshop, tmp_path, frame=3, earlier={1: golden(1)}).verify()
+    assert workshop.log[:7] == ["scene", "simulate 1", "surface", "trace", "resolve", "simulate 2", "snapshot"]
+    for frame, wrong in ((1, "state"), (2, "picture")):
+        damaged = {**golden(frame), wrong: digest("other")}
+        with pytest.raises(CheckFailed, match=rf"frame {frame}: the {wrong}'s SHA-256 .* is not the golden one"):
+            meter(Workshop(), tmp_path, frame=3, earlier={frame: damaged}).verify()
+
+
 def test_a_round_has_all_stages_and_totals_that_add_up(tmp_path: Path) -> None:
     shot = meter(Workshop(), tmp_path)
     shot.verify()
