@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from bench.backend import crossing, patience
+from bench.backend.cuda.by_value import by_value
 from bench.backend.cuda.graphs import GraphRecording
 from bench.backend.cuda.hold import Hold
 from bench.backend.cuda.parameters import Block, Parameters
@@ -223,7 +224,7 @@ class CupyBackend:
     # --- Launches -----------------------------------------------------------------------------------
     def launch(self, kernel: Kernel, *args: object) -> None:
         loaded = self._kernels.get(kernel.name) or self._load(kernel)
-        block = loaded.parameters.block(args)
+        block = loaded.parameters.block(by_value(kernel, args))
         if self.observer is None:
             self._queue(loaded.passes, block)
             return

@@ -107,12 +107,27 @@ def on_cpu(kernel: Kernel, arguments: Mapping[str, object], threads: int) -> Arg
 
 def on_device(kernel: Kernel, arguments: Mapping[str, object], backend: Backend) -> Arguments:
     """The arguments after a run on a back-end, on the host again."""
-    held = held_by(backend, arguments)
+    held = held_by(backend, kernel, arguments)
     backend.launch(kernel, *[held[name] for name in kernel.argument_names])
     backend.synchronize()
-    return {name: backend.host(v) if isinstance(arguments[name], np.ndarray) else v for name, v in held.items()}
+    return on_host(backend, kernel, held)
 
 
-def held_by(backend: Backend, arguments: Mapping[str, object]) -> Arguments:
-    """The same arguments with their arrays on a back-end."""
-    return {name: backend.array(v) if isinstance(v, np.ndarray) else v for name, v in arguments.items()}
+def on_host(backend: Backend, kernel: Kernel, held: Mapping[str, object]) -> Arguments:
+    """What ``held_by`` gave, on the host again; what went by value is there."""
+    return {
+        name: backend.host(value) if hasattr(value, "shape") and value.shape and name not in kernel.by_value else value
+        for name, value in held.items()
+    }
+
+
+def held_by(backend: Backend, kernel: Kernel, arguments: Mapping[str, object]) -> Arguments:
+    """A kernel's arguments with their arrays on a back-end, but for those that it gets by value."""
+    return {
+        name: backend.array(value) if isinstance(value, np.ndarray) and _crosses(kernel, name, value) else value
+        for name, value in arguments.items()
+    }
+
+
+def _crosses(kernel: Kernel, name: str, value: object) -> bool:
+    return isinstance(value, np.ndarray) and name not in kernel.by_value

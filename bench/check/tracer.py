@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from bench.backend.protocol import Backend
+from bench.backend.same_bits import held_by
 from kernels.base import constants as k
 from kernels.image import img_trace
 
@@ -31,7 +32,7 @@ def fog_cube(seed: int = 0) -> dict[str, Any]:
 def distance(backend: Backend, args: dict[str, Any], samples: int, expected: float) -> float:
     """Trace and compare the mean of all pixels, channel by channel; the worst one counts."""
     args["sample_count"] = samples
-    arrays = {name: backend.array(value) if isinstance(value, np.ndarray) else value for name, value in args.items()}
+    arrays = held_by(backend, img_trace.KERNEL, args)
     backend.launch(img_trace.KERNEL, *[arrays[name] for name in img_trace.KERNEL.argument_names])
     backend.synchronize()
     if backend.host(arrays["work_inout"])[:, k.WORK_COLLISIONS].sum() == 0:

@@ -15,7 +15,7 @@ import numpy as np
 from bench.backend.cuda.sm_clock import throttled, usual
 from bench.backend.cupy_gpu import CupyBackend
 from bench.backend.protocol import Backend
-from bench.backend.same_bits import Arguments, differences, held_by, on_cpu, on_device
+from bench.backend.same_bits import Arguments, differences, held_by, on_cpu, on_device, on_host
 from bench.measure.kernels import (
     MEMORY_FACTOR,
     ROUNDS_MAX,
@@ -55,9 +55,9 @@ def _launch(kernel: Kernel, backend: CupyBackend, held: Arguments) -> tuple[floa
 
 def _traffic(kernel: Kernel, arguments: Arguments, backend: CupyBackend) -> tuple[Traffic, float]:
     """Traffic of one launch, and its seconds."""
-    held = held_by(backend, arguments)
+    held = held_by(backend, kernel, arguments)
     seconds, _ = _launch(kernel, backend, held)
-    written = {name: backend.host(v) if isinstance(arguments[name], np.ndarray) else v for name, v in held.items()}
+    written = on_host(backend, kernel, held)
     return kernel.traffic(**written), seconds
 
 
@@ -92,7 +92,7 @@ def measure_on_device(
 
 def _rounds(kernel: Kernel, backend: CupyBackend, arguments: Arguments, level: str) -> list[float]:
     """Seconds of each launch; what was throttled, or held back too shortly, is done again, a few times."""
-    held, pristine = held_by(backend, arguments), {}
+    held, pristine = held_by(backend, kernel, arguments), {}
     for name in kernel.output_names:
         value = arguments[name]
         if isinstance(value, np.ndarray):

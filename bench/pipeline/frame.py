@@ -29,6 +29,7 @@ FRAME_DEFAULT = 3  # the frame that is measured, proved and projected unless ano
 
 HostState = Mapping[str, "np.ndarray"]  # a simulation's state between two frames, by name
 Lap = Callable[[str], None]  # told the name of each stage when it has been done, or queued
+Between = Callable[[float], None]  # told between a picture's pieces which share of it is traced; may raise to end it
 
 
 class KeptState:
@@ -196,7 +197,9 @@ class RendererLike(Protocol):
     def surface(self, fluid: Fluid) -> Bricks:
         """Turn particles into bricks."""
 
-    def trace(self, bricks: Bricks, frame: int, samples: int | None = None) -> PixelSums:
+    def trace(
+        self, bricks: Bricks, frame: int, samples: int | None = None, between: Between | None = None
+    ) -> PixelSums:
         """Trace the picture of a frame; ``samples`` per pixel are the scene's unless said."""
 
     def resolve(self, sums: PixelSums) -> Resolved:
@@ -226,11 +229,12 @@ def make_frame(
     samples: int | None = None,
     encode: Callable[[Picture], None] | None = None,
     lap: Lap = lambda stage: None,
+    between: Between | None = None,
 ) -> Frame:
     """Simulate the next frame, which is ``frame``, and make its picture; ``encode`` writes that where it is given."""
     work = simulation.advance_frame()
     lap(SIMULATE)
-    rendering = make_picture(simulation, renderer, frame, samples, lap)
+    rendering = make_picture(simulation, renderer, frame, samples, lap, between)
     if encode is not None:
         encode(rendering.picture)
         lap(ENCODE)
@@ -243,11 +247,12 @@ def make_picture(
     frame: int,
     samples: int | None = None,
     lap: Lap = lambda stage: None,
+    between: Between | None = None,
 ) -> Rendering:
     """Make the picture of a present state; crossing to the host follows the last lap."""
     bricks = renderer.surface(state.fluid)
     lap(SURFACE)
-    sums = renderer.trace(bricks, frame, samples)
+    sums = renderer.trace(bricks, frame, samples, between)
     lap(TRACE)
     resolved = renderer.resolve(sums)
     lap(RESOLVE)

@@ -1,20 +1,34 @@
-"""From a simulated state to a picture: surface, trace, resolve, each a method, so that each can be timed alone."""
+"""From a simulated state to a picture: surface, trace, resolve, each a method, so that each can be timed alone.
+
+A picture is traced in pieces where one launch would take long: a display's driver ends what runs for two seconds, and
+nothing can stop a launch. Pieces add the same numbers in the same order, whatever they are: their sizes follow the
+clock, no bit does.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 
-from bench.backend.protocol import Backend, DeviceArray
-from bench.pipeline.frame import Bricks, Fluid, Picture, PixelSums, Rendering, Resolved
+from bench.backend.protocol import Backend, DeviceArray, Stamp
+from bench.pipeline.frame import Between, Bricks, Fluid, Picture, PixelSums, Rendering, Resolved
 from bench.pipeline.scene.build import Scene
 from bench.pipeline.surface import Surface
 from kernels.base import constants as k
 from kernels.image import img_resolve, img_trace
+from kernels.trace.trace_tiles import STRIP
 
 F32 = np.float32
 ROULETTE_DEPTH = 3
 FRAME_STRIDE = 1_000_003  # seeds of frames lie that far apart
 SLOPE_MARGIN = 1.001
+# Seconds that a piece is made for; the longest one is meant to stay below LAUNCH_MOST_S on a GPU. On a CPU a launch may
+# take as long as it wants: pieces are for what is shown meanwhile, and end with threads that wait.
+PIECE_S, CPU_PIECE_S, LAUNCH_MOST_S = 0.15, 2.0, 0.25
+FIRST_PATHS, CPU_FIRST_PATHS = 2**21, 2**18  # of the first piece, of which nobody knows how long it takes
+FIRST_STRIPS = 4  # about so many of its strips, spread over the picture, tell what the rest will cost
 WORK_NAMES = {
     "paths": k.WORK_PATHS,
     "segments": k.WORK_SEGMENTS,
@@ -50,15 +64,98 @@ def trace_parameters(scene: Scene, picture: np.ndarray) -> np.ndarray:
     return out
 
 
+@dataclass(frozen=True)
+class Piece:
+    """What one launch traces: samples of the strips s with strip_low <= s mod strip_period < strip_high."""
+
+    sample_start: int
+    sample_count: int
+    strip_low: int = 0
+    strip_high: int = 1
+    strip_period: int = 1
+
+    def rows(self, height: int) -> int:
+        """Rows of a picture of that height that lie in it."""
+        strips = np.arange(-(-height // STRIP))
+        turn = strips % self.strip_period
+        taken = strips[(turn >= self.strip_low) & (turn < self.strip_high)]
+        return int(np.minimum(STRIP, height - taken * STRIP).sum())
+
+    def paths(self, width: int, height: int) -> int:
+        return self.sample_count * width * self.rows(height)
+
+
+class Pieces:
+    """The pieces of a picture, in order: iterate, and say after each how fast it was.
+
+    Pieces go through the strips of some chunks of samples, then of the next chunks: each pixel gets its chunks in
+    order. A piece's strips lie all over the picture, so that each costs as much a path as the others, and what one took
+    tells what the next will take.
+    """
+
+    def __init__(self, width: int, height: int, samples: int, piece_s: float, first_paths: int) -> None:
+        self.width, self.height, self.samples = width, height, samples
+        self.piece_s, self.first_paths = piece_s, first_paths
+        self.paths_per_s: float | None = None  # of the last piece; set it while iterating
+
+    def __iter__(self) -> Iterator[Piece]:
+        start = 0
+        while start < self.samples:
+            count, period = self._group(start)
+            low = 0
+            while low < period:
+                piece = Piece(start, count, low, low + 1, period)
+                if low > 0:
+                    piece = Piece(start, count, low, low + self._turns(count, period, period - low), period)
+                yield piece
+                low = piece.strip_high
+            start += count
+
+    def _group(self, start: int) -> tuple[int, int]:
+        """Samples that go through the picture together, and into how many turns their strips are dealt."""
+        chunks = -(-(self.samples - start) // k.SAMPLE_CHUNK)
+        of_chunk = k.SAMPLE_CHUNK * self.width * self.height
+        strips = -(-self.height // STRIP)
+        wanted = self._wanted()
+        if start == 0 and chunks * of_chunk <= wanted:
+            return self.samples - start, 1
+        # A warp's lanes take as many chunks side by side as a power of two allows: of another number some would idle
+        if self.paths_per_s is None:
+            turns = -(-strips // FIRST_STRIPS)
+            together = _power_of_two(min(chunks, wanted * turns // of_chunk))
+            period = min(turns, -(-together * of_chunk // wanted))
+        else:
+            together = _power_of_two(min(chunks, wanted // of_chunk))
+            period = min(strips, -(-together * of_chunk // wanted))
+        return min(together * k.SAMPLE_CHUNK, self.samples - start), period
+
+    def _turns(self, count: int, period: int, left: int) -> int:
+        """Of a group's turns that are left, how many the next piece takes."""
+        of_turn = count * self.width * self.height / period
+        most = max(1, int(self._wanted() / of_turn))
+        return -(-left // -(-left // most))
+
+    def _wanted(self) -> int:
+        if self.paths_per_s is None:
+            return self.first_paths
+        return max(1, int(self.paths_per_s * self.piece_s))
+
+
+def _power_of_two(most: int) -> int:
+    """The largest up to ``most``, 1 at the least."""
+    return 1 << max(0, most.bit_length() - 1)
+
+
 class Renderer:
     """Pictures of one scene on one back-end."""
 
     def __init__(self, scene: Scene, backend: Backend) -> None:
         self.scene, self.backend = scene, backend
+        self._last: tuple[int, Stamp, Stamp] | None = None  # paths of the last piece, stamps before and after it
         self._surface = Surface(scene, backend)
         self._trace = trace_parameters(scene, self._surface.picture)
         self._grid = backend.array(self._surface.grid)
-        self._sky, self._glow_lut = backend.array(scene.sky), backend.array(scene.glow_lut)
+        self._glow_lut = backend.array(scene.glow_lut)
         self._terrain, self._geometry = backend.array(scene.terrain), backend.array(scene.terrain_geometry)
         self._colliders = backend.array(scene.colliders)
         shape = (scene.picture.height, scene.picture.width)
@@ -68,8 +165,13 @@ class Renderer:
         """Turn particles into bricks."""
         return self._surface.build(fluid)
 
-    def trace(self, bricks: Bricks, frame: int, samples: int | None = None) -> PixelSums:
-        """Trace the picture of a frame (the first is 1) into fresh pixel sums."""
+    def trace(
+        self, bricks: Bricks, frame: int, samples: int | None = None, between: Between | None = None
+    ) -> PixelSums:
+        """Trace the picture of a frame (the first is 1) into fresh pixel sums.
+
+        ``between`` is told the share that is done, from piece to piece; what it raises ends the picture.
+        """
         scene, backend = self.scene, self.backend
         picture = scene.picture
         count = picture.samples if samples is None else samples
@@ -81,18 +183,15 @@ class Renderer:
         look[k.LOOK_TIME] += F32(frame * scene.frame_dt_s)
         sums = backend.zeros((picture.height, picture.width, k.PIXEL_WORDS), F32)
         work = backend.zeros((k.TRACE_TASKS, k.WORK_WORDS), np.int64)
-        backend.launch(
-            img_trace.KERNEL,
-            0,
-            count,
+        same = (
             (picture.seed * FRAME_STRIDE + frame) & 0x7FFFFFFF,
             picture.max_depth,
             ROULETTE_DEPTH,
-            backend.array(scene.camera(frame)),
-            self._sky,
-            backend.array(look),
+            scene.camera(frame),
+            scene.sky,
+            look,
             self._glow_lut,
-            backend.array(trace),
+            trace,
             self._grid,
             bricks.surface_table,
             bricks.surface_value,
@@ -104,8 +203,42 @@ class Renderer:
             self._colliders,
             sums,
             work,
+            backend.zeros(1, np.int32),
         )
+        if backend.is_gpu:
+            pieces = Pieces(picture.width, picture.height, count, PIECE_S, FIRST_PATHS)
+        else:
+            pieces = Pieces(picture.width, picture.height, count, CPU_PIECE_S, CPU_FIRST_PATHS)
+        whole = count * picture.width * picture.height
+        if between is None and not backend.is_gpu:
+            self._launch(Piece(0, count), same)
+            return PixelSums(count, sums, work)
+        pieces.paths_per_s = self._rate()  # of the picture before: a short one is then one launch, and nothing waits
+        done = 0
+        for piece in pieces:
+            paths, before = piece.paths(picture.width, picture.height), backend.clock()
+            self._launch(piece, same)
+            self._last = paths, before, backend.clock()
+            done += paths
+            if done == whole:
+                break
+            # The only wait: for what says how long the next piece may be
+            pieces.paths_per_s = self._rate()
+            if between is not None:
+                between(done / whole)
         return PixelSums(count, sums, work)
+
+    def _rate(self) -> float | None:
+        """Paths a second of the last piece, once it is done; None before the first."""
+        if self._last is None:
+            return None
+        paths, before, after = self._last
+        return paths / max(float(after - before), 1e-9)
+
+    def _launch(self, piece: Piece, same: tuple[object, ...]) -> None:
+        window = (img_trace.WHOLE_PICTURE[name] for name in ("x_low", "y_low", "x_high", "y_high"))
+        comb = piece.strip_low, piece.strip_high, piece.strip_period
+        self.backend.launch(img_trace.KERNEL, piece.sample_start, piece.sample_count, *window, *comb, *same)
 
     def resolve(self, sums: PixelSums) -> Resolved:
         """Pixel sums as mean and variance, where they are."""

@@ -148,7 +148,9 @@ def shoot(
                 states[frame] = sha256
                 if renderer is not None:
                     tell(done, f"trace frame {frame}")
-                    finish(frame, make_picture(simulation, renderer, frame, job.samples).picture)
+                    between = partial(_tell_share, tell, done, frame)
+                    made = make_picture(simulation, renderer, frame, job.samples, between=between)
+                    finish(frame, made.picture)
                 elif pool is not None:
                     pool.submit(frame, state)
             if keeps:
@@ -160,6 +162,10 @@ def shoot(
         if pool is not None:
             pool.stop()
     return len(needed)
+
+
+def _tell_share(tell: Tell, done: int, frame: int, share: float) -> None:
+    tell(done, f"trace frame {frame}, {share:.0%}")
 
 
 def _is_golden(folder: ShotFolder, frame: int, golden: Golden) -> bool:

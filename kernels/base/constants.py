@@ -158,6 +158,7 @@ PICTURE_WORDS = 24
 # surface_walls: int32 vector of six in the order x- x+ y- y+ z- z+: what the level set does beyond the domain's wall
 WALL_OPEN, WALL_CONTINUE, WALL_CUT = 0, 1, 2  # ends near its last particle; goes on; is closed flush with the wall
 
+PARAMETER_WORDS = 64  # float32 of a vector that a GPU gets by value among the parameters; shorter ones are padded
 SAMPLE_CHUNK = 16  # samples summed in registers before they join the pixel sums: part of the result's definition
 
 # --- Picture: sky, look, camera, pixel sums -----------------------------------------------------

@@ -54,6 +54,7 @@ class Kernel:
     unordered: tuple[str, ...] = ()  # outputs whose elements may change places; a later kernel puts them in order
     scratch: tuple[str, ...] = ()  # arguments that only carry work from pass to pass: never compared
     summed: tuple[str, ...] = ()  # outputs of which only the sum over rows is stated: a row is what one task did
+    by_value: tuple[str, ...] = ()  # vectors of float32 that stay on the host: a GPU gets them among the parameters
     passes: tuple[Pass, ...] = ()  # launches of the CUDA twin, in order; none stated: one of the kernel's own name
 
     def __post_init__(self) -> None:

@@ -1,22 +1,22 @@
 #include "trace_path.cuh"
+#include "trace_tiles.cuh"
 // Path trace one picture: the CUDA side of img_trace.py.
 //
-// A warp takes a few neighbouring pixels; its lanes are (pixel, chunk of SAMPLE_CHUNK samples), as many chunks of a
-// pixel side by side as a power of two allows. A lane sums the samples of its chunk in its column of shared memory and
+// A warp draws a few neighbouring pixels at a time; its lanes are (pixel, chunk of SAMPLE_CHUNK samples), as many chunks
+// of a pixel side by side as a power of two allows. A lane sums the samples of its chunk in its column of shared memory and
 // starts its next path as soon as one has ended; then the first lane of a pixel adds the chunks' sums to the
 // pixel's, in sample order. Work counters are summed over the warp once, at the end, into one row of work_inout.
 
 constexpr unsigned ALL_LANES = 0xffffffffu;
 
-// Blocks that a multiprocessor holds at once: registers bound them on Hopper, shared memory on cards that have less.
-// The launch is for the most of them; where fewer fit, the others have nothing to do.
-constexpr int TRACE_BLOCKS_MAX = 5;
+// Blocks that a multiprocessor holds at once, for the compiler, which gives a thread the registers that leaves: on
+// Hopper they are what bounds, on cards that have less shared memory it is that.
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
 constexpr int TRACE_BLOCKS = 2;
 #elif defined(__CUDA_ARCH__) && __CUDA_ARCH__ != 900 && __CUDA_ARCH__ != 1000
 constexpr int TRACE_BLOCKS = 4;
 #else
-constexpr int TRACE_BLOCKS = TRACE_BLOCKS_MAX;
+constexpr int TRACE_BLOCKS = 5;
 #endif
 
 constexpr int HELD_SUMS = HELD_PATH_WORDS;  // of a chunk's samples, in the order of the pixel sums
@@ -47,7 +47,7 @@ __device__ __forceinline__ float3 camera_direction(const Words& camera_in, const
 // One chunk of a pixel: `count` samples from number n of this launch. One loop over segments, not over paths.
 __device__ __forceinline__ void trace_pixel(int x, int y, const Picture& picture, long long n, int count,
                                             Depths limits, const Words& camera_in, const Words& sky_in,
-                                            const Words& glow_lut_in, const Scene& scene, const Held& held,
+                                            const Table& glow_lut_in, const Scene& scene, const Held& held,
                                             const Work& work) {
   for (int n = 0; n < PIXEL_WORDS; ++n) held[HELD_SUMS + n] = ZERO;
   float3 origin = words3(camera_in, CAMERA_ORIGIN);
@@ -113,17 +113,33 @@ __device__ __forceinline__ void add_work(const Work& work, int lane, long long r
   }
 }
 
-extern "C" __global__ void __launch_bounds__(TRACE_THREADS, TRACE_BLOCKS)
-    img_trace(long long sample_start, long long sample_count, long long seed, long long max_depth,
-              long long roulette_depth, Array<const float> camera_in, Array<const float> sky_in,
-              Array<const float> look_in, Array<const float> glow_lut_in, Array<const float> trace_in,
-              Array<const int> grid_in, Array<const int> surface_table_in, Array<const float> surface_value_in,
-              Array<const int> fog_table_in, Array<const float> fog_value_in, Array<const float> fog_majorant_in,
-              Array<const float> terrain_in, Array<const float> terrain_geometry_in, Array<const float> collider_in,
-              Array<float> pixel_sums_inout, Array<long long> work_inout) {
-  Scene scene{Words{look_in}, Words{trace_in}, grid_in,         surface_table_in, surface_value_in,    fog_table_in,
+// No tile has been drawn yet.
+extern "C" __global__ void __launch_bounds__(32) img_trace_start(
+    long long sample_start, long long sample_count, long long x_low, long long y_low, long long x_high,
+    long long y_high, long long strip_low, long long strip_high, long long strip_period, long long seed,
+    long long max_depth, long long roulette_depth, Words camera_in, Words sky_in,
+    Words look_in, Array<const float> glow_lut_in, Words trace_in, Array<const int> grid_in,
+    Array<const int> surface_table_in, Array<const float> surface_value_in, Array<const int> fog_table_in,
+    Array<const float> fog_value_in, Array<const float> fog_majorant_in, Array<const float> terrain_in,
+    Array<const float> terrain_geometry_in, Array<const float> collider_in, Array<float> pixel_sums_inout,
+    Array<long long> work_inout, Array<int> tiles_drawn_inout) {
+  if (threadIdx.x == 0) tiles_drawn_inout[0] = 0;
+}
+
+extern "C" __global__ void __launch_bounds__(TRACE_THREADS, TRACE_BLOCKS) img_trace(
+    long long sample_start, long long sample_count, long long x_low, long long y_low, long long x_high,
+    long long y_high, long long strip_low, long long strip_high, long long strip_period, long long seed,
+    long long max_depth, long long roulette_depth, Words camera_in, Words sky_in,
+    Words look_in, Array<const float> glow_lut_in, Words trace_in, Array<const int> grid_in,
+    Array<const int> surface_table_in, Array<const float> surface_value_in, Array<const int> fog_table_in,
+    Array<const float> fog_value_in, Array<const float> fog_majorant_in, Array<const float> terrain_in,
+    Array<const float> terrain_geometry_in, Array<const float> collider_in, Array<float> pixel_sums_inout,
+    Array<long long> work_inout, Array<int> tiles_drawn_inout) {
+  Scene scene{look_in, trace_in, grid_in,         surface_table_in, surface_value_in,    fog_table_in,
               fog_value_in,   fog_majorant_in, terrain_in,      terrain_geometry_in, collider_in};
   Picture picture{pixel_sums_inout.shape1, (int)pixel_sums_inout.shape0, sample_start, (unsigned)seed};
+  Region region = region_of(x_low, y_low, x_high, y_high, strip_low, strip_high, strip_period, picture.width,
+                            picture.height);
   Depths limits{(int)max_depth, (int)roulette_depth};
   __shared__ float held_words[HELD_WORDS * TRACE_THREADS];
   __shared__ unsigned work_words[WORK_WORDS * TRACE_THREADS];
@@ -131,31 +147,24 @@ extern "C" __global__ void __launch_bounds__(TRACE_THREADS, TRACE_BLOCKS)
   Work work{work_words + threadIdx.x};
   for (int n = 0; n < WORK_WORDS; ++n) work[n] = 0u;
   int lane = threadIdx.x & 31;
-  // Chunks of a pixel side by side, and the pixels' rectangle of a warp
+  // Chunks of a pixel side by side
   int total = (int)((sample_count + SAMPLE_CHUNK - 1) / SAMPLE_CHUNK);
   int chunks = 1;
   while (chunks < 32 && 2 * chunks <= total) chunks *= 2;
-  int across = 8, down = 4;
-  for (int c = chunks; c > 1; c >>= 1) {
-    if (across > down) {
-      across >>= 1;
-    } else {
-      down >>= 1;
-    }
-  }
-  int tiles_x = (picture.width + across - 1) / across, tiles_y = (picture.height + down - 1) / down;
-  int blocks = (gridDim.x * TRACE_BLOCKS + TRACE_BLOCKS_MAX - 1) / TRACE_BLOCKS_MAX;
-  if ((int)blockIdx.x >= blocks) return;
-  int warp = (blockIdx.x * blockDim.x + threadIdx.x) >> 5, warps = (blocks * blockDim.x) >> 5;
-  for (int tile = warp; tile < tiles_x * tiles_y; tile += warps) {
-    int place = lane / chunks, chunk = lane % chunks;
-    int x = tile % tiles_x * across + place % across, y = tile / tiles_x * down + place / across;
-    bool inside = x < picture.width && y < picture.height;
+  Tiling tiling = tiling_of(region, chunks);
+  int place = lane / chunks, chunk = lane % chunks;
+  while (true) {
+    int tile = draw_tile(tiles_drawn_inout, lane);
+    if (tile >= tiling.count) break;
+    int within = tile % tiling.in_strip;
+    int x = region.x_low + within % tiling.in_row * tiling.across + place % tiling.across;
+    int y = strip_row(region, tile / tiling.in_strip) + within / tiling.in_row * tiling.down + place / tiling.across;
+    bool inside = x < region.x_high && y < region.y_high;
     for (int first = 0; first < total; first += chunks) {
       long long n = (long long)(first + chunk) * SAMPLE_CHUNK;
       long long left = inside ? sample_count - n : 0;
       int count = left > SAMPLE_CHUNK ? SAMPLE_CHUNK : (int)left;
-      trace_pixel(x, y, picture, n, count, limits, Words{camera_in}, Words{sky_in}, Words{glow_lut_in}, scene, held,
+      trace_pixel(x, y, picture, n, count, limits, camera_in, sky_in, Table{glow_lut_in}, scene, held,
                   work);
       __syncwarp();
       int used = total - first < chunks ? total - first : chunks;
@@ -163,5 +172,6 @@ extern "C" __global__ void __launch_bounds__(TRACE_THREADS, TRACE_BLOCKS)
       __syncwarp();
     }
   }
+  int warp = (blockIdx.x * blockDim.x + threadIdx.x) >> 5;
   add_work(work, lane, warp % work_inout.shape0, work_inout);
 }

@@ -1,6 +1,8 @@
 """Path trace one picture: sums of radiance over samples, pixel by pixel.
 
-A task takes every TRACE_TASKS-th tile of 8 x 8 pixels, in a shuffled order that spreads neighbours over threads. The
+A launch traces samples ``sample_start`` to ``sample_start + sample_count - 1`` of a region's pixels (see
+kernels.trace.trace_tiles) and adds them to what is there. A task takes every TRACE_TASKS-th tile of 8 x 8 pixels, in a
+shuffled order that spreads neighbours over threads; on a GPU warps draw their tiles, and tiles_drawn counts them. The
 samples of a pixel are summed in registers, SAMPLE_CHUNK at a time, then added to the pixel sums: the order of every
 sum is written, and random numbers depend on (pixel, sample, dimension, seed) alone: any number of threads gives the
 same bits.
@@ -8,7 +10,8 @@ same bits.
 Shapes: camera (16), sky (SKY_WORDS), look (LOOK_WORDS), trace (TRACE_WORDS) float32; glow_lut (256, 3); grid int32
 (6) = bricks x y z of the surface, of the fog; tables int32 (bricks); surface and fog values (cap, 729, 2); majorants
 (cap); terrain (tx, ty) and geometry (4); colliders (m, 12); pixel_sums (height, width, PIXEL_WORDS), added to;
-work int64 (TRACE_TASKS, WORK_WORDS), added to. Metres, grid-local; see kernels.base.constants for the slots.
+work int64 (TRACE_TASKS, WORK_WORDS), added to; tiles_drawn int32 (1). Metres, grid-local; see kernels.base.constants
+for the slots.
 
 Paper: Kajiya 1986 (path tracing); Woodcock et al. 1965 (delta tracking); Novak et al. 2014 (ratio tracking);
 Amanatides and Woo 1987 (DDA); Hart 1996 (sphere tracing); Jarzynski and Olano 2020 (random numbers).
@@ -64,16 +67,27 @@ from kernels.base.kernel import Kernel, Pass, Traffic
 from kernels.trace.trace_math import U1, device_call, device_part, normalise, random4
 from kernels.trace.trace_path import trace_path
 from kernels.trace.trace_state import Scene, words3
+from kernels.trace.trace_tiles import PICTURE_MAX, STRIP, Region, region_of, strip_row, strips_of
 
-TILE = 8
 SHUFFLE = 97  # odd, so it visits every residue of a power of two
+# The arguments of a launch for every pixel
+WHOLE_PICTURE = {
+    "x_low": 0,
+    "y_low": 0,
+    "x_high": PICTURE_MAX,
+    "y_high": PICTURE_MAX,
+    "strip_low": 0,
+    "strip_high": 1,
+    "strip_period": 1,
+}
 
 
 class Job(NamedTuple):
-    """What a launch traces: which samples, how deep, from where, under which sky."""
+    """What a launch traces: which samples of which pixels, how deep, from where, under which sky."""
 
     sample_start: Any
     sample_count: Any
+    region: Region
     seed: Any
     max_depth: Any
     roulette_depth: Any
@@ -136,26 +150,30 @@ def trace_pixel(x, y, width, height, job, scene, pixel_sums_inout, work):
 def trace_task(task, tasks, job, scene, pixel_sums_inout, work):
     """Every tile of one task."""
     height, width = pixel_sums_inout.shape[0], pixel_sums_inout.shape[1]
-    tiles_x, tiles_y = (width + TILE - 1) // TILE, (height + TILE - 1) // TILE
+    region = job.region
+    tiles_x, strips = (region.x_high - region.x_low + STRIP - 1) // STRIP, strips_of(region)
     tile = (task * SHUFFLE) % tasks
-    while tile < tiles_x * tiles_y:
-        x0, y0 = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
-        for y in range(y0, min(y0 + TILE, height)):
-            for x in range(x0, min(x0 + TILE, width)):
+    while tile < tiles_x * strips:
+        x0, y0 = region.x_low + (tile % tiles_x) * STRIP, strip_row(region, tile // tiles_x)
+        for y in range(y0, min(y0 + STRIP, region.y_high)):
+            for x in range(x0, min(x0 + STRIP, region.x_high)):
                 trace_pixel(x, y, width, height, job, scene, pixel_sums_inout, work)
         tile += tasks
 
 
 @kernel
 def cpu(
-    sample_start, sample_count, seed, max_depth, roulette_depth, camera_in, sky_in, look_in, glow_lut_in, trace_in,
-    grid_in, surface_table_in, surface_value_in, fog_table_in, fog_value_in, fog_majorant_in, terrain_in,
-    terrain_geometry_in, collider_in, pixel_sums_inout, work_inout,
+    sample_start, sample_count, x_low, y_low, x_high, y_high, strip_low, strip_high, strip_period, seed, max_depth,
+    roulette_depth, camera_in, sky_in, look_in, glow_lut_in, trace_in, grid_in, surface_table_in, surface_value_in,
+    fog_table_in, fog_value_in, fog_majorant_in, terrain_in, terrain_geometry_in, collider_in, pixel_sums_inout,
+    work_inout, tiles_drawn_inout,
 ):  # fmt: skip
-    """Add ``sample_count`` samples from ``sample_start`` to every pixel; paths of up to max_depth - 1 bounces."""
+    """Add ``sample_count`` samples from ``sample_start`` to a region's pixels; paths of up to max_depth - 1 bounces."""
     tasks = work_inout.shape[0]
+    height, width = pixel_sums_inout.shape[0], pixel_sums_inout.shape[1]
     for task in prange(tasks):
-        job = Job(sample_start, sample_count, seed, max_depth, roulette_depth, camera_in, sky_in, glow_lut_in)
+        region = region_of(x_low, y_low, x_high, y_high, strip_low, strip_high, strip_period, width, height)
+        job = Job(sample_start, sample_count, region, seed, max_depth, roulette_depth, camera_in, sky_in, glow_lut_in)
         scene = Scene(
             look_in, trace_in, grid_in, surface_table_in, surface_value_in, fog_table_in, fog_value_in,
             fog_majorant_in, terrain_in, terrain_geometry_in, collider_in,
@@ -200,6 +218,7 @@ def example(rng: np.random.Generator, size: int) -> dict[str, Any]:
     return {
         "sample_start": 0,
         "sample_count": SAMPLE_CHUNK,
+        **WHOLE_PICTURE,
         "seed": 1,
         "max_depth": 64,
         "roulette_depth": 64,
@@ -219,6 +238,7 @@ def example(rng: np.random.Generator, size: int) -> dict[str, Any]:
         "collider_in": np.zeros((1, 12), np.float32),
         "pixel_sums_inout": np.zeros((size, size, PIXEL_WORDS), np.float32),
         "work_inout": np.zeros((TRACE_TASKS, WORK_WORDS), np.int64),
+        "tiles_drawn_inout": np.zeros(1, np.int32),
     }
 
 
@@ -228,6 +248,8 @@ KERNEL = Kernel(
     cpu=cpu,
     traffic=traffic,
     example=example,
+    scratch=("tiles_drawn_inout",),
     summed=("work_inout",),
-    passes=(Pass("img_trace", threads=128, blocks_per_sm=5),),
+    by_value=("camera_in", "sky_in", "look_in", "trace_in"),
+    passes=(Pass("img_trace_start", threads=32, blocks_per_sm=0), Pass("img_trace", threads=128, blocks_per_sm=5)),
 )

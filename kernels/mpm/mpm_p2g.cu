@@ -9,7 +9,16 @@
 
 constexpr int THREADS = 192;
 constexpr int CELLS = 16;        // base cells of a round: THREADS / 12
-constexpr int ROUND = 192;       // particles of a round, at least CELL_COUNT_MAX
+// Particles of a round, at least CELL_COUNT_MAX: shared memory for so many bounds the blocks of a multiprocessor where it
+// is small. A cell is summed whole whatever the rounds are: the bits are the same.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+constexpr int ROUND = 156;  // 64 KB: three blocks
+#elif defined(__CUDA_ARCH__) && (__CUDA_ARCH__ == 860 || __CUDA_ARCH__ == 890 || __CUDA_ARCH__ >= 1200)
+constexpr int ROUND = 136;  // 100 KB: five
+#else
+constexpr int ROUND = 192;  // 164 KB and more: six, which registers bound as well
+#endif
+static_assert(ROUND >= CELL_COUNT_MAX, "a cell fits a round");
 constexpr int WORDS = 28;        // per particle: four channels of b, A_x, A_y, A_z; nine w_i w_j; three w_k
 constexpr int AT_SHARE = 16, AT_WEIGHT = 25;
 constexpr float TWO_THIRDS = 0.666666686534881591796875f;

@@ -12,7 +12,7 @@ struct TerrainLook {
 
 // Sum of noise octaves with its gradient; `ridge` sums 1 - 2|noise| instead: sharp crests. 0 beyond NOISE_REACH: what is
 // that fine against its distance averages out, and the lattice's numbers stay far below 2^31.
-__device__ __forceinline__ Noise fractal(float x, float y, float z, int octaves, bool ridge) {
+__device__ __noinline__ Noise fractal(float x, float y, float z, int octaves, bool ridge) {
   if (!(fabsf(x) < NOISE_REACH && fabsf(y) < NOISE_REACH && fabsf(z) < NOISE_REACH)) octaves = 0;
   Noise sum{ZERO, ZERO, ZERO, ZERO};
   // Columns of the rotation that octave n has been through (about z, then about x)

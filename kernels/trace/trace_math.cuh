@@ -1,8 +1,16 @@
 #include "common.cuh"
 // Random numbers, directions, sampling, Fresnel, bricks, noise: the CUDA side of trace_math.py.
 
-// A parameter vector (look, sky, trace, camera): one word at a time, the same for most threads of a warp.
+// A parameter vector (look, sky, trace, camera), passed by value: its words come from the constant bank, and leave the
+// first-level cache to the look-ups. Handed on by reference, or a thread would make a copy of its own. All are of one
+// length: with lengths of their own ptxas keeps more of them in registers than sm_90 has.
 struct Words {
+  float word[PARAMETER_WORDS];
+  __device__ __forceinline__ float operator[](int i) const { return word[i]; }
+};
+
+// A longer one, in memory.
+struct Table {
   Array<const float> array;
   __device__ __forceinline__ float operator[](int i) const { return __ldg(&array[i]); }
 };

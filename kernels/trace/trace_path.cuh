@@ -94,7 +94,7 @@ __device__ __forceinline__ float3 sample_direction(const Bounce& bounce, float3 
 }
 
 // Walk one segment; false when the path has ended.
-__device__ __forceinline__ bool trace_path(Path& path, Depths limits, const Words& sky_in, const Words& glow_lut_in,
+__device__ __forceinline__ bool trace_path(Path& path, Depths limits, const Words& sky_in, const Table& glow_lut_in,
                                            const Scene& scene, Draws& draws, const Held& held,
                                            const Work& work) {
   const Words& look_in = scene.look_in;

@@ -3,7 +3,7 @@
 // What fog, solids and liquids make of a path that meets them: the CUDA side of trace_shade.py.
 
 // A collision in fog: emission where it absorbs, then scattering.
-__device__ __forceinline__ void shade_fog(float3 p, Path& path, const Scene& scene, const Words& glow_lut_in,
+__device__ __forceinline__ void shade_fog(float3 p, Path& path, const Scene& scene, const Table& glow_lut_in,
                                           Bounce& bounce, const Held& held) {
   const Words& look_in = scene.look_in;
   bounce.albedo = words3(look_in, LOOK_FOG_R);
@@ -87,7 +87,7 @@ __device__ __forceinline__ void shade_water(bool sea, float3 p, Path& path, floa
 
 // The surface of lava: its glow, and a rough crust.
 __device__ __forceinline__ void shade_lava(float3 p, Path& path, float heat, const Scene& scene,
-                                           const Words& glow_lut_in, Bounce& bounce, const Held& held) {
+                                           const Table& glow_lut_in, Bounce& bounce, const Held& held) {
   const Words& look_in = scene.look_in;
   bounce.kind = BOUNCE_DIFFUSE;
   path.ray.o = moved(p, bounce.n, OFFSET * scene.trace_in[TRACE_VOXEL]);
@@ -99,7 +99,7 @@ __device__ __forceinline__ void shade_lava(float3 p, Path& path, float heat, con
 
 // The liquid's surface, or the sea outside; `other`: the surface's second channel, foam or temperature.
 __device__ __forceinline__ void shade_liquid(bool sea, float3 p, Path& path, float other, float travelled,
-                                             const Scene& scene, const Words& glow_lut_in, Draws& draws,
+                                             const Scene& scene, const Table& glow_lut_in, Draws& draws,
                                              Bounce& bounce, const Held& held) {
   if (sea || (int)scene.look_in[LOOK_LIQUID] == LIQUID_WATER) {
     shade_water(sea, p, path, other, travelled, scene, draws, bounce, held);

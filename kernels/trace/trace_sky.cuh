@@ -2,7 +2,8 @@
 // Radiance of the sky and of glowing matter: the CUDA side of trace_sky.py.
 
 // a + (b - a) * share, where b are three words.
-__device__ __forceinline__ float3 towards(float3 a, const Words& words, int slot, float share) {
+template <class W>
+__device__ __forceinline__ float3 towards(float3 a, const W& words, int slot, float share) {
   return make_float3(a.x + (words[slot] - a.x) * share, a.y + (words[slot + 1] - a.y) * share,
                      a.z + (words[slot + 2] - a.z) * share);
 }
@@ -64,7 +65,7 @@ __device__ __forceinline__ bool in_sun(float3 d, const Words& sky_in) {
 }
 
 // Radiance (RGB) of black matter at a temperature (K), from the table; none below its range.
-__device__ __forceinline__ float3 glow(float temperature, const Words& look_in, const Words& glow_lut_in) {
+__device__ __forceinline__ float3 glow(float temperature, const Words& look_in, const Table& glow_lut_in) {
   float low = look_in[LOOK_GLOW_LOW_K];
   if (!(temperature > low)) return make_float3(ZERO, ZERO, ZERO);
   const int last = GLOW_LUT_SIZE - 1;

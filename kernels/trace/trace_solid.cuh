@@ -75,7 +75,7 @@ __device__ __forceinline__ float terrain_hit(float3 o, float3 d, float t_end, co
 }
 
 // Signed distance to the nearest collider that is drawn.
-__device__ __forceinline__ float visible_distance(Array<const float> collider_in, float x, float y, float z) {
+__device__ __noinline__ float visible_distance(Array<const float> collider_in, float x, float y, float z) {
   float nearest = FAR;
 #pragma unroll 1
   for (int c = 0; c < (int)collider_in.shape0; ++c) {

@@ -29,7 +29,8 @@ __device__ __forceinline__ void hold3(const Held& held, int slot, float3 a) { ho
 
 // All that a ray can meet.
 struct Scene {
-  Words look_in, trace_in;
+  const Words& look_in;
+  const Words& trace_in;
   Array<const int> grid_in, table;
   Array<const float> value;
   Array<const int> fog_table;
@@ -90,7 +91,8 @@ constexpr int HELD_DEPTH = 23;       // events so far
 constexpr int HELD_SUN_LEFT = 24;    // segments that the ray to the sun may still walk
 constexpr int HELD_PATH_WORDS = 25;
 
-__device__ __forceinline__ float3 words3(const Words& words, int slot) {
+template <class W>
+__device__ __forceinline__ float3 words3(const W& words, int slot) {
   return make_float3(words[slot], words[slot + 1], words[slot + 2]);
 }
 

@@ -1,10 +1,12 @@
-"""python -m tests.emulator.golden [SHOT...]: the first frame at size S through the GPU's back-end in the emulator.
+"""python -m tests.emulator.golden [SHOT...] [--checked]: frame 1 at size S through the GPU's back-end in the emulator.
 
-State and picture are held against the committed SHA-256. It takes one to some minutes a shot.
+State and picture are held against the committed SHA-256. It takes one to some minutes a shot; with --checked, which
+looks at every access and every cast of a float to a whole number, some twenty times as long.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 import time
@@ -20,13 +22,17 @@ from tests.emulator.gpu import emulated_gpu
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.emulator.golden", description=__doc__)
+    parser.add_argument("shots", nargs="*", metavar="SHOT", help="; all when none is named")
+    parser.add_argument("--checked", action="store_true", help="in the build that finds races and undefined casts")
+    chosen = parser.parse_args()
     golden, failed = load_golden(), False
-    for name in sys.argv[1:] or shot_names():
+    for name in chosen.shots or shot_names():
         wanted = expected(golden, name, "S", 1)
         assert wanted is not None, f"{name} has no golden hashes"
         with tempfile.TemporaryDirectory() as cache:
             start = time.perf_counter()
-            scene, gpu = build_scene(load_shot(name), "S"), emulated_gpu(Path(cache))
+            scene, gpu = build_scene(load_shot(name), "S"), emulated_gpu(Path(cache), checked=chosen.checked)
             simulation, renderer = Simulation(scene, gpu), Renderer(scene, gpu)
             made = make_frame(simulation, renderer, 1)
             found = {"state": simulation.state_digest(), "picture": made.picture.digest}

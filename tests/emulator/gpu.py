@@ -15,6 +15,7 @@ from tests.emulator import Emulator, build, launcher
 from tests.support.fake_cupy import FakeCupy, FakeGpu
 
 MULTIPROCESSORS = 2
+PASS_S = 7200  # processor time of one pass: a picture of size S in the checked build takes long
 NEEDS_COMPILER = pytest.mark.skipif(not build.available(), reason=build.why_not())
 
 
@@ -34,15 +35,15 @@ class EmulatedGpu(CupyBackend):
         return NoClock()
 
 
-def emulated_gpu(cache: Path, seed: int = 0, **options: Any) -> EmulatedGpu:
-    return EmulatedGpu(0, emulated_cupy(seed, **options), cache)
+def emulated_gpu(cache: Path, seed: int = 0, checked: bool = False, **options: Any) -> EmulatedGpu:
+    return EmulatedGpu(0, emulated_cupy(seed, checked, **options), cache)
 
 
-def emulated_cupy(seed: int = 0, **options: Any) -> FakeCupy:
-    emulator = Emulator(device_sms=1, seed=seed)
+def emulated_cupy(seed: int = 0, checked: bool = False, **options: Any) -> FakeCupy:
+    emulator = Emulator(device_sms=1, checked=checked, seed=seed, limit_s=PASS_S)
 
     def execute(text: str, entry: str, blocks: int, threads: int, values: list[Any], shared_bytes: int) -> None:
-        library, path, entries = launcher._loaded(text, False)
+        library, path, entries = launcher._loaded(text, checked)
         known = entries[entry]
         unpacked = [_unpacked(parameter, value) for parameter, value in zip(known.parameters, values, strict=True)]
         one = Pass(entry, threads=threads, blocks_per_sm=blocks, shared_bytes=shared_bytes)
@@ -53,7 +54,9 @@ def emulated_cupy(seed: int = 0, **options: Any) -> FakeCupy:
 
 
 def _unpacked(parameter: Any, value: Any) -> Any:
-    """What the 24 bytes of an array stand for, or a plain number."""
+    """What the 24 bytes of an array stand for, a vector that came by value, or a plain number."""
+    if parameter.type == "Words":
+        return np.frombuffer(value.tobytes(), np.float32)
     element = parameter.element
     if element is None:
         return float(value) if parameter.type == "float" else int(value)

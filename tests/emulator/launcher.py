@@ -6,14 +6,17 @@ import ctypes
 import functools
 import re
 import weakref
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kernels.base import source
+from kernels.base.constants import PARAMETER_WORDS
 from kernels.base.kernel import Kernel, Pass
 from tests.emulator import build
+from tests.emulator.cards import Card, for_architecture
 
 GUARD_BYTES = 4096  # before and behind each array
 GUARD = 0xA5
@@ -98,10 +101,23 @@ def _loaded(text: str, checked: bool) -> tuple[ctypes.CDLL, Path, dict[str, sour
 
 
 class Emulator:
-    """A device of ``device_sms`` multiprocessors; ``seed`` shuffles blocks and threads, 0 keeps their natural order."""
+    """A device of ``device_sms`` multiprocessors; ``seed`` shuffles blocks and threads, 0 keeps their natural order.
 
-    def __init__(self, device_sms: int = 3, checked: bool = False, seed: int = 0, limit_s: int = 300) -> None:
-        self.device_sms = device_sms
+    With a ``card`` its multiprocessors are that card's, all of them unless ``device_sms`` says how many: texts are
+    built for its architecture, and launches have the blocks that it holds.
+    """
+
+    def __init__(
+        self,
+        device_sms: int | None = None,
+        checked: bool = False,
+        seed: int = 0,
+        limit_s: int = 300,
+        card: Card | None = None,
+    ) -> None:
+        self.card = card
+        self.device_sms = device_sms or (card.multiprocessors if card else 3)
+        self.idle_blocks: dict[str, int] = {}  # by entry: of its last launch, those that wrote nothing; checked alone
         self.checked = checked
         self.seed = seed
         self.limit_s = limit_s  # processor time of one pass
@@ -118,6 +134,9 @@ class Emulator:
         self, text: str, passes: tuple[Pass, ...], names: tuple[str, ...], arguments: tuple[Any, ...]
     ) -> None:
         """The same of an assembled text."""
+        if self.card is not None:
+            passes = tuple(replace(one, blocks_per_sm=self.card.per_multiprocessor(text, one)) for one in passes)
+            text = for_architecture(text, self.card.architecture)
         library, path, entries = _loaded(text, self.checked)
         inside = [self._placed(value) for value in arguments]
         for one in passes:
@@ -178,11 +197,16 @@ class Emulator:
             )
             place = build.line_of(path, library.emulator_failed_at())
             raise EmulatorError(f"{entry.name}: {message}" + (f", at {place}" if place else ""))
+        self.idle_blocks[entry.name] = library.emulator_idle_blocks()
 
 
 def _holder(parameter: source.Parameter, value: Any) -> Any:
     """The C value of an argument, once its type is seen to be the parameter's."""
     element = parameter.element
+    if parameter.type == "Words":
+        if not isinstance(value, np.ndarray) or value.dtype != np.float32 or value.size > PARAMETER_WORDS:
+            raise EmulatorError(f"{parameter.name}: up to {PARAMETER_WORDS} float32 go by value")
+        return (ctypes.c_float * PARAMETER_WORDS).from_buffer_copy(value.tobytes().ljust(4 * PARAMETER_WORDS, b"\0"))
     if element is None:
         if isinstance(value, np.ndarray) or parameter.type not in SCALARS:
             raise EmulatorError(f"{parameter.name}: {parameter.type} cannot take {type(value).__name__}")

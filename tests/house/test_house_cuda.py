@@ -89,6 +89,7 @@ def test_entries_and_arguments_are_the_python_version_s(name: str) -> None:
         assert entry.thread_limit is not None, f"{one.entry} states __launch_bounds__"
         assert one.threads <= entry.thread_limit and one.threads % 32 == 0
         for parameter in entry.parameters:
+            assert (parameter.type == "Words") == (parameter.name in kernel.by_value), parameter.name
             if parameter.name.endswith("_in"):
                 assert not parameter.written, f"{one.entry}: {parameter.name} is Array<const ...>"
             if parameter.name.endswith(("_out", "_inout")):
@@ -97,4 +98,6 @@ def test_entries_and_arguments_are_the_python_version_s(name: str) -> None:
 
 def test_scratch_is_an_argument() -> None:
     for kernel in all_kernels().values():
-        assert {*kernel.scratch, *kernel.unordered, *kernel.summed} <= set(kernel.argument_names), kernel.name
+        assert {*kernel.scratch, *kernel.unordered, *kernel.summed, *kernel.by_value} <= set(kernel.argument_names), (
+            kernel.name
+        )

@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 from bench.backend.same_bits import copied, differences, on_device, unequal_elements
-from kernels.base import source
+from kernels.base import nvrtc, source
 from kernels.base.constants import COUNT_ERROR
 from kernels.base.kernel import Kernel, Pass
 from kernels.base.registry import all_kernels
 from tests.emulator import Emulator, build
+from tests.emulator.cards import CARDS
 from tests.twin_cases import cases_of
 
 KERNELS = {name: kernel for name, kernel in all_kernels().items() if source.has_twin(name)}
@@ -115,6 +116,20 @@ def test_no_order_of_blocks_and_threads_changes_a_bit(name: str, gpu: Any) -> No
         else:
             found = by_emulator(kernel, arguments, seed=100 + n, device_sms=1 + n % 5)
         assert differences(kernel, want, found, any_nan=gpu is not None) == []
+
+
+@pytest.mark.skipif(nvrtc.library_path() is None, reason=nvrtc.LIBRARY_MISSING)
+@pytest.mark.parametrize("card", ["T4", "RTX 4090", "H200"])
+@pytest.mark.parametrize("name", [name for name in KERNELS if "__CUDA_ARCH__" in source.assemble(name)])
+def test_every_architecture_s_text_gives_the_same_bits(name: str, card: str, gpu: Any) -> None:
+    """In blocks as that card holds them."""
+    if gpu is not None:
+        pytest.skip("a GPU has one architecture")
+    kernel = KERNELS[name]
+    for label in (EXAMPLE, *cases_of(name)) if name != "img_trace" else (EXAMPLE,):
+        arguments = made(name, label)
+        found = by_emulator(kernel, arguments, device_sms=2, card=CARDS[card])
+        assert differences(kernel, by_numba(kernel, arguments), found) == [], label
 
 
 # --- The functions of common.py, one by one -----------------------------------------------------

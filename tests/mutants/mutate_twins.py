@@ -268,9 +268,11 @@ def usual_code(kernel: str) -> str:
 def machine_code(kernel: str) -> str:
     """What the emulator runs of a kernel, as assembler."""
     flags = build.flags_of(checked=False)
-    command = [build.compiler(), *flags, "-g0", f"-I{build.HERE}", "-S", "-x", "c++", "-", "-o", "-"]
+    command = [build.compiler(), *flags, "-g0", f"-I{build.CPP}", "-S", "-x", "c++", "-", "-o", "-"]
     text = build.wrapped(source.assemble(kernel))
-    return subprocess.run(command, input=text, capture_output=True, text=True).stdout
+    done = subprocess.run(command, input=text, capture_output=True, text=True)
+    # A mutant that does not compile has no code; without this, two texts that do not would be called the same
+    return done.stdout if done.returncode == 0 else f"{kernel} does not compile: {text}"
 
 
 @cache

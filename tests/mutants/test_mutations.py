@@ -35,6 +35,11 @@ def test_a_rule_changes_one_thing() -> None:
         assert [n for n, (old, new) in enumerate(zip(before, after), 1) if old != new] == [mutant.line]
 
 
+def test_equal_code_is_code() -> None:
+    """What does not compile is equal to nothing: or every mutant that nobody catches would seem to change nothing."""
+    assert ".globl" in mutate_twins.machine_code("img_resolve")
+
+
 @pytest.mark.slow
 def test_nothing_is_noticed_without_a_mutant() -> None:
     """Or every mutant would seem to be caught."""

@@ -105,7 +105,7 @@ class FakeRenderer:
         self.workshop.log.append("surface")
         self.backend.launch(kernel("surf_level"))
 
-    def trace(self, bricks: Any, frame: int, samples: int | None = None) -> int:
+    def trace(self, bricks: Any, frame: int, samples: int | None = None, between: Any = None) -> int:
         self.workshop.log.append("trace")
         self.backend.launch(kernel("img_trace"))
         return frame

@@ -246,8 +246,32 @@ def thick_haze(rng: np.random.Generator) -> Arguments:
     return args
 
 
+def _region(size: tuple[int, int], samples: int, window: tuple[int, ...], comb: tuple[int, int, int]) -> Maker:
+    """A part of a picture of the sky: its window, and which of so many strips."""
+
+    def make(rng: np.random.Generator) -> Arguments:
+        args = empty(rng, *size, samples)
+        args["max_depth"] = 2
+        args.update(zip(("x_low", "y_low", "x_high", "y_high"), window))
+        args.update(zip(("strip_low", "strip_high", "strip_period"), comb))
+        return args
+
+    return make
+
+
 CASES: dict[str, dict[str, Maker]] = {
     "img_trace": {
+        "a window": _region((21, 19), 2, (3, 2, 14, 13), (0, 1, 1)),
+        "a window of chunks": _region((9, 12), 2 * k.SAMPLE_CHUNK, (1, 3, 8, 12), (0, 1, 1)),
+        "a window at the end": _region((11, 7), 1, (6, 5, 40, 7), (0, 1, 1)),
+        "no window": _region((11, 7), 1, (6, 5, 6, 7), (0, 1, 1)),
+        "a window that lies outside": _region((5, 7), 1, (2, 9, 5, 20), (0, 1, 1)),
+        "first strips": _region((5, 43), 1, (0, 0, 99, 99), (0, 2, 3)),
+        "last strips": _region((5, 43), 3 * k.SAMPLE_CHUNK, (0, 0, 99, 99), (1, 3, 3)),
+        "strips of a window": _region((12, 71), 1, (2, 3, 11, 67), (2, 4, 5)),
+        "more strips than there are": _region((4, 12), 1, (0, 0, 99, 99), (1, 5, 7)),
+        "many strips": _region((1, 163), 1, (0, 0, 99, 999), (1, 3, 3)),
+        "none of the strips": _region((4, 12), 1, (0, 0, 99, 99), (3, 5, 7)),
         "sea, low x": _down(0.0, 1.0, 3.0),
         "sea, high x": _down(2.0, 1.0, 3.0),
         "sea, low y": _down(1.0, 0.25, 3.0),

@@ -21,6 +21,7 @@ WHOLE = struct.Struct("<q").pack
 PADDING = b"\0\0\0\0"  # behind a float32: every value begins at a multiple of eight bytes, as the driver may ask for
 SCALARS: dict[type, Callable[[Any], bytes]] = {
     np.float32: lambda value: value.tobytes() + PADDING,
+    bytes: lambda value: value,  # a vector that goes by value: a multiple of eight bytes
     np.bool_: lambda value: WHOLE(int(value)),
     **dict.fromkeys((int, bool, *(np.dtype(code).type for code in "bBhHiIlLqQ")), WHOLE),
 }

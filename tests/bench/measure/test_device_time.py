@@ -13,7 +13,7 @@ from bench.backend.cupy_gpu import CupyBackend
 from bench.backend.protocol import KernelTimes
 from bench.base.errors import Unavailable
 from bench.measure import kernels_gpu
-from bench.measure.kernels import ROUNDS_MIN, KernelTiming
+from bench.measure.kernels import ROUNDS_MIN, KernelTiming, make_example
 from bench.measure.meter import ShotMeter
 from bench.measure.roofs_gpu import measure_device_roofs
 from bench.pipeline.frame import STAGES
@@ -85,6 +85,14 @@ def test_a_kernel_s_rounds_are_judged_by_its_own_clock(
     monkeypatch.setattr(kernels_gpu, "on_cpu", lambda kernel, arguments, threads: arguments)
     found = kernels_gpu.measure_on_device(all_kernels()["mpm_key"], gpu, 1, size=20)
     assert len(found.samples_s) == kept and next(clock._ghz, None) is None
+
+
+def test_traffic_of_a_kernel_with_vectors_by_value_is_known(tmp_path: Path) -> None:
+    gpu, _ = gpu_of(tmp_path, device_s=lambda *launch: PASS_S)
+    tracer = all_kernels()["img_trace"]
+    assert tracer.by_value
+    traffic, seconds = kernels_gpu._traffic(tracer, make_example(tracer, 4), gpu)
+    assert traffic.bytes_read > 0 and seconds == pytest.approx(len(tracer.passes) * PASS_S, rel=0.01)
 
 
 # --- roofs -----------------------------------------------------------------------------------

@@ -57,7 +57,7 @@ class Machine:
     def surface(self, fluid: int) -> int:
         return fluid
 
-    def trace(self, bricks: int, frame: int, samples: int | None) -> int:
+    def trace(self, bricks: int, frame: int, samples: int | None, between: Any = None) -> int:
         if frame == self.fail_at:
             raise KeyboardInterrupt
         self.log.append(f"trace {frame}")

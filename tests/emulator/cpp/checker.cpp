@@ -56,6 +56,7 @@ std::vector<Region> regions;  // by address
 size_t last_region;
 Cell* shared_cells;
 uint32_t block_serial;
+bool block_wrote;  // to memory of the launch's arguments
 
 // A store over another thread's value is a race unless it stores the same bytes: known once it has happened.
 struct Pending {
@@ -207,6 +208,7 @@ void access(const void* pointer, unsigned bytes, Kind kind, const void* place) {
   if (region != nullptr) {
     Passed& array = region->array;
     if (address + bytes > array.start + array.bytes) outside(array.start + array.bytes, bytes, kind, place);
+    block_wrote |= kind != READ;
     if (address % bytes != 0) emulator_fail(place, "misaligned: %u bytes at once at argument {%u}", bytes, array.parameter);
     long long first = (long long)((address - array.start) / array.item_bytes);
     long long last = (long long)((address + bytes - 1 - array.start) / array.item_bytes);
@@ -265,6 +267,8 @@ void check_launch(const Passed* arrays, int count) {
   regions.clear();
   last_region = 0;
   block_serial = 0;
+  emulator_idle = 0;
+  block_wrote = true;
   if (shared_cells == nullptr) {
     shared_cells = (Cell*)mmap(nullptr, 2 * DYNAMIC_BYTES * sizeof(Cell), PROT_READ | PROT_WRITE,
                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -282,9 +286,14 @@ void check_launch(const Passed* arrays, int count) {
   }
 }
 
-void check_block() { ++block_serial; }
+void check_block() {
+  if (!block_wrote) ++emulator_idle;
+  block_wrote = false;
+  ++block_serial;
+}
 
 void check_end() {
+  if (!block_wrote) ++emulator_idle;
   for (Region& region : regions) {
     munmap(region.cells, std::max<size_t>(1, region.array.bytes / region.array.item_bytes) * sizeof(Cell));
   }

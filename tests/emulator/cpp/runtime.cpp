@@ -17,6 +17,7 @@ Thread emulator_threads[MAX_THREADS];
 int emulator_current = -1;
 unsigned emulator_epoch, emulator_shared_bytes;
 char* emulator_stacks;
+int emulator_idle = -1;
 extern "C" {
 __attribute__((weak, visibility("hidden"))) extern char __start_emulator_shared, __stop_emulator_shared;
 }
@@ -344,6 +345,7 @@ void emulator_between_atomics() {
 
 // --- Called from Python ----------------------------------------------------------------------------------------------
 extern "C" __attribute__((visibility("default"))) const char* emulator_message() { return message; }
+extern "C" __attribute__((visibility("default"))) int emulator_idle_blocks() { return emulator_idle; }
 extern "C" __attribute__((visibility("default"))) uint64_t emulator_failed_at() {  // as an offset into this library
   extern char emulator_image __asm__("__ehdr_start") __attribute__((visibility("hidden")));
   return failed_at ? (uint64_t)((const char*)failed_at - &emulator_image) : 0;

@@ -38,6 +38,7 @@ extern int emulator_current;        // the thread that runs
 extern unsigned emulator_epoch;     // barriers that the block has passed
 extern unsigned emulator_shared_bytes;
 extern char* emulator_stacks;
+extern int emulator_idle;           // blocks of the launch that have written nothing; -1 where nobody looks
 
 // Ends the launch: notes the message and the code address that it is about.
 [[noreturn]] void emulator_fail(const void* place, const char* format, ...) __attribute__((format(printf, 2, 3)));

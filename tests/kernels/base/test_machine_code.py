@@ -112,7 +112,7 @@ def test_hot_kernels_have_no_local_memory_and_no_double_precision(architecture: 
         cubin, _ = compiled(name, architecture)
         for entry in machine_code(cubin):
             found = instructions(cubin, entry)
-            assert found.total() > 20
+            assert found["EXIT"] > 0
             kinds = {kind: of_kind(found, kind) for kind in ("LDL", "STL", "DADD", "DMUL", "DFMA", "F2F")}
             wrong |= {f"{entry} {kind}": dict(count) for kind, count in kinds.items() if count}
     assert wrong == {}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kernels.base import source
+from kernels.base.constants import PARAMETER_WORDS
 from tests.support.fake_cupy.errors import CudaDriverError, CudaRuntimeError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 MIB = 2**20
 ARRAY = np.dtype([("data", np.uint64), ("shape0", np.int64), ("shape1", np.int32), ("shape2", np.int32)], align=True)
-SCALARS = {"long long": np.int64, "int": np.int32, "float": np.float32, "bool": np.bool_}
+VALUES = {"long long": "i8", "int": "i4", "float": "f4", "bool": "?", "Words": f"V{4 * PARAMETER_WORDS}"}
 numbers = count(1)  # of streams and functions: what the driver calls handles
 
 
@@ -197,7 +198,7 @@ class FakeFunction:
         places = (ctypes.c_uint64 * len(known)).from_address(parameters) if known else ()
         values = []
         for parameter, place in zip(known, places):
-            kind = ARRAY if parameter.element is not None else np.dtype(SCALARS[parameter.type])
+            kind = ARRAY if parameter.element is not None else np.dtype(VALUES[parameter.type])
             assert place % kind.alignment == 0, "a parameter that is not aligned"
             values.append(np.frombuffer(ctypes.string_at(place, kind.itemsize), kind)[0])
         return values

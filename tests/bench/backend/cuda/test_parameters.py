@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.backend.cuda.by_value import words
 from bench.backend.cuda.parameters import BLOCKS_MOST, Block, Parameters, packed
 from bench.backend.cupy_gpu import CupyBackend
 from kernels.base import source
+from kernels.base.constants import PARAMETER_WORDS
 from kernels.base.kernel import Kernel, Pass
 from tests.support.fake_cupy import FakeCupy
 from tests.support.source_tree import ROOT
@@ -79,6 +81,18 @@ def test_scalars_have_the_width_of_the_entry(value: Any, want: Any) -> None:
 def test_what_an_entry_cannot_take_is_refused(value: Any) -> None:
     with pytest.raises(TypeError):
         packed(value)
+
+
+def test_a_vector_goes_by_value_and_padded() -> None:
+    """Read as the tracer does, whatever length it has; what a kernel does not name stays an array on the device."""
+    vector = np.arange(5, dtype=np.float32)
+    passed = packed(words(vector))
+    assert len(passed) == 4 * PARAMETER_WORDS and len(passed) % 8 == 0
+    found = np.frombuffer(passed, np.float32)
+    assert found[:5].tolist() == vector.tolist() and not found[5:].any()
+    for wrong in (np.zeros(65, np.float32), np.zeros(4), [1.0]):
+        with pytest.raises(TypeError, match="at most 64 float32 on the host"):
+            words(wrong)
 
 
 def test_a_block_holds_the_addresses_of_its_values() -> None:
