@@ -29,6 +29,7 @@ from bench.base.errors import CheckFailed
 from bench.measure.timed_frame import CompileClock, PreparedShot, TimedFrame
 from bench.pipeline.frame import (
     STAGES,
+    Between,
     Frame,
     KeptState,
     Makers,
@@ -142,6 +143,7 @@ class ShotMeter:
         self._timed: TimedFrame | None = None
         self._proved: KeptState | None = None  # after the measured frame, on a GPU with the memory for it
         self._last_frame_s = 0.0
+        self.between: Between | None = None  # told how far a picture is that a GPU traces; may raise to end it
 
     # --- verify ------------------------------------------------------------------------------
     def verify(self, progress: Callable[[str], None] = lambda text: None) -> None:
@@ -195,7 +197,8 @@ class ShotMeter:
         if golden is None:
             return
         stamps = [self.backend.clock()]
-        made = make_picture(simulation, renderer, frame, lap=lambda stage: stamps.append(self.backend.clock()))
+        lap = lambda stage: stamps.append(self.backend.clock())  # noqa: E731
+        made = make_picture(simulation, renderer, frame, lap=lap, between=self._between)
         for stage, (before, after) in zip(PICTURE_STAGES, pairwise(stamps), strict=True):
             self.result.cold_s.setdefault(stage, float(after - before))
         found = {"state": simulation.state_digest(), "picture": proved_digest(made.picture, frame)}
@@ -238,13 +241,18 @@ class ShotMeter:
         assert self._prepared is not None, "nothing is prepared before verify, nor after release"
         return self._prepared
 
+    @property
+    def _between(self) -> Between | None:
+        """On a CPU pictures stay whole: what cuts them would be in their time."""
+        return self.between if self.backend.is_gpu else None
+
     def restore(self) -> None:
         """Put back the state before the measured frame; never inside a timed region."""
         self.prepared.restore()
 
     def run_frame(self) -> None:
         """Simulate, surface, trace, resolve, encode: one frame on the clock, with a stamp after each stage."""
-        self._timed = self.prepared.run_frame(observed=not self.backend.observed_apart)
+        self._timed = self.prepared.run_frame(not self.backend.observed_apart, self._between)
 
     def prove(self) -> Round:
         """Prove the frame just done, outside the clock; keeps it nowhere. Raises CheckFailed on other bits."""
@@ -261,7 +269,7 @@ class ShotMeter:
         done = self.prove()
         if self.backend.observed_apart:
             self.restore()
-            self._timed = self.prepared.run_frame(observed=True)
+            self._timed = self.prepared.run_frame(True, self._between)
             seen = self.prove()
             self._last_frame_s = done.seconds["frame"]
             seconds = {**done.seconds, "kernels": seen.seconds["kernels"]}

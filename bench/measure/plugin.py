@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bench.backend.protocol import Backend
+from bench.base import units
 from bench.base.errors import BudgetSpent, CheckFailed, ShotmarkError, Unavailable, UserError
 from bench.base.progress import Progress, Silent
 from bench.measure.engine import ORDER, run_pytest
@@ -49,6 +50,8 @@ class Plugin:
         # Set in a hook: pytest takes exceptions to itself, and what ended the run has to outlive it
         self.failure: BaseException | None = None
         self.now: ShotMeter | None = None  # what is measured
+        for meter in meters if deadline is not None else ():
+            meter.between = self._go_on
 
     @property
     def left_out(self) -> list[str]:
@@ -100,11 +103,15 @@ class Plugin:
 
     def progress_of(self, meter: ShotMeter) -> Callable[[str], None]:
         def step(text: str) -> None:
-            if self._left_s() <= 0.0:
-                raise BudgetSpent(meter.identity)
+            self._go_on()
             self.progress.step(meter.identity, text)
 
         return step
+
+    def _go_on(self, share: float = 0.0) -> None:
+        """Raise BudgetSpent after the deadline; ``share`` of a picture is traced."""
+        if self._left_s() <= 0.0:
+            raise BudgetSpent(f"{units.share(share)} of a picture" if share else "no time left")
 
     def _left_s(self) -> float:
         return float("inf") if self.deadline is None else self.deadline - time.monotonic()

@@ -9,7 +9,17 @@ from typing import Protocol
 
 from bench.backend.energy import EnergyMeter
 from bench.backend.protocol import Backend, KernelTimes, RegionClock, Stamp
-from bench.pipeline.frame import RESOLVE, Frame, KeptState, Makers, Picture, RendererLike, SimulationLike, make_frame
+from bench.pipeline.frame import (
+    RESOLVE,
+    Between,
+    Frame,
+    KeptState,
+    Makers,
+    Picture,
+    RendererLike,
+    SimulationLike,
+    make_frame,
+)
 from bench.pipeline.scene.build import Scene
 from bench.shot.load import Shot
 
@@ -44,8 +54,11 @@ class PreparedShot:
         self.simulation.restore(self.saved)
         self.backend.synchronize()
 
-    def run_frame(self, observed: bool) -> TimedFrame:
-        """The measured frame on the clock, with a stamp after each stage; ``observed``: each launch is timed too."""
+    def run_frame(self, observed: bool, between: Between | None = None) -> TimedFrame:
+        """The measured frame on the clock, with a stamp after each stage; ``observed``: each launch is timed too.
+
+        ``between`` is told how far a picture is; what it raises ends the frame.
+        """
         backend, clock, sm_clock, energy = self.backend, self.backend.clock, self.sm_clock, self.energy
         times = KernelTimes()
         stamps: list[Stamp] = []
@@ -70,7 +83,7 @@ class PreparedShot:
         # A stamp follows what was queued before it: nothing has to wait between the stages
         stamps.append(clock())
         try:
-            made = make_frame(self.simulation, self.renderer, self.frame, encode=encode, lap=lap)
+            made = make_frame(self.simulation, self.renderer, self.frame, encode=encode, lap=lap, between=between)
         finally:
             backend.observer = None
         *laps, fetched, end = stamps

@@ -108,6 +108,9 @@ class FakeRenderer:
     def trace(self, bricks: Any, frame: int, samples: int | None = None, between: Any = None) -> int:
         self.workshop.log.append("trace")
         self.backend.launch(kernel("img_trace"))
+        if between is not None:
+            self.workshop.log.append("between")
+            between(0.5)
         return frame
 
     def resolve(self, sums: int) -> int:

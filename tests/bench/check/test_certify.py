@@ -121,7 +121,7 @@ def test_a_gpu_is_certified_to_the_end_in_the_emulator(
     with open(shot, "a", encoding="utf-8") as file:
         file.write("\n[size.L]\ncells_x = 24\nwidth = 12\nheight = 5\nsamples = 1\n")
     every = replace(limits, kernels=(), twin_sizes=(1, 8), kernel_size=8, sizes=("S", "M", "L"), cpu_sizes=("S", "M"))
-    asked = begun(emulated_gpu(tmp_path, launch_s=1.0), tmp_path, every)
+    asked = begun(emulated_gpu(tmp_path, launch_s=1e-3), tmp_path, every)
     with Onlooker(asked.certificate.draft.path) as onlooker:
         certificate = certify(asked, onlooker.told.append)
     onlooker.check(tmp_path)

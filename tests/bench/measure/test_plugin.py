@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,12 +16,13 @@ from pytest_benchmark.stats import Stats
 from bench.base.errors import Stopped
 from bench.base.progress import Silent
 from bench.measure.meter import ShotMeter
-from bench.measure.plugin import Plugin, measure
+from bench.measure.plugin import Plugin, measure, measure_into, meters_of, new_slot
 from bench.measure.rows import SUITE
 from bench.project.backtest import series as backtest
 from bench.project.backtest.series import SizeCase
 from bench.record.read import read_record
 from bench.record.schema import STAGES
+from bench.record.write import Draft
 from tests.support.fake_backend import FakeBackend
 from tests.support.fake_shot import Workshop, case, digest
 
@@ -139,3 +141,17 @@ def test_the_signal_that_stopped_a_run_is_not_forgotten(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt) as early:
         measure([case()], [FakeBackend()], Workshop(fail_at=1, failure=KeyboardInterrupt()).makers(), tmp_path, {})
     assert early.value.__notes__ == ["nothing was finished"]
+
+
+@pytest.mark.parametrize("is_gpu", [True, False])
+def test_a_deadline_ends_a_picture_between_its_pieces_on_a_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_gpu: bool
+) -> None:
+    """On a CPU a picture stays whole: a piece has a price, and would be in its time."""
+    workshop, pictures = Workshop(), tmp_path / "pictures"
+    (meter,) = meters_of([case(frame=1)], [FakeBackend(None if is_gpu else 1)], workshop.makers(), pictures)
+    deadline = time.monotonic() + 3600.0
+    monkeypatch.setattr(time, "monotonic", lambda: deadline + 1.0 if "trace" in workshop.log else deadline - 1.0)
+    plugin = measure_into(Draft(new_slot(tmp_path), {}), [meter], tmp_path, deadline=deadline)
+    assert plugin.left_out == [meter.identity] and not meter.result.rejected
+    assert workshop.log[-1] == ("between" if is_gpu else "encode") and workshop.log.count("trace") == 1
