@@ -110,6 +110,11 @@ def on_device(kernel: Kernel, arguments: Mapping[str, object], backend: Backend)
     held = held_by(backend, kernel, arguments)
     backend.launch(kernel, *[held[name] for name in kernel.argument_names])
     backend.synchronize()
+    return fetched(backend, kernel, arguments, held)
+
+
+def fetched(backend: Backend, kernel: Kernel, arguments: Mapping[str, object], held: Arguments) -> Arguments:
+    """What ``held_by`` made of the arguments, on the host again."""
     crossed = {name for name, value in arguments.items() if _crosses(kernel, name, value)}
     return {name: backend.host(value) if name in crossed else value for name, value in held.items()}
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from bench.backend.cupy_gpu import CupyBackend
 from bench.backend.protocol import Backend
-from bench.backend.same_bits import Arguments, differences, held_by, on_cpu, on_device
+from bench.backend.same_bits import Arguments, differences, fetched, held_by, on_cpu, on_device
 from bench.backend.sm_clock import throttled
 from bench.measure.kernels import (
     MEMORY_FACTOR,
@@ -58,8 +58,7 @@ def _traffic(kernel: Kernel, arguments: Arguments, backend: CupyBackend) -> tupl
     """Traffic of one launch, and its seconds."""
     held = held_by(backend, kernel, arguments)
     seconds = _launch(kernel, backend, held)
-    written = {name: backend.host(v) if isinstance(arguments[name], np.ndarray) else v for name, v in held.items()}
-    return kernel.traffic(**written), seconds
+    return kernel.traffic(**fetched(backend, kernel, arguments, held)), seconds
 
 
 def measure_on_device(
