@@ -110,15 +110,13 @@ def on_device(kernel: Kernel, arguments: Mapping[str, object], backend: Backend)
     held = held_by(backend, kernel, arguments)
     backend.launch(kernel, *[held[name] for name in kernel.argument_names])
     backend.synchronize()
-    return on_host(backend, kernel, held)
+    return fetched(backend, kernel, arguments, held)
 
 
-def on_host(backend: Backend, kernel: Kernel, held: Mapping[str, object]) -> Arguments:
-    """What ``held_by`` gave, on the host again; what went by value is there."""
-    return {
-        name: backend.host(value) if hasattr(value, "shape") and value.shape and name not in kernel.by_value else value
-        for name, value in held.items()
-    }
+def fetched(backend: Backend, kernel: Kernel, arguments: Mapping[str, object], held: Arguments) -> Arguments:
+    """What ``held_by`` made of the arguments, on the host again."""
+    crossed = {name for name, value in arguments.items() if _crosses(kernel, name, value)}
+    return {name: backend.host(value) if name in crossed else value for name, value in held.items()}
 
 
 def held_by(backend: Backend, kernel: Kernel, arguments: Mapping[str, object]) -> Arguments:

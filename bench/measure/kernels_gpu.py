@@ -15,7 +15,7 @@ import numpy as np
 from bench.backend.cuda.sm_clock import throttled, usual
 from bench.backend.cupy_gpu import CupyBackend
 from bench.backend.protocol import Backend
-from bench.backend.same_bits import Arguments, differences, held_by, on_cpu, on_device, on_host
+from bench.backend.same_bits import Arguments, differences, fetched, held_by, on_cpu, on_device
 from bench.measure.kernels import (
     MEMORY_FACTOR,
     ROUNDS_MAX,
@@ -57,8 +57,7 @@ def _traffic(kernel: Kernel, arguments: Arguments, backend: CupyBackend) -> tupl
     """Traffic of one launch, and its seconds."""
     held = held_by(backend, kernel, arguments)
     seconds, _ = _launch(kernel, backend, held)
-    written = on_host(backend, kernel, held)
-    return kernel.traffic(**written), seconds
+    return kernel.traffic(**fetched(backend, kernel, arguments, held)), seconds
 
 
 def measure_on_device(

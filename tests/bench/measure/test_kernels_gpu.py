@@ -41,6 +41,12 @@ def test_a_kernel_is_timed_by_the_device_s_clock(gpu: Any) -> None:
     assert found.samples_s == pytest.approx([1.0] * kernel_bench.ROUNDS_MIN)
 
 
+def test_a_kernel_with_vectors_by_value_is_timed(gpu: Any) -> None:
+    """They stay on the host, where nothing has to be fetched from."""
+    found = measure_on_device(all_kernels()["img_trace"], gpu, 1, size=5)
+    assert found.proof is None and len(found.samples_s) == kernel_bench.ROUNDS_MIN
+
+
 def test_another_result_is_no_time(gpu: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     real = kernels_gpu.on_device
 

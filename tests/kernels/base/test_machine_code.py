@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from bench.backend.cuda import hold, sm_clock
-from bench.check.certify import HOT
+from bench.check.certify.session import HOT
 from kernels.base import nvrtc, source
 from tests.kernels.base.test_cuda_compile import compiled, needs_nvrtc
 
