@@ -14,7 +14,7 @@ from bench.pipeline.frame import Makers, Picture
 from bench.pipeline.pictures import can_write_exr, write_exr, write_png
 from bench.pipeline.render import Renderer
 from bench.pipeline.scene.build import Scene, build_scene
-from bench.pipeline.scene.estimate import estimate
+from bench.pipeline.scene.estimate import estimate, probe
 from bench.pipeline.simulate import Simulation
 from bench.shot.load import Shot
 from bench.shot.schema import Lava
@@ -37,7 +37,7 @@ def require_memory(shot: Shot, size: str, backend: Backend) -> int:
     """Bytes that a shot needs. Raises UserError, with the numbers, where memory cannot hold them, of a GPU's memory
     Unavailable; and UserError where a frame takes more substeps than anybody waits for.
     """
-    found = estimate(shot, size)
+    found = estimate(shot, size, probe(shot, backend.threads))
     if found.substeps_per_frame > SUBSTEPS_MOST:
         viscosity = "viscosity_max_pa_s" if isinstance(shot.file.material, Lava) else "viscosity_pa_s"
         raise UserError(
