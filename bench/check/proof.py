@@ -60,7 +60,7 @@ def hashes_of(shot: Shot, backend: Backend, numbers: Sequence[int]) -> dict[int,
     """SHA-256 of state and picture of the numbered frames at the golden size."""
     from bench.pipeline.makers import MAKERS
 
-    scene = MAKERS.build_scene(shot, GOLDEN_SIZE)
+    scene = MAKERS.build_scene(shot, GOLDEN_SIZE, threads=backend.threads)
     simulation, renderer = MAKERS.simulation(scene, backend), MAKERS.renderer(scene, backend)
     found = {}
     for number in range(FIRST, max(numbers) + 1):

@@ -24,6 +24,7 @@ from bench.backend.protocol import Backend, RegionClock
 from bench.backend.sm_clock import throttled
 from bench.base import units
 from bench.base.errors import CheckFailed
+from bench.base.progress import told_when_slow
 from bench.measure.timed_frame import CompileClock, PreparedShot, TimedFrame
 from bench.pipeline.frame import STAGES, Frame, Makers, RendererLike, SimulationLike, proved_digest, require_hashes
 from bench.pipeline.scene.build import Scene
@@ -35,6 +36,7 @@ ROUNDS_MIN, ROUNDS_MAX = 3, 12
 BUDGET_S = 10.0  # of timed rounds a shot, unless --rounds says how many
 GOLDEN, REPEAT = "golden", "repeat"
 
+Tell = Callable[[str], None]  # what happens now
 Work = dict[str, int | str | None]  # a manifest of what was asked for and done
 
 
@@ -122,9 +124,12 @@ class ShotMeter:
         self._last_frame_s = 0.0
 
     # --- verify ------------------------------------------------------------------------------
-    def verify(self, progress: Callable[[str], None] = lambda text: None) -> None:
-        """Cold pass, proof, and one warm repeat. Raises CheckFailed when the output is not what it has to be."""
-        first = self._cold_pass(progress)
+    def verify(self, progress: Tell = lambda text: None, within: Tell = lambda text: None) -> None:
+        """Cold pass, proof, and one warm repeat. Raises CheckFailed when the output is not what it has to be.
+
+        ``progress`` is told of every step, ``within`` how far a long one has come.
+        """
+        first = self._cold_pass(progress, within)
         require_hashes(_hashes(first), self.case.expected, "the golden one")
         progress("repeat")
         self.restore()
@@ -132,14 +137,14 @@ class ShotMeter:
         self.prove()
         self.result.verified = GOLDEN if self.case.expected else REPEAT
 
-    def _cold_pass(self, progress: Callable[[str], None]) -> Round:
+    def _cold_pass(self, progress: Tell, within: Tell) -> Round:
         """Build the scene, simulate up to the frame before the measured one, keep that state, do the frame."""
         backend, clock, cold_s = self.backend, self.backend.clock, self.result.cold_s
         with CompileClock() as compiling:
             sm_clock, energy = backend.sm_clock(), backend.energy_meter()
             progress("scene")
             start = clock()
-            scene = self.makers.build_scene(self.case.shot, self.case.size)
+            scene = self._build_scene(within)
             built = clock()
             simulation = self.makers.simulation(scene, backend)
             renderer = self.makers.renderer(scene, backend)
@@ -160,6 +165,11 @@ class ShotMeter:
         for stage in STAGES:
             cold_s.setdefault(stage, first.seconds[stage])
         return first
+
+    def _build_scene(self, within: Tell) -> Scene:
+        """With as many threads as the back-end has."""
+        tell = told_when_slow("scene", within)
+        return self.makers.build_scene(self.case.shot, self.case.size, threads=self.backend.threads, tell=tell)
 
     def _prepare(
         self,

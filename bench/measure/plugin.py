@@ -99,12 +99,21 @@ class Plugin:
             self.progress.begin(meter.identity, meter.case.frame + 3 + (meter.case.rounds or 6))
 
     def progress_of(self, meter: ShotMeter) -> Callable[[str], None]:
-        def step(text: str) -> None:
+        return self._listener(meter, self.progress.step)
+
+    def within_of(self, meter: ShotMeter) -> Callable[[str], None]:
+        """What hears how far a long step has come."""
+        return self._listener(meter, self.progress.within)
+
+    def _listener(self, meter: ShotMeter, say: Callable[[str, str], None]) -> Callable[[str], None]:
+        """Says a text of a shot's; ends the shot where no time is left."""
+
+        def listen(text: str) -> None:
             if self._left_s() <= 0.0:
                 raise BudgetSpent(meter.identity)
-            self.progress.step(meter.identity, text)
+            say(meter.identity, text)
 
-        return step
+        return listen
 
     def _left_s(self) -> float:
         return float("inf") if self.deadline is None else self.deadline - time.monotonic()

@@ -26,7 +26,7 @@ def measure_all_devices(
     found: dict[str, tuple[ScalingRow, ...]] = {}
     gpus = [backend for backend in backends if backend.is_gpu]
     for case in cases if gpus else ():
-        simulation = MAKERS.simulation(MAKERS.build_scene(case.shot, case.size), gpus[0])
+        simulation = MAKERS.simulation(MAKERS.build_scene(case.shot, case.size, threads=gpus[0].threads), gpus[0])
         for _ in range(case.frame):
             simulation.advance_frame()
         state = simulation.snapshot()

@@ -55,6 +55,7 @@ def command(
     from bench.backend.numba_cpu import NumbaBackend
     from bench.check.certify import Certifier, Limits
     from bench.measure.plugin import new_slot
+    from bench.pipeline.makers import COMPILED
     from bench.project.model import loop
     from bench.record.certificate import CertificateDraft
     from bench.record.write import Draft
@@ -72,7 +73,7 @@ def command(
         left = units.seconds(max(0.0, certificate.left_s))
         err.print(f"{name} ... ({left} left)", soft_wrap=True)
 
-    Certifier(chosen, cpu, certificate, results, replace(Limits(), modules=(loop,))).run(tell)
+    Certifier(chosen, cpu, certificate, results, replace(Limits(), modules=(loop, *COMPILED))).run(tell)
     proved, path = certificate.certificate(), certificate.draft.path
     if as_json:
         click.echo(json.dumps(certificate_document(proved, path), indent=1, allow_nan=False))

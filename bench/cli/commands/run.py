@@ -73,7 +73,7 @@ def command(
     # The kernels are imported once it is known that they will be used.
     from bench.measure.plugin import measure
     from bench.measure.scaling_gpu import measure_all_devices, scaling_lines
-    from bench.pipeline.makers import MAKERS
+    from bench.pipeline.makers import COMPILED, MAKERS
     from bench.project.model import loop
     from bench.record.write import scaling_document
     from bench.report.run import finished, run_document, show
@@ -99,7 +99,7 @@ def command(
             line = f"the GPU gave no result for {', '.join(shots)}: the CPU does; the record says why"
             console(stderr=True).print(plain(line), soft_wrap=True)
             cpu = NumbaBackend(threads)
-            prepare([cpu], progress, [loop])
+            prepare([cpu], progress, [loop, *COMPILED])
             return cpu
 
         # `auto` promised a result, on whatever can give one
@@ -133,6 +133,7 @@ def _with_memory(chosen: Choice, cases: Sequence[ShotCase], size: str, threads: 
 def _compiled(chosen: Choice, progress: Progress, threads: int | None) -> tuple[Choice, Ahead]:
     """Compile for every back-end. Without a GPU for which that is not possible."""
     from bench.backend.ahead import Ahead, prepare
+    from bench.pipeline.makers import COMPILED
     from bench.project.model import loop
     from bench.report.devices import tell_unused
 
@@ -142,7 +143,7 @@ def _compiled(chosen: Choice, progress: Progress, threads: int | None) -> tuple[
     except (Unavailable, CheckFailed) as error:
         chosen = chosen.without_gpu(error, threads)
         tell_unused(chosen.gpu_unused)
-    on_cpu = prepare([one for one in chosen.backends if not one.is_gpu], progress, [loop])
+    on_cpu = prepare([one for one in chosen.backends if not one.is_gpu], progress, [loop, *COMPILED])
     return chosen, Ahead(on_gpu.kernel_count + on_cpu.kernel_count, on_gpu.wall_s + on_cpu.wall_s)
 
 

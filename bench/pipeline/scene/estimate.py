@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from bench.backend.numba_settings import using_threads
 from bench.pipeline.scene.build import PARTICLES_PER_CELL, emitted_count, fill_domain, sound_speed_m_per_s
 from bench.pipeline.scene.needs import (
     TERRAIN_BYTES,
@@ -67,8 +66,8 @@ class Probe:
         return max(0.0, self.block_count - full) * self.cell_size_m**2
 
 
-def probe(shot: Shot, threads: int | None = None) -> Probe:
-    """Fill the bodies at the smallest size, or coarser where that is large; on all usable cores unless said."""
+def probe(shot: Shot) -> Probe:
+    """Fill the bodies at the smallest size, or coarser where that is large."""
     name = next(iter(shot.sizes))
     smallest = shot.sizes[name]
     cells_x = smallest.cells_x
@@ -78,9 +77,8 @@ def probe(shot: Shot, threads: int | None = None) -> Probe:
     resized = shot.with_sizes({name: coarse})
     file = resized.file
     cell = cell_size_m(file.domain, coarse)
-    with using_threads(threads):
-        position = fill_domain(resized, name, 0)[1].position
-        used = active_blocks(position, cell, _block_grid(file.domain, coarse))
+    position = fill_domain(resized, name, 0)[1].position
+    used = active_blocks(position, cell, _block_grid(file.domain, coarse))
     return Probe(cell, len(position) * cell**3 / PARTICLES_PER_CELL, used)
 
 

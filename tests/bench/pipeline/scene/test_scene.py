@@ -10,12 +10,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
 
+from bench.backend import ahead
 from bench.backend.protocol import Direct
 from bench.base.errors import UserError
-from bench.pipeline.scene import needs, particles, terrain
+from bench.pipeline.scene import fill, needs, particles, terrain
 from bench.pipeline.scene.build import GLOW_HIGH_K, GLOW_LOW_K, Scene, build_scene, glow_lut
 from bench.pipeline.scene.estimate import estimate, probe
 from bench.shot.load import load_shot, parse_shot, shot_names
@@ -333,3 +335,36 @@ def test_a_shot_without_a_particle_is_refused() -> None:
     file = parse_shot(text[0] + body + tail, "f.toml")
     with pytest.raises(UserError, match=r"f\.toml: body: expected bodies that hold liquid"):
         build_scene(type(shot)(path="f.toml", file=file), "S")
+
+
+def test_building_tells_its_share_and_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(particles, "CHUNK_POINTS", 20_000)
+    monkeypatch.setattr(terrain, "CHUNK_POINTS", 5_000)
+    shares: list[float] = []
+    build_scene(load_shot("lava"), "S", tell=shares.append)
+    assert len(shares) > 50 and shares == sorted(shares) and shares[-1] == pytest.approx(1.0)
+    assert max(b - a for a, b in pairwise(shares)) < 0.1
+
+    def stop(share: float) -> None:
+        if share > 0.5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_scene(load_shot("lava"), "S", tell=stop)
+    before = numba.get_num_threads()
+    with pytest.raises(KeyboardInterrupt):
+        build_scene(load_shot("lava"), "S", threads=1, tell=stop)
+    assert numba.get_num_threads() == before
+
+
+def test_one_compilation_does_for_every_shot(scenes: dict[str, Scene]) -> None:
+    """What ``compile_now`` makes ahead is all that a scene runs."""
+    from bench.pipeline.makers import COMPILED
+
+    assert scenes and needs.block_count(scenes[ALL[-1]]) > 0
+    for module in (fill, terrain):
+        module.compile_now()
+    for loop in (fill.sweep, fill.mark_blocks, terrain.height_rows):
+        assert len(loop.signatures) == 1
+    assert Path(fill.cache_folder()) != Path(terrain.cache_folder())
+    assert ahead.uncached(COMPILED) == ahead.uncached()
