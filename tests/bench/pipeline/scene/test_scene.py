@@ -17,7 +17,7 @@ import pytest
 from bench.backend import ahead
 from bench.backend.protocol import Direct
 from bench.base.errors import UserError
-from bench.pipeline.scene import fill, needs, particles, terrain
+from bench.pipeline.scene import blocks_of_water, fill, needs, particles, terrain
 from bench.pipeline.scene.build import GLOW_HIGH_K, GLOW_LOW_K, Scene, build_scene, glow_lut
 from bench.pipeline.scene.estimate import estimate, probe
 from bench.shot.load import load_shot, parse_shot, shot_names
@@ -368,3 +368,54 @@ def test_one_compilation_does_for_every_shot(scenes: dict[str, Scene]) -> None:
         assert len(loop.signatures) == 1
     assert Path(fill.cache_folder()) != Path(terrain.cache_folder())
     assert ahead.uncached(COMPILED) == ahead.uncached()
+
+
+PEAK = """
+import sys
+from pathlib import Path
+from bench.measure.scaling import water_block
+from bench.pipeline.scene.build import build_scene
+from bench.pipeline.scene.needs import block_count
+from bench.shot.load import load_shot
+
+def resident(what):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(what))
+
+name, size = sys.argv[1:]
+make = (lambda size: water_block(40 if size == "S" else 80)) if name == "water" else (
+    lambda size: build_scene(load_shot(name), size)
+)
+block_count(make("S"))
+Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+before = resident("VmRSS")
+scene = make(size)
+block_count(scene)
+kept = sum(a.nbytes for a in (scene.position, scene.velocity, scene.temperature, scene.terrain))
+print((resident("VmHWM") - before) / kept)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux tells the peak of a stretch of work")
+@pytest.mark.parametrize("name", [*shot_names(), "water"])
+def test_building_takes_little_more_memory_than_what_stays(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, name, "M"], capture_output=True, text=True, check=True, cwd=ROOT, timeout=300
+    )
+    assert 0.5 < float(done.stdout) < 1.1
+
+
+def test_a_box_filled_by_slabs_is_the_box_filled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def whirl(points: np.ndarray) -> np.ndarray:
+        return np.stack([0.3 - points[:, 1], points[:, 0], 2.0 * points[:, 2]], -1)
+
+    low, high, cell = (2, 3, 1), (7, 5, 4), 1.0 / 24.0
+    points = blocks_of_water.box_points(low, high, cell)
+    whole = blocks_of_water.water_scene(points, (24, 24, 24), cell, velocity=whirl(points))
+    for slab in (1, 100, 10**6):
+        monkeypatch.setattr(blocks_of_water, "SLAB_POINTS", slab)
+        position, velocity = blocks_of_water.filled_box(low, high, cell, whirl)
+        made = blocks_of_water.water_scene(position, (24, 24, 24), cell, velocity=velocity)
+        assert made.position is position and made.velocity is velocity
+        assert np.array_equal(made.position, whole.position) and np.array_equal(made.velocity, whole.velocity)
