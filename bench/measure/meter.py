@@ -81,6 +81,7 @@ class ShotResult:
     unavailable: bool = False  # whether that is for want of memory or of the device, not of the right bits
     cold_s: dict[str, float] = field(default_factory=dict)  # first call of each stage
     compile_s: float | None = None
+    scene_compile_s: float | None = None  # of it, while the scene was built
     first: Round | None = None
     rounds: list[Round] = field(default_factory=list)
 
@@ -88,6 +89,21 @@ class ShotResult:
     def good_rounds(self) -> list[Round]:
         """Rounds at full clock; all of them where none was."""
         return [done for done in self.rounds if not done.throttled] or self.rounds
+
+    def before_s(self) -> dict[str, float | None]:
+        """Seconds before the first frame, compiling left out: scene, upload, and what first calls took over later ones.
+
+        None where it is not known.
+        """
+        cold, warm = self.cold_s, {stage: median(self.samples_s(stage)) or 0.0 for stage in STAGES}
+        scene, compiled = cold.get("scene"), self.scene_compile_s
+        over = [max(0.0, cold[stage] - warm[stage]) for stage in STAGES if stage in cold]
+        in_stages = None if self.compile_s is None or compiled is None else max(0.0, self.compile_s - compiled)
+        return {
+            "scene": None if scene is None or compiled is None else max(0.0, scene - compiled),
+            "upload": cold.get("upload"),
+            "first_touch": None if in_stages is None or not over else max(0.0, sum(over) - in_stages),
+        }
 
     def samples_s(self, stage: str) -> list[float]:
         return [done.seconds[stage] for done in self.good_rounds]
@@ -144,7 +160,8 @@ class ShotMeter:
             sm_clock, energy = backend.sm_clock(), backend.energy_meter()
             progress("scene")
             start = clock()
-            scene = self._build_scene(within)
+            with CompileClock() as compiling_scene:
+                scene = self._build_scene(within)
             built = clock()
             simulation = self.makers.simulation(scene, backend)
             renderer = self.makers.renderer(scene, backend)
@@ -160,7 +177,7 @@ class ShotMeter:
             self._prepare(scene, simulation, renderer, sm_clock, energy)
             progress("first frame")
             self.run_frame()
-        self.result.compile_s = compiling.seconds
+        self.result.compile_s, self.result.scene_compile_s = compiling.seconds, compiling_scene.seconds
         self.result.first = first = self._round()
         for stage in STAGES:
             cold_s.setdefault(stage, first.seconds[stage])

@@ -13,7 +13,7 @@ sum of kernel launches), ``resident`` (simulate to resolve, state on the device)
 encoding and disk).
 
 History of the schema:
-  1  the first. Rows have gained ``LATER`` since.
+  1  the first. Rows have gained ``LATER`` since, ``device_uuid`` and ``before_s``.
 """
 
 from __future__ import annotations
@@ -82,6 +82,9 @@ class Row:
     joules: Annotated[tuple[Number | None, ...], LIST] | None = None  # of the board, one a round; only of the frame
     throttled_s: SecondsList | None = None  # of rounds far below full clock: they are in no figure
     device_uuid: Text | None = None  # which of several GPUs of that name; not written where it is not known
+    # Of the frame, before the first one: scene, upload, first_touch (what first calls took over later ones), compiling
+    # left out; not written where it is not known
+    before_s: Annotated[dict[str, Seconds | None], OBJECT] | None = None
     benchmark: Object = field(default_factory=dict)  # what pytest-benchmark writes beside: name, group, options, stats
 
     @property

@@ -43,7 +43,8 @@ def document_of(record: Record) -> dict[str, object]:
 
 def row_document(row: Row) -> dict[str, object]:
     """One of ``benchmarks``."""
-    left_out = (LATER if row.cache is None else ()) + (("device_uuid",) if row.device_uuid is None else ())
+    left_out = [name for name in ("device_uuid", "before_s") if getattr(row, name) is None]
+    left_out += LATER if row.cache is None else ()
     beside = {name: value for name, value in row.benchmark.items() if name not in ("options", "stats")}
     return {
         **beside,

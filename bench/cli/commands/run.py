@@ -56,7 +56,7 @@ def command(
     Each is compiled, simulated, path-traced, proved, timed and recorded. The exit code is 1 when one did not verify, 3
     when a GPU failed; unless it was asked for by name, the CPU has measured the shot then.
     """
-    from bench.backend.ahead import prepare
+    from bench.backend.ahead import Ahead, prepare
     from bench.backend.choose import ALL, choose_backends
     from bench.backend.numba_cpu import NumbaBackend
     from bench.check.cases import make_cases
@@ -73,12 +73,16 @@ def command(
     # The kernels are imported once it is known that they will be used.
     from bench.measure.plugin import measure
     from bench.measure.scaling_gpu import measure_all_devices, scaling_lines
+    from bench.measure.timed_frame import CompileClock
     from bench.pipeline.makers import COMPILED, MAKERS
     from bench.project.model import loop
+    from bench.record.first_frame import process_age_s
     from bench.record.write import scaling_document
     from bench.report.run import finished, run_document, show
 
-    chosen = _with_memory(chosen, cases, size, threads)
+    start_s = process_age_s()
+    with CompileClock() as compiling:  # what fills bodies is asked how much they hold
+        chosen = _with_memory(chosen, cases, size, threads)
     asked: dict[str, object] = {
         "shots": [case.shot_name for case in cases],
         "size": size,
@@ -90,9 +94,11 @@ def command(
     }
     with choose_progress(len(cases) * len(chosen.backends)) as progress:
         chosen, ahead = _compiled(chosen, progress, threads)
+        ahead = Ahead(ahead.kernel_count, ahead.wall_s + (compiling.seconds or 0.0))
         backends = chosen.backends
         if chosen.gpu_unused is not None:
             asked["gpu_unused"] = asdict(chosen.gpu_unused)
+        asked["start_s"] = start_s
         asked["compiled_ahead"] = {"kernel_count": ahead.kernel_count, "wall_s": ahead.wall_s}
 
         def cpu_instead(shots: Sequence[str]) -> Backend:
