@@ -237,7 +237,7 @@ def _serve_process(pipe: Connection, shot_path: str, size: str, backend: str, vi
         from bench.shot.load import load_shot
 
         device = NumbaBackend(1) if backend == "numba" else make_backends(backend)[0]
-        scene = MAKERS.build_scene(load_shot(shot_path), size)
+        scene = MAKERS.build_scene(load_shot(shot_path), size, threads=device.threads)
         simulation, renderer = MAKERS.simulation(scene, device), MAKERS.renderer(scene, device)
         pipe.send(("ready", None))
         while True:

@@ -221,7 +221,10 @@ def test_chunks_do_not_show(scenes: dict[str, Scene], name: str, monkeypatch: py
     assert digest(build_scene(load_shot(name), "S")) == digest(scenes[name])
 
 
-def test_another_process_and_thread_count_give_the_same_bits(scenes: dict[str, Scene]) -> None:
+@pytest.mark.parametrize("processor", ["", pytest.param("generic", marks=pytest.mark.slow)])
+def test_another_process_thread_count_and_processor_give_the_same_bits(
+    scenes: dict[str, Scene], processor: str
+) -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from tests.bench.pipeline.scene.test_scene import ALL, build_scene, digest, load_shot\n"
@@ -229,6 +232,8 @@ def test_another_process_and_thread_count_give_the_same_bits(scenes: dict[str, S
     )
     env = {"NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin", "HOME": str(Path.home())}
     env["NPY_DISABLE_CPU_FEATURES"] = "AVX512F AVX512_SKX"  # other code paths of numpy, where it has them
+    if processor:  # without vectors of more than two numbers, and without fused multiply-adds
+        env["NUMBA_CPU_NAME"] = processor
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code, str(ROOT)],
         env=env,
