@@ -18,6 +18,7 @@ import numpy as np
 
 from bench.backend.numba_settings import using_threads
 from bench.base.errors import UserError
+from bench.pipeline.scene import fill
 from bench.pipeline.scene.camera import camera_vector
 from bench.pipeline.scene.exact import Array, normalised
 from bench.pipeline.scene.look import look_vector, sky_vector
@@ -38,6 +39,7 @@ from bench.shot.schema import (
     SphereCollider,
 )
 from kernels.base import constants as k
+from kernels.base.cache import drop_damaged, say
 from kernels.mpm.mpm_common import bulk_modulus_pa
 
 CFL_SOUND_FACTOR = 10.0  # sound speed over the largest speed, where the shot does not say
@@ -206,6 +208,7 @@ def fill_domain(
     shot: Shot, size: str, seed: int, tell: Callable[[float], None] = lambda share: None
 ) -> tuple[HeightField | None, Particles]:
     """The ground, in the shot's frame, and the particles over it."""
+    _tell_of_compiling()
     file = shot.file
     cell = cell_size_m(file.domain, file.size[size])
     field, first = None, 0.0
@@ -214,6 +217,12 @@ def fill_domain(
         field = build_terrain(file.terrain, cell, lambda share: tell(TERRAIN_SHARE * share))
     bulk = bulk_modulus_pa(file.material.density_kg_per_m3, sound_speed_m_per_s(file))
     return field, build_particles(shot, size, field, bulk, seed, lambda share: tell(first + (1.0 - first) * share))
+
+
+def _tell_of_compiling() -> None:
+    """A line where the first scene has to wait for the compiler."""
+    if not fill.sweep.signatures and not drop_damaged(Path(fill.cache_folder())):
+        say("what builds scenes is compiled, which takes some ten seconds; it is kept for the next run")
 
 
 def sound_speed_m_per_s(file: ShotFile) -> float:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numba
 import numpy as np
@@ -13,9 +14,10 @@ import pytest
 
 from bench.backend import ahead
 from bench.pipeline.makers import COMPILED
-from bench.pipeline.scene import blocks_of_water, fill, needs, particles, terrain
+from bench.pipeline.scene import blocks_of_water, build, fill, needs, particles, terrain
 from bench.pipeline.scene.build import build_scene
 from bench.shot.load import load_shot, shot_names
+from kernels.base import cache
 from tests.support.source_tree import ROOT
 
 
@@ -100,3 +102,19 @@ def test_a_box_filled_by_slabs_is_the_box_filled_at_once(monkeypatch: pytest.Mon
         made = blocks_of_water.water_scene(position, (24, 24, 24), cell, velocity=velocity)
         assert made.position is position and made.velocity is velocity
         assert np.array_equal(made.position, whole.position) and np.array_equal(made.velocity, whole.velocity)
+
+
+def test_who_waits_for_the_compiler_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cache, "_said", set())
+    build_scene(load_shot("wave"), "S")
+    capsys.readouterr()
+    build._tell_of_compiling()
+    assert capsys.readouterr().err == ""  # this process has compiled, or loaded, what it needs
+    monkeypatch.setattr(fill, "sweep", SimpleNamespace(signatures=[]))
+    monkeypatch.setattr(fill, "cache_folder", lambda: str(tmp_path))
+    build._tell_of_compiling()
+    build._tell_of_compiling()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("shotmark: what builds scenes is compiled, which takes some ten seconds")
