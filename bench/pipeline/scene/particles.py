@@ -149,11 +149,13 @@ def _rings(file: ShotFile, half: float, count: int) -> Array:
     if not any(isinstance(body, Column) for body in file.body):
         return np.zeros((0, 0, 4))
     out = np.zeros((len(file.body), count, 4))
-    out[:, :, 2:] = -1.0, np.inf
+    out[:, :, 2:] = 0.0, -1.0  # no radius is between these
     for ring, body in zip(out, file.body):
-        if isinstance(body, Column):
-            for k in range(count):
-                ring[k] = column_ring(body, (k + 0.5) * half, half)
+        low, high = body_bounds(body, file.domain)
+        for k in range(count):
+            z = (k + 0.5) * half
+            if low[2] - half <= z <= high[2] + half:
+                ring[k] = column_ring(body, z, half) if isinstance(body, Column) else (0.0, 0.0, 0.0, np.inf)
     return out
 
 
