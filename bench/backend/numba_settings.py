@@ -6,11 +6,14 @@ understand is a traceback from deep inside, often only when the first kernel run
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
 import warnings
+from collections.abc import Iterator
 
+from bench.backend.limits import usable_cores
 from bench.base.errors import Unavailable, UserError, one_line
 
 THREADS, LAYER, PRIORITY, NO_COMPILER = (
@@ -79,6 +82,20 @@ def thread_limit() -> int:
     import numba
 
     return int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+
+
+@contextlib.contextmanager
+def using_threads(threads: int | None) -> Iterator[None]:
+    """Compiled loops of the block run on so many threads; None: on all usable cores."""
+    require_numba()
+    import numba
+
+    before = numba.get_num_threads()
+    numba.set_num_threads(min(threads or usable_cores(), thread_limit()))
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
 
 
 def threads_from() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,6 +13,9 @@ from bench.base.console import console, plain
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
+SLOW_S = 2.0  # a step that takes longer tells how far it is
+SAY_INTERVAL_S = 0.5  # at the most so often
+LINE_INTERVAL_S = 5.0  # and where every time is a line
 COMPILE = "compile"  # identity of the step that is no shot
 
 
@@ -30,6 +34,9 @@ class Progress(Protocol):
     def at(self, identity: str, done: int, text: str) -> None:
         """So many steps are done; this one begins."""
 
+    def within(self, identity: str, text: str) -> None:
+        """How far a long step has come; the number of steps stays."""
+
     def end(self, identity: str, verdict: str) -> None:
         """A shot is done."""
 
@@ -41,15 +48,17 @@ class Silent:
     def step(self, identity: str, text: str) -> None: ...
     def replan(self, identity: str, steps_left: int) -> None: ...
     def at(self, identity: str, done: int, text: str) -> None: ...
+    def within(self, identity: str, text: str) -> None: ...
     def end(self, identity: str, verdict: str) -> None: ...
 
 
 class Lines:
-    """A line when a shot starts and one when it ends: for logs and pipes."""
+    """A line when a shot starts and one when it ends, and some within a long step: for logs and pipes."""
 
     def __init__(self) -> None:
         self._console = console(stderr=True)
         self._begun: dict[str, float] = {}
+        self._said = float("-inf")  # when a line within a step was printed last
 
     def __enter__(self) -> Lines:
         return self
@@ -63,6 +72,11 @@ class Lines:
     def step(self, identity: str, text: str) -> None: ...
     def replan(self, identity: str, steps_left: int) -> None: ...
     def at(self, identity: str, done: int, text: str) -> None: ...
+
+    def within(self, identity: str, text: str) -> None:
+        if time.perf_counter() - self._said > LINE_INTERVAL_S:
+            self._said = time.perf_counter()
+            self._console.print(f"{plain(identity)}: {plain(text)}", soft_wrap=True)
 
     def end(self, identity: str, verdict: str) -> None:
         taken = time.perf_counter() - self._begun.get(identity, time.perf_counter())
@@ -117,6 +131,9 @@ class Bars:
         self._bars.update(self._tasks[identity], completed=done, now=plain(text))
         self._show_all()
 
+    def within(self, identity: str, text: str) -> None:
+        self._bars.update(self._tasks[identity], now=plain(text))
+
     def end(self, identity: str, verdict: str) -> None:
         task = self._tasks[identity]
         total = self._bars.tasks[task].total
@@ -128,6 +145,20 @@ class Bars:
         other = (self._all, self._tasks.get(COMPILE))
         shares = [task.completed / task.total for task in self._bars.tasks if task.id not in other and task.total]
         self._bars.update(self._all, completed=min(float(self._shots), sum(shares)))
+
+
+def told_when_slow(what: str, say: Callable[[str], None]) -> Callable[[float], None]:
+    """A listener to the share of a step that is done, who says it once the step takes longer than two seconds."""
+    begun = said = time.perf_counter()
+
+    def tell(share: float) -> None:
+        nonlocal said
+        now = time.perf_counter()
+        if now - begun > SLOW_S and now - said > SAY_INTERVAL_S:
+            said = now
+            say(f"{what}: {100.0 * share:.0f} %")
+
+    return tell
 
 
 def choose_progress(shots: int) -> Bars | Lines:

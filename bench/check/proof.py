@@ -67,7 +67,7 @@ def hashes_of(shot: Shot, backend: Backend, numbers: Sequence[int], size: str) -
     """SHA-256 of state and picture of the numbered frames at a size."""
     from bench.pipeline.makers import MAKERS
 
-    scene = MAKERS.build_scene(shot, size)
+    scene = MAKERS.build_scene(shot, size, threads=backend.threads)
     simulation, renderer = MAKERS.simulation(scene, backend), MAKERS.renderer(scene, backend)
     found = {}
     for number in range(FIRST, max(numbers) + 1):

@@ -26,6 +26,7 @@ from bench.backend.energy import EnergyMeter
 from bench.backend.protocol import Backend, RegionClock
 from bench.base import units
 from bench.base.errors import CheckFailed
+from bench.base.progress import told_when_slow
 from bench.measure.timed_frame import CompileClock, PreparedShot, TimedFrame
 from bench.pipeline.frame import (
     STAGES,
@@ -49,6 +50,7 @@ BUDGET_S = 10.0  # of timed rounds a shot, unless --rounds says how many
 GOLDEN, REPEAT = "golden", "repeat"
 PICTURE_STAGES = STAGES[1:-1]  # surface, trace, resolve
 
+Tell = Callable[[str], None]  # what happens now
 Work = dict[str, int | str | None]  # a manifest of what was asked for and done
 
 
@@ -94,6 +96,7 @@ class ShotResult:
     unavailable: bool = False  # whether that is for want of memory or of the device, not of the right bits
     cold_s: dict[str, float] = field(default_factory=dict)  # first call of each stage
     compile_s: float | None = None
+    scene_compile_s: float | None = None  # of it, while the scene was built
     first: Round | None = None
     rounds: list[Round] = field(default_factory=list)
     planned: int | None = None  # rounds that were asked for; those that make up for throttled ones come after them
@@ -108,6 +111,21 @@ class ShotResult:
         """Rounds at the usual clock or near it; half of the planned ones are, or no clock is known."""
         usual_hz = self.usual_clock_hz
         return [done for done in self.rounds if not throttled(done.sm_clock_hz, usual_hz)]
+
+    def before_s(self) -> dict[str, float | None]:
+        """Seconds before the first frame, compiling left out: scene, upload, and what first calls took over later ones.
+
+        None where it is not known.
+        """
+        cold, warm = self.cold_s, {stage: median(self.samples_s(stage)) or 0.0 for stage in STAGES}
+        scene, compiled = cold.get("scene"), self.scene_compile_s
+        over = [max(0.0, cold[stage] - warm[stage]) for stage in STAGES if stage in cold]
+        in_stages = None if self.compile_s is None or compiled is None else max(0.0, self.compile_s - compiled)
+        return {
+            "scene": None if scene is None or compiled is None else max(0.0, scene - compiled),
+            "upload": cold.get("upload"),
+            "first_touch": None if in_stages is None or not over else max(0.0, sum(over) - in_stages),
+        }
 
     def samples_s(self, stage: str) -> list[float]:
         return [done.seconds[stage] for done in self.good_rounds]
@@ -146,9 +164,12 @@ class ShotMeter:
         self.between: Between | None = None  # told how far a picture is that a GPU traces; may raise to end it
 
     # --- verify ------------------------------------------------------------------------------
-    def verify(self, progress: Callable[[str], None] = lambda text: None) -> None:
-        """Cold pass, proof, and one warm repeat. Raises CheckFailed when the output is not what it has to be."""
-        first = self._cold_pass(progress)
+    def verify(self, progress: Tell = lambda text: None, within: Tell = lambda text: None) -> None:
+        """Cold pass, proof, and one warm repeat. Raises CheckFailed when the output is not what it has to be.
+
+        ``progress`` is told of every step, ``within`` how far a long one has come.
+        """
+        first = self._cold_pass(progress, within)
         require_hashes(_hashes(first), self.case.expected, "the golden one")
         progress("repeat")
         self.restore()
@@ -158,14 +179,15 @@ class ShotMeter:
             self._proved = self.prepared.simulation.keep(to_compare=True)
         self.result.verified = GOLDEN if self.case.expected else REPEAT
 
-    def _cold_pass(self, progress: Callable[[str], None]) -> Round:
+    def _cold_pass(self, progress: Tell, within: Tell) -> Round:
         """Build the scene, simulate up to the frame before the measured one, keep that state, do the frame."""
         backend, clock, cold_s = self.backend, self.backend.clock, self.result.cold_s
         with CompileClock() as compiling:
             sm_clock, energy = backend.sm_clock(), backend.energy_meter()
             progress("scene")
             start = clock()
-            scene = self.makers.build_scene(self.case.shot, self.case.size)
+            with CompileClock() as compiling_scene:
+                scene = self._build_scene(within)
             built = clock()
             simulation = self.makers.simulation(scene, backend)
             renderer = self.makers.renderer(scene, backend)
@@ -182,7 +204,7 @@ class ShotMeter:
             self._prepare(scene, simulation, renderer, sm_clock, energy)
             progress("first frame")
             self.run_frame()
-        self.result.compile_s = compiling.seconds
+        self.result.compile_s, self.result.scene_compile_s = compiling.seconds, compiling_scene.seconds
         self.result.first = first = self._round()
         for stage in STAGES:
             cold_s.setdefault(stage, first.seconds[stage])
@@ -203,6 +225,11 @@ class ShotMeter:
             self.result.cold_s.setdefault(stage, float(after - before))
         found = {"state": simulation.state_digest(), "picture": proved_digest(made.picture, frame)}
         require_hashes(found, golden, "the golden one", f"frame {frame}: ")
+
+    def _build_scene(self, within: Tell) -> Scene:
+        """With as many threads as the back-end has."""
+        tell = told_when_slow("scene", within)
+        return self.makers.build_scene(self.case.shot, self.case.size, threads=self.backend.threads, tell=tell)
 
     def _prepare(
         self,

@@ -102,11 +102,20 @@ class Plugin:
             self.progress.begin(meter.identity, meter.case.frame + 3 + (meter.case.rounds or 6))
 
     def progress_of(self, meter: ShotMeter) -> Callable[[str], None]:
-        def step(text: str) -> None:
-            self._go_on()
-            self.progress.step(meter.identity, text)
+        return self._listener(meter, self.progress.step)
 
-        return step
+    def within_of(self, meter: ShotMeter) -> Callable[[str], None]:
+        """What hears how far a long step has come."""
+        return self._listener(meter, self.progress.within)
+
+    def _listener(self, meter: ShotMeter, say: Callable[[str, str], None]) -> Callable[[str], None]:
+        """Says a text of a shot's; ends the shot where no time is left."""
+
+        def listen(text: str) -> None:
+            self._go_on()
+            say(meter.identity, text)
+
+        return listen
 
     def _go_on(self, share: float = 0.0) -> None:
         """Raise BudgetSpent after the deadline; ``share`` of a picture is traced."""

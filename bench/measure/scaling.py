@@ -12,7 +12,7 @@ import numpy as np
 from bench.backend.numba_cpu import NumbaBackend
 from bench.pipeline.frame import make_picture
 from bench.pipeline.render import Renderer
-from bench.pipeline.scene.blocks_of_water import box_points, water_scene
+from bench.pipeline.scene.blocks_of_water import filled_box, water_scene
 from bench.pipeline.scene.build import Scene, build_scene
 from bench.pipeline.scene.needs import COURANT, simulation_bytes
 from bench.pipeline.simulate import Simulation
@@ -72,13 +72,17 @@ def water_block(cells: int) -> Scene:
     box = 4 * (-(-(cells + cells // 2) // 4))
     low = (box - cells) // 2
     cell_size_m = 1.0 / box
-    points = box_points((low, low, low), (low + cells,) * 3, cell_size_m)
-    velocity = np.zeros_like(points)
-    velocity[:, 0], velocity[:, 1] = 0.5 - points[:, 1], points[:, 0] - 0.5
+
+    def swirl(points: np.ndarray) -> np.ndarray:
+        velocity = np.zeros_like(points)
+        velocity[:, 0], velocity[:, 1] = 0.5 - points[:, 1], points[:, 0] - 0.5
+        return velocity
+
+    position, velocity = filled_box((low, low, low), (low + cells,) * 3, cell_size_m, swirl)
     sound, limit = 20.0, 2.0
     dt = COURANT * cell_size_m / (sound + limit)
     return water_scene(
-        points,
+        position,
         (box, box, box),
         cell_size_m,
         velocity=velocity,

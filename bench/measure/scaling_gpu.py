@@ -27,7 +27,7 @@ def measure_all_devices(
     found: dict[str, tuple[ScalingRow, ...]] = {}
     gpus = [backend for backend in backends if backend.is_gpu]
     for case in cases if gpus else ():
-        scene = MAKERS.build_scene(case.shot, case.size)
+        scene = MAKERS.build_scene(case.shot, case.size, threads=gpus[0].threads)
         simulation = MAKERS.simulation(scene, gpus[0])
         for _ in range(case.frame):
             simulation.advance_frame()

@@ -22,7 +22,7 @@ WARM_UP_ROUND_S_MAX = 2.0  # a frame that takes longer was warmed up enough by t
 
 def verify(meter: ShotMeter, shotmark: Plugin) -> None:
     """Compile, prove the output against its golden SHA-256 or against a repeat."""
-    meter.verify(shotmark.progress_of(meter))
+    meter.verify(shotmark.progress_of(meter), shotmark.within_of(meter))
 
 
 def frame(meter: ShotMeter, shotmark: Plugin, benchmark: BenchmarkFixture) -> None:

@@ -146,7 +146,7 @@ def frames_energy(
     meter: EnergyMeter, makers: Makers, backend: Backend, shot: Shot, size: str, least_s: float
 ) -> dict[str, str | float | None]:
     """Joules of a shot's frame: one after another, with nothing between them, until the energy counter has moved."""
-    scene = makers.build_scene(shot, size)
+    scene = makers.build_scene(shot, size, threads=backend.threads)
     simulation, renderer = makers.simulation(scene, backend), makers.renderer(scene, backend)
     frames, start, before = 0, time.monotonic(), meter.joules()
     while frames == 0 or (time.monotonic() - start < least_s and simulation.frame < shot.frames):

@@ -212,11 +212,20 @@ class RendererLike(Protocol):
         """What was done for a picture: whole numbers, the same on every machine."""
 
 
+class SceneBuilder(Protocol):
+    """Builds a shot's scene on the host."""
+
+    def __call__(
+        self, shot: Shot, size: str, *, threads: int | None = None, tell: Callable[[float], None] = lambda share: None
+    ) -> Scene:
+        """``threads``: None is all usable cores; ``tell`` hears again and again what share is done."""
+
+
 @dataclass(frozen=True)
 class Makers:
     """What puts a shot, a simulation and a renderer together; ``makers.MAKERS`` are the real ones, tests have fakes."""
 
-    build_scene: Callable[[Shot, str], Scene]  # shot, size
+    build_scene: SceneBuilder
     simulation: Callable[[Scene, Backend], SimulationLike]
     renderer: Callable[[Scene, Backend], RendererLike]
     write_picture: Callable[[Picture, Scene, int, Path], None]  # picture, scene, frame, path stem: encode and write

@@ -8,12 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.backend.limits import usable_memory_bytes
+from bench.backend.numba_settings import using_threads
 from bench.backend.protocol import Backend
 from bench.base import units
 from bench.base.errors import Unavailable, UserError
 from bench.pipeline.frame import Makers, Picture
 from bench.pipeline.pictures import can_write_exr, write_exr, write_png
 from bench.pipeline.render import Renderer
+from bench.pipeline.scene import fill, terrain
 from bench.pipeline.scene.build import Scene, build_scene
 from bench.pipeline.scene.estimate import estimate
 from bench.pipeline.simulate import Simulation
@@ -29,6 +31,7 @@ def _write_picture(picture: Picture, scene: Scene, frame: int, stem: Path) -> No
         write_exr(picture, scene, frame, stem.with_name(f"{stem.name}.exr"))
 
 
+COMPILED = (fill, terrain)  # modules that Numba compiles beside the kernels
 SUBSTEPS_MOST = 1_000_000  # of a frame; lava XL takes about 1,200
 
 MAKERS = Makers(build_scene=build_scene, simulation=Simulation, renderer=Renderer, write_picture=_write_picture)
@@ -38,7 +41,8 @@ def require_memory(shot: Shot, size: str, backend: Backend) -> int:
     """Bytes that a shot needs. Raises UserError, with the numbers, where memory cannot hold them, of a GPU's memory
     Unavailable; and UserError where a frame takes more substeps than anybody waits for.
     """
-    found = estimate(shot, size)
+    with using_threads(backend.threads):
+        found = estimate(shot, size)
     if found.substeps_per_frame > SUBSTEPS_MOST:
         viscosity = "viscosity_max_pa_s" if isinstance(shot.file.material, Lava) else "viscosity_pa_s"
         raise UserError(

@@ -10,6 +10,7 @@ from functools import partial
 from bench import __version__
 from bench.backend.protocol import Backend
 from bench.base.errors import UserError
+from bench.base.progress import told_when_slow
 from bench.pipeline.frame import (
     MOVIE,
     HostState,
@@ -31,7 +32,7 @@ STATE_INTERVAL_FRAMES = 4
 STATE_INTERVAL_S = 60.0  # a state is kept at least this often
 
 Golden = Callable[[int], Mapping[str, str] | None]  # frame -> SHA-256 that its state and picture have to have
-Tell = Callable[[int, str], None]  # frames done, what happens now
+Tell = Callable[[int, str], None]  # frames done, what happens now; ``within``: how far a long step has come
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ def render(
     golden: Golden,
     tell: Tell,
     all_devices: bool = False,
+    within: Callable[[str], None] = lambda text: None,
 ) -> int:
     """Make the job's pictures in these formats, the movie last; returns how many frames were made.
 
@@ -82,7 +84,7 @@ def render(
     """
     workers = workers_of(backend) if all_devices else []
     try:
-        made = shoot(job, folder, backend, makers, stills_of(kinds), golden, tell, workers)
+        made = shoot(job, folder, backend, makers, stills_of(kinds), golden, tell, workers, within)
     finally:
         for worker in workers:
             worker.close()
@@ -101,6 +103,7 @@ def shoot(
     golden: Golden = lambda frame: None,
     tell: Tell = lambda done, text: None,
     workers: Sequence[Worker] = (),
+    within: Callable[[str], None] = lambda text: None,
 ) -> int:
     """Render the frames that are not finished; returns how many were made.
 
@@ -113,7 +116,8 @@ def shoot(
     if not needed:
         return 0
     tell(done, "scene")
-    scene = makers.build_scene(job.shot, job.size)
+    told = told_when_slow("scene", within)
+    scene = makers.build_scene(job.shot, job.size, threads=backend.threads, tell=told)
     for worker in workers:
         worker.begin(scene)
     simulation, first = _start(scene, folder, backend, makers, golden, needed[0])

@@ -13,7 +13,7 @@ sum of kernel launches), ``resident`` (simulate to resolve, state on the device)
 encoding and disk).
 
 History of the schema:
-  1  the first. Rows have gained ``LATER`` since.
+  1  the first. Rows have gained ``LATER`` since, ``device_uuid`` and ``before_s``.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ TOTALS = ("kernels", "resident", "frame")
 ROW_COUNT_MAX = 10_000
 INCOMPLETE = "incomplete: its run was stopped or has not ended, and only what it had finished is here"
 LATER = ("device", "cache", "transfer_s", "sm_clock_hz", "joules", "throttled_s")  # that the first rows did not have
-SELDOM = ("device_uuid", "sm_clock_share", "states_compared")  # not written where they are not known
+SELDOM = ("device_uuid", "sm_clock_share", "states_compared", "before_s")  # not written where they are not known
 
 Stage = Annotated[Name, Expected(f"one of {', '.join(STAGES + TOTALS)}", pattern=one_of(*STAGES, *TOTALS))]
 
@@ -87,6 +87,9 @@ class Row:
     # Rounds whose state was compared on the device, word for word, with the hashed one: of the frame alone,
     # and not written where every round was hashed
     states_compared: Count | None = None
+    # Of the frame, before the first one: scene, upload, first_touch (what first calls took over later ones), compiling
+    # left out; not written where it is not known
+    before_s: Annotated[dict[str, Seconds | None], OBJECT] | None = None
     benchmark: Object = field(default_factory=dict)  # what pytest-benchmark writes beside: name, group, options, stats
 
     @property

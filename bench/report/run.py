@@ -13,6 +13,7 @@ from bench.base import units
 from bench.base.console import console, plain
 from bench.base.errors import EXIT_CHECK_FAILED, EXIT_UNAVAILABLE
 from bench.record.compare import compare, pairs_of
+from bench.record.first_frame import first_frame_of
 from bench.record.read import read_record
 from bench.record.schema import Record, Row
 from bench.record.statistics import first_was_slow, summarize
@@ -64,16 +65,17 @@ def run_document(run: Run) -> dict[str, object]:
         "complete": record.complete,
         "peak_memory_bytes": record.peak_memory_bytes,
         "gpu_unused": record.run.get("gpu_unused"),
-        "shots": [shot_document(rows) for rows in groups(record)],
+        "shots": [shot_document(rows, record) for rows in groups(record)],
         "rejected": [dataclasses.asdict(entry) for entry in record.rejected],
         "pictures": [str(path) for path in run.pictures],
         "projection": as_document(run.projection) if run.projection else None,
     }
 
 
-def shot_document(rows: Sequence[Row]) -> dict[str, object]:
+def shot_document(rows: Sequence[Row], record: Record) -> dict[str, object]:
     """One shot on one back-end."""
     first = rows[0]
+    before = first_frame_of(record, rows)
     middle = {row.stage: summarize(row.samples_s).median for row in rows}
     return {
         "shot": first.shot,
@@ -87,6 +89,7 @@ def shot_document(rows: Sequence[Row]) -> dict[str, object]:
         "work": first.work,
         "work_sha256": first.work_sha256,
         "compile_s": _compile_s(rows),
+        "first_frame": before.as_document() if before is not None else None,
         "particle_substeps_per_s": _per_second(first.work.get("particle_substeps"), middle.get("simulate")),
         "samples_per_s": _per_second(first.work.get("samples"), middle.get("trace")),
         "stages": {
@@ -120,6 +123,8 @@ def show(run: Run, ahead: Ahead, results: Path) -> None:
         whole = next((row for row in rows if row.stage == "frame"), None)
         if whole is not None:
             say(f"{whole.shot} {whole.size} {whole.backend}: {cold_text(rows)}")
+            if before := first_frame_of(record, rows):
+                say(f"  to the first frame {before.in_words()}")
             if first_was_slow(whole.samples_s):
                 say(f"  its first round was slower than the rest: try --rounds {2 * len(whole.samples_s)}")
     if ahead.kernel_count:

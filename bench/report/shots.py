@@ -8,9 +8,21 @@ from dataclasses import dataclass
 from bench.base import units
 from bench.base.console import console, new_table, plain
 from bench.pipeline.scene.estimate import Estimate, estimate, probe
+from bench.record.first_frame import FirstFrame, first_frame_of
 from bench.record.schema import Record
 from bench.record.statistics import summarize
+from bench.report.tables import groups
 from bench.shot.load import Shot
+
+
+@dataclass(frozen=True)
+class ListedSize:
+    """What is known of one size of a shot."""
+
+    need: Estimate
+    frame_s: float | None  # of a frame here; None: unknown
+    first_frame: FirstFrame | None  # until the first one here; None: unknown
+    measured: bool  # whether that is of a record of this size, and no estimate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +30,7 @@ class ListedShot:
     """One shot with what is known of each of its sizes."""
 
     shot: Shot
-    sizes: tuple[tuple[Estimate, float | None], ...]  # what it needs, seconds of a frame here (None: unknown)
+    sizes: tuple[ListedSize, ...]
 
     def as_document(self) -> dict[str, object]:
         """The shot as ``shots --json`` prints it."""
@@ -27,19 +39,21 @@ class ListedShot:
             "title": self.shot.title,
             "sizes": [
                 {
-                    "size": need.size,
-                    "particle_count": need.particle_count,
-                    "particle_capacity": need.particle_capacity,
-                    "active_block_count": need.active_block_count,
-                    "substeps_per_frame": need.substeps_per_frame,
-                    "frame_count": need.frame_count,
-                    "pixel_count": need.pixel_count,
-                    "samples_per_pixel": need.samples_per_pixel,
-                    "memory_bytes": need.memory_bytes,
-                    "host_bytes": need.host_bytes,
-                    "frame_estimate_s": seconds,
+                    "size": size.need.size,
+                    "particle_count": size.need.particle_count,
+                    "particle_capacity": size.need.particle_capacity,
+                    "active_block_count": size.need.active_block_count,
+                    "substeps_per_frame": size.need.substeps_per_frame,
+                    "frame_count": size.need.frame_count,
+                    "pixel_count": size.need.pixel_count,
+                    "samples_per_pixel": size.need.samples_per_pixel,
+                    "memory_bytes": size.need.memory_bytes,
+                    "host_bytes": size.need.host_bytes,
+                    "frame_estimate_s": size.frame_s,
+                    "first_frame": size.first_frame.as_document() if size.first_frame is not None else None,
+                    "first_frame_measured": size.measured,
                 }
-                for need, seconds in self.sizes
+                for size in self.sizes
             ],
         }
 
@@ -50,8 +64,34 @@ def list_shots(shots: Sequence[Shot], records: Sequence[Record]) -> list[ListedS
     for shot in shots:
         found = probe(shot)
         needs = [estimate(shot, size, found) for size in shot.sizes]
-        listed.append(ListedShot(shot=shot, sizes=tuple((need, frame_s(shot, need, records)) for need in needs)))
+        listed.append(ListedShot(shot=shot, sizes=tuple(_listed(shot, need, records) for need in needs)))
     return listed
+
+
+def _listed(shot: Shot, need: Estimate, records: Sequence[Record]) -> ListedSize:
+    seconds = frame_s(shot, need, records)
+    found, measured = first_frame(shot, need, records, seconds)
+    return ListedSize(need, seconds, found, measured)
+
+
+def first_frame(
+    shot: Shot, need: Estimate, records: Sequence[Record], seconds: float | None
+) -> tuple[FirstFrame | None, bool]:
+    """What came before the first frame in the newest record of this shot, and whether that was of this size.
+
+    Of another size it is an estimate: what grows with the particles is scaled.
+    """
+    near: FirstFrame | None = None
+    for record in reversed(records):
+        for rows in groups(record):
+            if rows[0].shot != shot.name or (found := first_frame_of(record, rows)) is None:
+                continue
+            if rows[0].size == need.size:
+                return found, True
+            particles = rows[0].work.get("particle_count")
+            if near is None and isinstance(particles, int) and particles > 0:
+                near = found.scaled(need.particle_count / particles, seconds)
+    return near, False
 
 
 def show_shots(listed: Sequence[ListedShot]) -> None:
@@ -59,7 +99,8 @@ def show_shots(listed: Sequence[ListedShot]) -> None:
     numbers = ("particles", "blocks", "substeps/frame", "frames", "pixels x samples", "memory", "frame here, about")
     table = new_table(("shot", "size"), numbers)
     for one in listed:
-        for index, (need, seconds) in enumerate(one.sizes):
+        for index, size in enumerate(one.sizes):
+            need = size.need
             table.add_row(
                 plain(one.shot.name) if index == 0 else "",
                 need.size,
@@ -69,9 +110,23 @@ def show_shots(listed: Sequence[ListedShot]) -> None:
                 str(need.frame_count),
                 f"{units.count(need.pixel_count)} x {need.samples_per_pixel}",
                 memory_text(need),
-                units.seconds(seconds),
+                units.seconds(size.frame_s),
             )
     console().print(table)
+    lines = [line for one in listed for line in first_frame_lines(one)]
+    if lines:
+        console().print("\nTo the first frame here, by the newest record; about: scaled from another size")
+    for line in lines:
+        console().print(line, soft_wrap=True)
+
+
+def first_frame_lines(one: ListedShot) -> list[str]:
+    """A line for each size whose parts are known or can be estimated."""
+    return [
+        f"{plain(one.shot.name)} {size.need.size}{'' if size.measured else ' about'} {size.first_frame.in_words()}"
+        for size in one.sizes
+        if size.first_frame is not None
+    ]
 
 
 def memory_text(need: Estimate) -> str:

@@ -36,7 +36,7 @@ def say(line: str) -> None:
     """One line on standard error, once a process."""
     if line not in _said:
         _said.add(line)
-        print(f"shotmark: {line}", file=sys.stderr)
+        print(f"shotmark: {line}", file=sys.stderr, flush=True)
 
 
 def usable(folder: Path) -> bool:

@@ -44,7 +44,7 @@ class Workshop:
             write_picture=self._write,
         )
 
-    def _scene(self, shot: Any, size: str) -> Any:
+    def _scene(self, shot: Any, size: str, **how: Any) -> Any:
         self.log.append("scene")
         return SimpleNamespace(shot_name="fake", size=size)
 

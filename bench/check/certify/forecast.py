@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from typing import Any
 
 from bench.backend.protocol import Backend
+from bench.pipeline.frame import SceneBuilder
+from bench.pipeline.scene.build import Scene
 from bench.pipeline.scene.estimate import Estimate, estimate
 from bench.shot.load import Shot
 
 SCENE_MARGIN = 1.5  # over the time that a larger scene's building is forecast to take
-
-T = TypeVar("T")
 
 
 def growth(small: Estimate, large: Estimate) -> float:
@@ -30,12 +29,12 @@ class Forecast:
         self.frame_s: dict[str, dict[str, float]] = {}  # of a GPU, by shot and size, in the order of measuring
         self._scene_s: dict[tuple[str, str], float] = {}
 
-    def timed(self, build: Callable[[Shot, str], T]) -> Callable[[Shot, str], T]:
+    def timed(self, build: SceneBuilder) -> SceneBuilder:
         """The same builder of scenes, with its time noted."""
 
-        def timed(shot: Shot, size: str) -> T:
+        def timed(shot: Shot, size: str, **how: Any) -> Scene:
             start = time.monotonic()
-            scene = build(shot, size)
+            scene = build(shot, size, **how)
             self._scene_s[shot.name, size] = time.monotonic() - start
             return scene
 

@@ -66,11 +66,11 @@ def command(
         return
     from bench.backend.ahead import compile_ahead
     from bench.base.progress import choose_progress
-    from bench.pipeline.makers import MAKERS
+    from bench.pipeline.makers import COMPILED, MAKERS
     from bench.project.model import loop
 
     with choose_progress(len(shots)) as progress:
-        compile_ahead(progress, [loop])
+        compile_ahead(progress, [loop, *COMPILED])
         kind, threads = ("workers", 1) if measure == "worker" else (measure, None)
         path = measure_series(kind, shots, results, MAKERS, progress, threads=threads, workers=workers)
     console().print(f"record   {plain(path)}", soft_wrap=True)

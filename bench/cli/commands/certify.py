@@ -65,6 +65,7 @@ def command(
     from bench.check.certify.certifier import certify
     from bench.check.certify.session import Limits, Session
     from bench.measure.plugin import new_slot
+    from bench.pipeline.makers import COMPILED
     from bench.project.model import loop
     from bench.record.certificate import CertificateDraft
     from bench.record.write import Draft
@@ -82,7 +83,7 @@ def command(
         left = units.seconds(max(0.0, certificate.left_s))
         err.print(f"{name} ... ({left} left)", soft_wrap=True)
 
-    certify(Session(chosen, cpu, certificate, results, replace(Limits(), modules=(loop,))), tell)
+    certify(Session(chosen, cpu, certificate, results, replace(Limits(), modules=(loop, *COMPILED))), tell)
     proved, path = certificate.certificate(), certificate.draft.path
     if as_json:
         click.echo(json.dumps(certificate_document(proved, path), indent=1, allow_nan=False))

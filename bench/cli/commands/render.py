@@ -60,7 +60,7 @@ def command(
     tell_unused(chosen.gpu_unused)
     device = chosen.backends[0]
     # The kernels are imported once it is known that they will be used.
-    from bench.pipeline.makers import MAKERS, require_memory
+    from bench.pipeline.makers import COMPILED, MAKERS, require_memory
     from bench.project.model import loop
 
     require_memory(loaded, size, device)
@@ -69,11 +69,13 @@ def command(
     golden = golden_of(loaded, size, samples)
     identity = f"{loaded.name}-{size}"
     with ShotFolder(folder, job.header(definition_sha256(loaded))) as shot_folder, choose_progress(1) as progress:
-        prepare([device], progress, [loop])
+        prepare([device], progress, [loop, *COMPILED])
         progress.begin(identity, len(numbers))
         tell = partial(progress.at, identity)
         try:
-            made = render(job, shot_folder, kinds, device, MAKERS, golden, tell, all_devices=gpu == ALL)
+            made = render(
+                job, shot_folder, kinds, device, MAKERS, golden, tell, gpu == ALL, partial(progress.within, identity)
+            )
         except KeyboardInterrupt as stop:
             stop.add_note(f"{folder} keeps the frames that were finished: the same command goes on")
             raise

@@ -56,7 +56,7 @@ def command(
     Each is compiled, simulated, path-traced, proved, timed and recorded. The exit code is 1 when one did not verify, 3
     when a GPU failed; unless it was asked for by name, the CPU has measured the shot then.
     """
-    from bench.backend.ahead import prepare
+    from bench.backend.ahead import Ahead, prepare
     from bench.backend.choose import ALL, choose_backends
     from bench.backend.numba_cpu import NumbaBackend
     from bench.check.cases import make_cases
@@ -73,12 +73,16 @@ def command(
     # The kernels are imported once it is known that they will be used.
     from bench.measure.plugin import measure
     from bench.measure.scaling_gpu import measure_all_devices, scaling_lines
-    from bench.pipeline.makers import MAKERS
+    from bench.measure.timed_frame import CompileClock
+    from bench.pipeline.makers import COMPILED, MAKERS
     from bench.project.model import loop
+    from bench.record.first_frame import process_age_s
     from bench.record.write import scaling_document
     from bench.report.run import finished, run_document, show
 
-    chosen = _with_memory(chosen, cases, size, threads)
+    start_s = process_age_s()
+    with CompileClock() as compiling:  # what fills bodies is asked how much they hold
+        chosen = _with_memory(chosen, cases, size, threads)
     asked: dict[str, object] = {
         "shots": [case.shot_name for case in cases],
         "size": size,
@@ -90,16 +94,18 @@ def command(
     }
     with choose_progress(len(cases) * len(chosen.backends)) as progress:
         chosen, ahead = _compiled(chosen, progress, threads)
+        ahead = Ahead(ahead.kernel_count, ahead.wall_s + (compiling.seconds or 0.0))
         backends = chosen.backends
         if chosen.gpu_unused is not None:
             asked["gpu_unused"] = asdict(chosen.gpu_unused)
+        asked["start_s"] = start_s
         asked["compiled_ahead"] = {"kernel_count": ahead.kernel_count, "wall_s": ahead.wall_s}
 
         def cpu_instead(shots: Sequence[str]) -> Backend:
             line = f"the GPU gave no result for {', '.join(shots)}: the CPU does; the record says why"
             console(stderr=True).print(plain(line), soft_wrap=True)
             cpu = NumbaBackend(threads)
-            prepare([cpu], progress, [loop])
+            prepare([cpu], progress, [loop, *COMPILED])
             return cpu
 
         # `auto` promised a result, on whatever can give one
@@ -133,6 +139,7 @@ def _with_memory(chosen: Choice, cases: Sequence[ShotCase], size: str, threads: 
 def _compiled(chosen: Choice, progress: Progress, threads: int | None) -> tuple[Choice, Ahead]:
     """Compile for every back-end. Without a GPU for which that is not possible."""
     from bench.backend.ahead import Ahead, prepare
+    from bench.pipeline.makers import COMPILED
     from bench.project.model import loop
     from bench.report.devices import tell_unused
 
@@ -142,7 +149,7 @@ def _compiled(chosen: Choice, progress: Progress, threads: int | None) -> tuple[
     except (Unavailable, CheckFailed) as error:
         chosen = chosen.without_gpu(error, threads)
         tell_unused(chosen.gpu_unused)
-    on_cpu = prepare([one for one in chosen.backends if not one.is_gpu], progress, [loop])
+    on_cpu = prepare([one for one in chosen.backends if not one.is_gpu], progress, [loop, *COMPILED])
     return chosen, Ahead(on_gpu.kernel_count + on_cpu.kernel_count, on_gpu.wall_s + on_cpu.wall_s)
 
 

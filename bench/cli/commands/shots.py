@@ -17,10 +17,10 @@ from bench.cli import options
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of a shot file, for an editor to complete one.")
 @options.needs_numba
 def command(shots: tuple[str, ...], results: Path | None, as_json: bool, schema: bool) -> None:
-    """List shots and sizes: particles, blocks, substeps, samples, memory, and the time of a frame on this machine.
+    """List shots and sizes: particles, blocks, substeps, samples, memory, and times here: of a frame, and to the first.
 
-    The time comes from this machine's newest record of the shot, scaled by particle-substeps and samples; it is an
-    estimate, and unknown before something was measured.
+    The times come from this machine's newest record of the shot, scaled by particle-substeps and samples; they are
+    estimates, and unknown before something was measured.
     """
     if schema:
         from bench.shot.schema import ShotFile

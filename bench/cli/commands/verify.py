@@ -57,9 +57,10 @@ def command(
     err = console(stderr=True)
     # The kernels are imported once it is known that they will be used.
     from bench.check.physics import CHECKS
+    from bench.pipeline.makers import COMPILED
     from bench.project.model import loop
 
-    prepare(backends, Lines(), [loop])
+    prepare(backends, Lines(), [loop, *COMPILED])
     if update_golden:
         for shot in loaded:
             golden = renewed(golden, shot, backends[0], size)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 from bench.pipeline.scene.build import EffectsParams, PictureParams, Scene, Three, glow_lut
@@ -9,14 +11,43 @@ from kernels.base import constants as k
 from kernels.mpm.mpm_common import bulk_modulus_pa
 
 PER_EDGE = 2  # particles along a cell's edge
+SLAB_POINTS = 100_000  # that are made at a time
 DENSITY_KG_PER_M3 = 1000.0
 
 
 def box_points(low: Three, high: Three, cell_size_m: float) -> np.ndarray:
     """Lattice points (n, 3) between two corners in cells, in metres of the domain."""
+    return _grid(_axes(low, high, cell_size_m))
+
+
+def _axes(low: Three, high: Three, cell_size_m: float) -> list[np.ndarray]:
     spacing = cell_size_m / PER_EDGE
-    axes = [(np.arange(round(PER_EDGE * (b - a))) + 0.5) * spacing + a * cell_size_m for a, b in zip(low, high)]
+    return [(np.arange(round(PER_EDGE * (b - a))) + 0.5) * spacing + a * cell_size_m for a, b in zip(low, high)]
+
+
+def _grid(axes: Sequence[np.ndarray]) -> np.ndarray:
     return np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
+
+
+def filled_box(
+    low: Three, high: Three, cell_size_m: float, velocity_at: Callable[[np.ndarray], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Position (n, 4) and velocity (n, 12) of the lattice between two corners in cells, as a scene has them.
+
+    A slab after the other, so that nothing else is ever as large; ``velocity_at`` takes points (m, 3) in metres of the
+    domain.
+    """
+    x, y, z = _axes(low, high, cell_size_m)
+    each = len(y) * len(z)
+    position = np.ones((len(x) * each, 4), np.float32)
+    velocity = np.zeros((len(x) * each, 12), np.float32)
+    planes = max(1, SLAB_POINTS // max(1, each))
+    for first in range(0, len(x), planes):
+        points = _grid((x[first : first + planes], y, z))
+        here = slice(first * each, first * each + len(points))
+        position[here, :3] = points + k.WALL_CELLS * cell_size_m
+        velocity[here, :3] = velocity_at(points)
+    return position, velocity
 
 
 def water_material(
@@ -46,16 +77,21 @@ def water_scene(
 ) -> Scene:
     """Water (1000 kg/m^3) between slip walls; ``cells`` are multiples of 4.
 
-    ``points`` (n, 3) are in metres of the domain; ``velocity`` is (n, 3) m/s or, with its gradients, (n, 12).
+    ``points`` (n, 3) are in metres of the domain; ``velocity`` is (n, 3) m/s or, with its gradients, (n, 12). Or both
+    are those of ``filled_box`` and are kept as they are.
     """
     count = len(points)
-    position = np.ones((count, 4), np.float32)
-    position[:, :3] = points + k.WALL_CELLS * cell_size_m
+    if points.shape[1:] == (4,):
+        assert velocity is not None
+        position, moving = points, velocity
+    else:
+        position = np.ones((count, 4), np.float32)
+        position[:, :3] = points + k.WALL_CELLS * cell_size_m
+        moving = np.zeros((count, 12), np.float32)
+        if velocity is not None:
+            moving[:, : velocity.shape[1]] = velocity
     if volume_ratio is not None:
         position[:, 3] = volume_ratio
-    moving = np.zeros((count, 12), np.float32)
-    if velocity is not None:
-        moving[:, : velocity.shape[1]] = velocity
     volume = (cell_size_m / PER_EDGE) ** 3
     material = water_material(DENSITY_KG_PER_M3, sound_speed_m_per_s, viscosity_pa_s, volume)
     force = np.zeros(k.FORCE_WORDS, np.float32)

@@ -1,272 +1,308 @@
-"""Where a body of liquid is, how it moves and how hot it is, at arrays of points in the shot's frame.
+"""Where a body of liquid is and how it flows inside, at a point of the shot's frame.
 
-Every function is elementwise float64 (``exact``), so the particles are the same on every machine and however the
-points are chunked. A body answers with a ``Fill``: which points are in it, the height of its surface above each, and
-the velocity that its kind implies (the file's own ``velocity`` is added).
+Each kind of body has a function that packs what its file says into a row of numbers, and under it the compiled
+function that reads them in the same order. That one answers with: whether the point is in the body; how high the
+body's surface is above it (m); the velocity that the kind implies (m/s; the file's own ``velocity`` is added).
+Compiled code knows kinds by number, so it is the same for every shot.
+
+With ``only_inside`` nothing else is asked for: noise is then left out where no value of it could change the answer.
 """
+
+# mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
 from bench.pipeline.scene.exact import (
     PI,
-    Array,
-    cell_noise,
-    interpolate,
-    normalised,
+    along_path,
+    called,
+    clip,
+    device,
+    noise2,
+    noise3,
+    path_rows,
+    profile,
+    profile_rows,
     sin_cos,
-    smooth,
-    value_noise,
     whole_power,
 )
-from bench.pipeline.scene.terrain import NO_TERRAIN, HeightField, along_path
 from bench.shot.schema import Domain
-from bench.shot.shapes import (
-    Body,
-    Box,
-    BreakingWave,
-    Column,
-    ConstantTemperature,
-    ConstantVelocity,
-    Cylinder,
-    DepthTemperature,
-    Flow,
-    Rotation,
-    Sea,
-    Shear,
-    Sphere,
-    Swirl,
-    Temperature,
-    Velocity,
-)
+from bench.shot.shapes import Body, Box, BreakingWave, Column, Cylinder, Flow, Sea, Sphere
 
-Three = tuple[Array, Array, Array]
+BOX, SPHERE, CYLINDER, COLUMN, SEA, BREAKING_WAVE, FLOW = range(7)
+SHAPE_WORDS = 22
+NOISE_MOST = 1.001  # value noise is nowhere larger, whatever was rounded
+Words = Sequence[float]
+Lines = list[list[float]]
 
 
-@dataclass(frozen=True)
-class Points:
-    """Points in the shot's frame, with the ground under each (NO_TERRAIN where there is none)."""
-
-    x: Array
-    y: Array
-    z: Array
-    ground: Array
-
-    def pick(self, mask: Array) -> Points:
-        return Points(self.x[mask], self.y[mask], self.z[mask], self.ground[mask])
+def shape_words(body: Body, domain: Domain, lines: Lines) -> tuple[int, list[float]]:
+    """Kind and words of a body; its line of points, if it has one, goes to the end of ``lines``."""
+    kind, words = _kind_and_words(body, domain, lines)
+    return kind, [*words, *[0.0] * (SHAPE_WORDS - len(words))]
 
 
-@dataclass(frozen=True)
-class Fill:
-    """What a body makes of points."""
-
-    inside: Array  # bool
-    surface: Array  # m, height of the body's upper surface above or at the point
-    velocity: Three  # m/s, beyond the file's ``velocity``
-
-
-def _still(p: Points) -> Three:
-    zero = np.zeros(p.x.shape)
-    return zero, zero, zero
-
-
-def _box(b: Box, p: Points) -> Fill:
-    inside = np.ones(p.x.shape, bool)
-    for v, low, high in zip((p.x, p.y, p.z), b.min_m, b.max_m):
-        inside &= (v >= low) & (v < high)
-    return Fill(inside, np.full(p.x.shape, b.max_m[2]), _still(p))
+def _kind_and_words(body: Body, domain: Domain, lines: Lines) -> tuple[int, Words]:
+    match body:
+        case Box():
+            return BOX, (*body.min_m, *body.max_m)
+        case Sphere():
+            return SPHERE, (*body.centre_m, body.radius_m * body.radius_m)
+        case Cylinder():
+            return CYLINDER, _cylinder_words(body)
+        case Column():
+            return COLUMN, _column_words(body, lines)
+        case Sea():
+            return SEA, _sea_words(body)
+        case BreakingWave():
+            return BREAKING_WAVE, _breaking_wave_words(body, domain)
+        case Flow():
+            return FLOW, _flow_words(body, lines)
 
 
-def _sphere(b: Sphere, p: Points) -> Fill:
-    dx, dy, dz = p.x - b.centre_m[0], p.y - b.centre_m[1], p.z - b.centre_m[2]
+def add_lines(lines: Lines, rows: Lines) -> tuple[float, float]:
+    """Put rows at the end; returns the first and the one after the last."""
+    first = len(lines)
+    lines += rows
+    return float(first), float(len(lines))
+
+
+@device
+def in_body(kind, b, w, lines, x, y, z, ground, only_inside):
+    """(inside, surface, velocity x, y, z) of a point; ``b[w]`` is the first of the body's words."""
+    if kind == BOX:
+        return _box(b, w, x, y, z)
+    if kind == SPHERE:
+        return _sphere(b, w, x, y, z)
+    if kind == CYLINDER:
+        return _cylinder(b, w, x, y, z)
+    if kind == COLUMN:
+        return _column(b, w, lines, x, y, z, only_inside)
+    if kind == SEA:
+        return _sea(b, w, x, y, z, only_inside)
+    if kind == BREAKING_WAVE:
+        return _breaking_wave(b, w, x, y, z, ground, only_inside)
+    return _flow(b, w, lines, x, y, z, ground, only_inside)
+
+
+@device
+def _box(b, w, x, y, z):
+    inside = x >= b[w] and y >= b[w + 1] and z >= b[w + 2] and x < b[w + 3] and y < b[w + 4] and z < b[w + 5]
+    return inside, b[w + 5], 0.0, 0.0, 0.0
+
+
+@device
+def _sphere(b, w, x, y, z):
+    dx, dy, dz = x - b[w], y - b[w + 1], z - b[w + 2]
     flat2 = dx * dx + dy * dy
-    rest = b.radius_m * b.radius_m - flat2
-    return Fill(rest > dz * dz, b.centre_m[2] + np.sqrt(np.clip(rest, 0.0, None)), _still(p))
+    rest = b[w + 3] - flat2
+    return rest > dz * dz, b[w + 2] + math.sqrt(0.0 if rest <= 0.0 else rest), 0.0, 0.0, 0.0
 
 
-def _cylinder(b: Cylinder, p: Points) -> Fill:
+def _cylinder_words(b: Cylinder) -> Words:
     axis = [t - f for f, t in zip(b.from_m, b.to_m)]
     length2 = axis[0] * axis[0] + axis[1] * axis[1] + axis[2] * axis[2]
-    dx, dy, dz = p.x - b.from_m[0], p.y - b.from_m[1], p.z - b.from_m[2]
-    t = (dx * axis[0] + dy * axis[1] + dz * axis[2]) * (1.0 / length2)
-    ex, ey, ez = dx - t * axis[0], dy - t * axis[1], dz - t * axis[2]
+    radii = b.radius_m * b.radius_m, b.inner_radius_m * b.inner_radius_m
+    return (*b.from_m, *axis, 1.0 / length2, *radii, max(b.from_m[2], b.to_m[2]))
+
+
+@device
+def _cylinder(b, w, x, y, z):
+    ax, ay, az = b[w + 3], b[w + 4], b[w + 5]
+    dx, dy, dz = x - b[w], y - b[w + 1], z - b[w + 2]
+    t = (dx * ax + dy * ay + dz * az) * b[w + 6]
+    ex, ey, ez = dx - t * ax, dy - t * ay, dz - t * az
     r2 = ex * ex + ey * ey + ez * ez
-    inside = (t >= 0.0) & (t < 1.0) & (r2 < b.radius_m * b.radius_m) & (r2 >= b.inner_radius_m * b.inner_radius_m)
-    return Fill(inside, np.full(p.x.shape, max(b.from_m[2], b.to_m[2])), _still(p))
+    return t >= 0.0 and t < 1.0 and r2 < b[w + 7] and r2 >= b[w + 8], b[w + 9], 0.0, 0.0, 0.0
 
 
-def _kaufmann(dx: Array, dy: Array, core: Array | float, swirl: float, updraft: float) -> Three:
+@device
+def whirl(dx, dy, core, swirl, updraft):
     """v_t = 2 V q / (1 + q^2) with q = r / core; updraft / (1 + q^4): the shape that ``force.vortex`` drives to."""
     q2 = (dx * dx + dy * dy) / (core * core)
     angular = swirl * 2.0 / (core * (1.0 + q2))
     return -angular * dy, angular * dx, updraft / (1.0 + q2 * q2)
 
 
-def _column(b: Column, p: Points) -> Fill:
-    heights = [point[0] for point in b.profile_m]
+def _column_words(b: Column, lines: Lines) -> Words:
+    heights, inner, outer = ([point[k] for point in b.profile_m] for k in range(3))
+    span = add_lines(lines, profile_rows(heights, inner, outer))
     foot, top = heights[0], heights[-1]
-    h = np.clip((p.z - foot) * (1.0 / (top - foot)), 0.0, 1.0)
-    sine, cosine = sin_cos(h * b.twist_radians)
-    dx = p.x - (b.centre_m[0] + b.sway_m * h * sine)
-    dy = p.y - (b.centre_m[1] + b.sway_m * h * cosine)
-    r = np.sqrt(dx * dx + dy * dy)
-    inner = interpolate(p.z, heights, [point[1] for point in b.profile_m], smoothly=True)
-    outer = interpolate(p.z, heights, [point[2] for point in b.profile_m], smoothly=True)
-    if b.rough_m > 0.0:
+    rise, wave = 1.0 / (top - foot), 1.0 / b.rough_wavelength_m
+    place = foot, top, rise, *b.centre_m, b.sway_m, b.twist_radians
+    rough = b.rough_m, 1.6 / max(b.core_m, 1.0e-3), wave, 0.25 * wave
+    return (*span, *place, *rough, b.core_m, b.core_growth, b.swirl_m_per_s, b.updraft_m_per_s)
+
+
+def column_ring(b: Column, z: float, reach: float) -> tuple[float, float, float, float]:
+    """(x, y, least and largest squared radius) of a ring that holds all points of the body within ``reach`` of a
+    height, as seen from within ``reach`` of them.
+    """
+    foot, top = b.profile_m[0][0], b.profile_m[-1][0]
+    h = min(max((z - foot) / (top - foot), 0.0), 1.0)
+    sine, cosine = sin_cos.py_func(h * b.twist_radians)
+    slope = b.sway_m * (1.0 + abs(b.twist_radians)) / (top - foot)  # of the axis, at the most
+    margin = reach * (2.0 + slope)
+    inner, outer = math.inf, 0.0
+    for low, high in pairwise(b.profile_m):
+        if (low[0] <= z + reach or low is b.profile_m[0]) and (high[0] >= z - reach or high is b.profile_m[-1]):
+            steep = 1.5 * reach / (high[0] - low[0])  # of the profile between two points, at the most
+            t = min(max((z - low[0]) / (high[0] - low[0]), 0.0), 1.0)
+            t = t * t * (3.0 - 2.0 * t)
+            inner = min(inner, low[1] + (high[1] - low[1]) * t - steep * abs(high[1] - low[1]))
+            outer = max(outer, low[2] + (high[2] - low[2]) * t + steep * abs(high[2] - low[2]))
+    inner, outer = inner - margin, outer + b.rough_m * NOISE_MOST + margin
+    centre = b.centre_m[0] + b.sway_m * h * sine, b.centre_m[1] + b.sway_m * h * cosine
+    return (*centre, inner * inner if inner > 0.0 else -1.0, outer * outer)
+
+
+@called
+def _column(b, w, lines, x, y, z, only_inside):
+    foot = b[w + 2]
+    if not (z >= foot and z < b[w + 3]):
+        return False, z, 0.0, 0.0, 0.0
+    first, last = int(b[w]), int(b[w + 1])
+    h = clip((z - foot) * b[w + 4], 0.0, 1.0)
+    sine, cosine = sin_cos(h * b[w + 8])
+    dx = x - (b[w + 5] + b[w + 7] * h * sine)
+    dy = y - (b[w + 6] + b[w + 7] * h * cosine)
+    r = math.sqrt(dx * dx + dy * dy)
+    outer = profile(lines, first, last, np.int64(4), z)
+    rough = b[w + 9]
+    if r >= outer + rough * NOISE_MOST or not r >= profile(lines, first, last, np.int64(2), z):
+        return False, z, 0.0, 0.0, 0.0
+    if rough > 0.0 and r > outer - rough * NOISE_MOST:
         # Ropes: noise that is stretched along the helix that the water climbs
-        turn = p.z * (1.6 / max(b.core_m, 1.0e-3))
-        s, c = sin_cos(turn)
-        w = 1.0 / b.rough_wavelength_m
-        n = value_noise(((dx * c + dy * s) * w, (dy * c - dx * s) * w, p.z * (0.25 * w)), 1.0, 71)
-        outer = outer + n * b.rough_m
-    inside = (p.z >= foot) & (p.z < top) & (r < outer) & (r >= inner)
-    core = b.core_m + b.core_growth * (p.z - foot)
-    return Fill(inside, p.z, _kaufmann(dx, dy, core, b.swirl_m_per_s, b.updraft_m_per_s))
+        s, c = sin_cos(z * b[w + 10])
+        wave = b[w + 11]
+        n = noise3((dx * c + dy * s) * wave, (dy * c - dx * s) * wave, z * b[w + 12], np.int64(71))
+        outer = outer + n * rough
+    if only_inside or not r < outer:
+        return r < outer, z, 0.0, 0.0, 0.0
+    core = b[w + 13] + b[w + 14] * (z - foot)
+    vx, vy, vz = whirl(dx, dy, core, b[w + 15], b[w + 16])
+    return True, z, vx, vy, vz
 
 
-def _chop(p: Points, amplitude: float, wavelength: float, seed: int) -> Array | float:
-    if amplitude <= 0.0:
+def _chop_words(amplitude_m: float, wavelength_m: float) -> Words:
+    return amplitude_m, 1.0 / wavelength_m, 1.0 / (0.43 * wavelength_m)
+
+
+@device
+def _chop(b, w, x, y, seed):
+    if b[w] <= 0.0:
         return 0.0
-    return amplitude * (
-        0.6 * value_noise((p.x, p.y), wavelength, seed) + 0.4 * value_noise((p.x, p.y), 0.43 * wavelength, seed + 1)
-    )
+    return b[w] * (0.6 * noise2(x, y, b[w + 1], seed) + 0.4 * noise2(x, y, b[w + 2], seed + 1))
 
 
-def _sea(b: Sea, p: Points) -> Fill:
-    surface = b.level_m + _chop(p, b.chop_m, b.chop_wavelength_m, 11) + np.zeros(p.x.shape)
-    dx, dy = p.x - b.dip_centre_m[0], p.y - b.dip_centre_m[1]
-    q2 = (dx * dx + dy * dy) * (1.0 / (b.dip_radius_m * b.dip_radius_m))
-    if b.dip_m > 0.0:
-        surface = surface - b.dip_m / ((1.0 + q2) * (1.0 + q2))
-    inside = p.z < surface
-    if b.min_m is not None:
-        inside &= (p.x >= b.min_m[0]) & (p.y >= b.min_m[1]) & (p.z >= b.min_m[2])
-    if b.max_m is not None:
-        inside &= (p.x < b.max_m[0]) & (p.y < b.max_m[1]) & (p.z < b.max_m[2])
-    velocity = _kaufmann(dx, dy, b.dip_radius_m, b.swirl_m_per_s, 0.0) if b.swirl_m_per_s else _still(p)
-    return Fill(inside, surface, velocity)
+def _sea_words(b: Sea) -> Words:
+    low = b.min_m if b.min_m is not None else (-math.inf,) * 3
+    high = b.max_m if b.max_m is not None else (math.inf,) * 3
+    dip = b.dip_m, *b.dip_centre_m, b.dip_radius_m, 1.0 / (b.dip_radius_m * b.dip_radius_m), b.swirl_m_per_s
+    return (b.level_m, *_chop_words(b.chop_m, b.chop_wavelength_m), *low, *high, *dip)
 
 
-def _breaking_wave(b: BreakingWave, p: Points, domain: Domain) -> Fill:
+@called
+def _sea(b, w, x, y, z, only_inside):
+    inside = x >= b[w + 4] and y >= b[w + 5] and z >= b[w + 6]
+    if not (inside and x < b[w + 7] and y < b[w + 8] and z < b[w + 9]):
+        return False, z, 0.0, 0.0, 0.0
+    level, dip = b[w], b[w + 10]
+    if only_inside and z < level - (b[w + 1] + dip) * NOISE_MOST:
+        return True, z, 0.0, 0.0, 0.0
+    surface = level + _chop(b, w + 1, x, y, np.int64(11)) + 0.0
+    dx, dy = x - b[w + 11], y - b[w + 12]
+    if dip > 0.0:
+        q2 = (dx * dx + dy * dy) * b[w + 14]
+        surface = surface - dip / ((1.0 + q2) * (1.0 + q2))
+    if not z < surface:
+        return False, z, 0.0, 0.0, 0.0
+    if only_inside or b[w + 15] == 0.0:
+        return True, surface, 0.0, 0.0, 0.0
+    vx, vy, vz = whirl(dx, dy, b[w + 13], b[w + 15], 0.0)
+    return True, surface, vx, vy, vz
+
+
+def _breaking_wave_words(b: BreakingWave, domain: Domain) -> Words:
     # Variation along the crest: two cosines that meet the side walls at right angles
     side = domain.size_m[1]
-    n1 = max(1.0, np.floor(2.0 * side / b.vary_wavelength_m + 0.5))
-    one = sin_cos(p.y * (PI * n1 / side))[1]
-    two = sin_cos(p.y * (PI * (n1 + 2.0) / side))[1]
-    height = b.height_m * (1.0 + b.vary_height * (0.65 * one - 0.35 * two))
-    crest = b.crest_x_m + b.vary_crest_m * (0.7 * one + 0.3 * two)
-    up = np.clip((p.z - b.level_m) / height, 0.0, 1.5)
-    lean = b.lean_m * whole_power(up, b.lean_power)
-    elevation = _elevation(b, p.x - crest - lean, height)
-    chop = _chop(p, b.chop_m, b.chop_wavelength_m, 23)
-    surface = b.level_m + elevation + chop
-    inside = p.z < surface
-    # Long-wave velocity under the un-sheared crest; the lip runs ahead
-    floor = np.where(p.ground > 0.0, p.ground, 0.0)
-    under = _elevation(b, p.x - crest - 0.5 * lean, height)
-    depth = np.maximum(b.level_m + under - floor, 0.25 * b.height_m)
-    u = b.wave_speed_m_per_s * under / depth + b.lip_speed_m_per_s * up * up
+    n1 = max(1.0, float(math.floor(2.0 * side / b.vary_wavelength_m + 0.5)))
+    crest = b.vary_height, b.vary_crest_m, PI * n1 / side, PI * (n1 + 2.0) / side
+    form = b.height_m, b.crest_x_m, b.lean_m, b.lean_power
+    elevation = 1.0 / b.front_m, 1.0 / b.back_m, b.trough_m, 2.2 * b.front_m, 1.0 / (1.4 * b.front_m)
     step = 0.02 * b.height_m
-    ahead = _elevation(b, p.x - crest - 0.5 * lean + step, height)
-    slope = (ahead - under) * (1.0 / step)
-    share = np.clip((p.z - floor) / depth, 0.0, 1.2)
-    w = -(b.wave_speed_m_per_s - b.wave_speed_m_per_s * under / depth) * slope * share
-    w = np.where(up > 0.6, w * np.clip(1.0 - (up - 0.6) * 2.0, 0.0, 1.0), w)  # the lip is thrown level
-    return Fill(inside, np.maximum(surface, p.z), (u, np.zeros(p.x.shape), w))
+    speed = b.wave_speed_m_per_s, b.lip_speed_m_per_s, 0.25 * b.height_m, step, 1.0 / step
+    return (b.level_m, *_chop_words(b.chop_m, b.chop_wavelength_m), *crest, *form, *elevation, *speed)
 
 
-def _elevation(b: BreakingWave, distance: Array, height: Array) -> Array:
+@called
+def _breaking_wave(b, w, x, y, z, ground, only_inside):
+    level, chop = b[w], b[w + 1] * NOISE_MOST
+    if only_inside and z < level - (b[w + 14] * NOISE_MOST + chop):
+        return True, z, 0.0, 0.0, 0.0
+    one, two = sin_cos(y * b[w + 6])[1], sin_cos(y * b[w + 7])[1]
+    height = b[w + 8] * (1.0 + b[w + 4] * (0.65 * one - 0.35 * two))
+    crest = b[w + 9] + b[w + 5] * (0.7 * one + 0.3 * two)
+    up = clip((z - level) / height, 0.0, 1.5)
+    lean = b[w + 10] * whole_power(up, b[w + 11])
+    surface = level + _elevation(b, w + 12, x - crest - lean, height)
+    if z >= surface + chop:
+        return False, z, 0.0, 0.0, 0.0
+    if only_inside and z < surface - chop:
+        return True, z, 0.0, 0.0, 0.0
+    surface = surface + _chop(b, w + 1, x, y, np.int64(23))
+    if only_inside or not z < surface:
+        return z < surface, z, 0.0, 0.0, 0.0
+    # Long-wave velocity under the un-sheared crest; the lip runs ahead
+    wave_speed, step = b[w + 17], b[w + 20]
+    floor = ground if ground > 0.0 else 0.0
+    under = _elevation(b, w + 12, x - crest - 0.5 * lean, height)
+    depth = level + under - floor
+    depth = depth if depth > b[w + 19] else b[w + 19]
+    u = wave_speed * under / depth + b[w + 18] * up * up
+    ahead = _elevation(b, w + 12, x - crest - 0.5 * lean + step, height)
+    slope = (ahead - under) * b[w + 21]
+    share = clip((z - floor) / depth, 0.0, 1.2)
+    v = -(wave_speed - wave_speed * under / depth) * slope * share
+    if up > 0.6:
+        v = v * clip(1.0 - (up - 0.6) * 2.0, 0.0, 1.0)  # the lip is thrown level
+    return True, surface, u, 0.0, v
+
+
+@device
+def _elevation(b, w, distance, height):
     """Height above the still level at a distance ahead of the crest (negative: behind)."""
-    q = distance * np.where(distance > 0.0, 1.0 / b.front_m, 1.0 / b.back_m)
+    q = distance * (b[w] if distance > 0.0 else b[w + 1])
     f = 1.0 / (1.0 + q * q)
-    t = (distance - 2.2 * b.front_m) * (1.0 / (1.4 * b.front_m))
+    t = (distance - b[w + 3]) * b[w + 4]
     g = 1.0 / (1.0 + t * t)
-    return height * f * f - b.trough_m * g * g
+    return height * f * f - b[w + 2] * g * g
 
 
-def _flow(b: Flow, p: Points) -> Fill:
-    distance, half_width, thickness, ex, ey = along_path(p.x, p.y, b.path_m)
-    q = np.clip(distance / half_width, 0.0, 1.0)
+def _flow_words(b: Flow, lines: Lines) -> Words:
+    span = add_lines(lines, path_rows(b.path_m))
+    return (*span, b.lump_m, 1.0 / b.lump_wavelength_m, b.surface_speed_m_per_s)
+
+
+@called
+def _flow(b, w, lines, x, y, z, ground, only_inside):
+    distance, half_width, thickness, ex, ey = along_path(lines, int(b[w]), int(b[w + 1]), x, y)
+    above, lump = z - ground, b[w + 2]
+    if not (distance < half_width and above >= 0.0 and above < thickness + lump * NOISE_MOST):
+        return False, z, 0.0, 0.0, 0.0
+    q = clip(distance / half_width, 0.0, 1.0)
     q2 = q * q
-    profile = 1.0 - q2 * q2
-    if b.lump_m > 0.0:
-        thickness = thickness + b.lump_m * value_noise((p.x, p.y), b.lump_wavelength_m, 37)
-    thick = np.maximum(thickness, 0.0) * profile
-    above = p.z - p.ground
-    inside = (q < 1.0) & (above >= 0.0) & (above < thick)
-    share = np.clip(above / np.maximum(thick, 1.0e-6), 0.0, 1.0)
-    speed = b.surface_speed_m_per_s * (1.0 - (1.0 - share) * (1.0 - share)) * (1.0 - q2)
-    return Fill(inside, p.ground + thick, (speed * ex, speed * ey, np.zeros(p.x.shape)))
-
-
-def _in_body(body: Body, p: Points, domain: Domain) -> Fill:
-    match body:
-        case Box():
-            return _box(body, p)
-        case Sphere():
-            return _sphere(body, p)
-        case Cylinder():
-            return _cylinder(body, p)
-        case Column():
-            return _column(body, p)
-        case Sea():
-            return _sea(body, p)
-        case BreakingWave():
-            return _breaking_wave(body, p, domain)
-        case Flow():
-            return _flow(body, p)
-
-
-def fill(body: Body, points: Points, domain: Domain) -> Fill:
-    """Which points the body holds; never any below the ground."""
-    found = _in_body(body, points, domain)
-    return Fill(found.inside & (points.z >= points.ground), found.surface, found.velocity)
-
-
-def velocity_at(velocity: Velocity, p: Points) -> Three:
-    """The file's velocity (m/s) at points."""
-    if isinstance(velocity, Swirl):
-        dx, dy = p.x - velocity.centre_m[0], p.y - velocity.centre_m[1]
-        return _kaufmann(dx, dy, velocity.core_m, velocity.swirl_m_per_s, velocity.updraft_m_per_s)
-    base = [np.full(p.x.shape, v) for v in velocity.velocity_m_per_s]
-    if isinstance(velocity, ConstantVelocity):
-        return base[0], base[1], base[2]
-    dx, dy, dz = (a - o for a, o in zip((p.x, p.y, p.z), velocity.point_m))
-    if isinstance(velocity, Rotation):
-        wx, wy, wz = velocity.axis_rad_per_s
-        return base[0] + (wy * dz - wz * dy), base[1] + (wz * dx - wx * dz), base[2] + (wx * dy - wy * dx)
-    assert isinstance(velocity, Shear)
-    gx, gy, gz = velocity.gradient_per_s
-    amount = gx * dx + gy * dy + gz * dz
-    d = normalised(velocity.direction) if any(velocity.direction) else [0.0, 0.0, 0.0]
-    return base[0] + amount * d[0], base[1] + amount * d[1], base[2] + amount * d[2]
-
-
-def temperature_at(temperature: Temperature, p: Points, surface: Array) -> Array:
-    """Temperature (K) at points below a surface."""
-    if isinstance(temperature, ConstantTemperature):
-        return np.full(p.x.shape, temperature.temperature_k)
-    depth = np.clip(surface - p.z, 0.0, None) * (1.0 / temperature.skin_m)
-    if isinstance(temperature, DepthTemperature):
-        return temperature.surface_k + (temperature.core_k - temperature.surface_k) * smooth(depth)
-    t = temperature
-    # Bend the plates' borders with noise, so that they are not straight
-    bend = 0.22 * t.plate_m
-    x = p.x + bend * value_noise((p.x, p.y), 0.5 * t.plate_m, t.seed + 5)
-    y = p.y + bend * value_noise((p.x, p.y), 0.5 * t.plate_m, t.seed + 6)
-    border, who = cell_noise(x * (1.0 / t.stretch), y, t.plate_m, t.seed)
-    crack = smooth(1.0 - border * (2.0 * t.plate_m / max(t.crack_m, 1.0e-6)))
-    plate = t.plate_k + (who - 0.5) * 0.25 * (t.crack_k - t.plate_k)
-    skin = plate + (t.crack_k - plate) * crack
-    dx, dy, dz = (a - o for a, o in zip((p.x, p.y, p.z), t.vent_m))
-    grown = smooth(np.sqrt(dx * dx + dy * dy + dz * dz) * (1.0 / t.vent_reach_m))
-    skin = t.vent_k + (skin - t.vent_k) * grown
-    core = t.vent_k + (t.core_k - t.vent_k) * grown
-    return skin + (core - skin) * smooth(depth)
-
-
-def ground_under(field: HeightField | None, x: Array, y: Array) -> Array:
-    return np.full(np.shape(x), NO_TERRAIN) if field is None else field.at(x, y)
+    if lump > 0.0:
+        thickness = thickness + lump * noise2(x, y, b[w + 3], np.int64(37))
+    thick = (thickness if thickness > 0.0 else 0.0) * (1.0 - q2 * q2)
+    if only_inside or not (q < 1.0 and above < thick):
+        return q < 1.0 and above < thick, z, 0.0, 0.0, 0.0
+    share = clip(above / (thick if thick > 1.0e-6 else 1.0e-6), 0.0, 1.0)
+    speed = b[w + 4] * (1.0 - (1.0 - share) * (1.0 - share)) * (1.0 - q2)
+    return True, ground + thick, speed * ex, speed * ey, 0.0

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
+from bench.backend.numba_settings import using_threads
 from bench.base.errors import UserError
+from bench.pipeline.scene import fill
 from bench.pipeline.scene.camera import camera_vector
 from bench.pipeline.scene.exact import Array, normalised
 from bench.pipeline.scene.look import look_vector, sky_vector
-from bench.pipeline.scene.particles import build_particles
-from bench.pipeline.scene.terrain import build_terrain
+from bench.pipeline.scene.particles import Particles, build_particles
+from bench.pipeline.scene.terrain import HeightField, build_terrain
 from bench.shot.extent import WALL_CELLS, cell_size_m, domain_cells
 from bench.shot.load import Shot
 from bench.shot.picture import Camera
@@ -37,10 +39,12 @@ from bench.shot.schema import (
     SphereCollider,
 )
 from kernels.base import constants as k
+from kernels.base.cache import drop_damaged, say
 from kernels.mpm.mpm_common import bulk_modulus_pa
 
 CFL_SOUND_FACTOR = 10.0  # sound speed over the largest speed, where the shot does not say
 PARTICLES_PER_CELL = 8
+TERRAIN_SHARE = 0.1  # of the time that a scene with terrain takes, about
 GLOW_LOW_K, GLOW_HIGH_K = 600.0, 1800.0
 BLACKBODY = Path(__file__).parent / "blackbody.csv"
 Three = tuple[float, float, float]
@@ -120,28 +124,35 @@ class Scene:
         return camera_vector(self.camera_path, float(frame), aspect, WALL_CELLS * self.cell_size_m)
 
 
-def build_scene(shot: Shot, size: str, seed: int = 0) -> Scene:
-    """All arrays of ``shot`` at ``size``; raises UserError where the shot has no such size or holds no liquid."""
+def build_scene(
+    shot: Shot,
+    size: str,
+    seed: int = 0,
+    *,
+    threads: int | None = None,
+    tell: Callable[[float], None] = lambda share: None,
+) -> Scene:
+    """All arrays of ``shot`` at ``size``, made on so many threads, which change no bit; None: on all usable cores.
+
+    ``tell`` hears again and again what share is done. Raises UserError where the shot has no such size or holds no
+    liquid.
+    """
     file, chosen = shot.file, shot.size(size)
     cell = cell_size_m(file.domain, chosen)
     offset = WALL_CELLS * cell
     x, y, z = (n + 2 * WALL_CELLS for n in domain_cells(file.domain, chosen))
-    field = build_terrain(file.terrain, cell) if file.terrain is not None else None
     sound = sound_speed_m_per_s(file)
     bulk = bulk_modulus_pa(file.material.density_kg_per_m3, sound)
-    particles = build_particles(shot, size, field, bulk, seed)
+    with using_threads(threads):
+        field, particles = fill_domain(shot, size, seed, tell)
     count = len(particles.position)
     particle_volume = cell * cell * cell / PARTICLES_PER_CELL
     has_heat = isinstance(file.material, Lava)
-    # Move the state into the grid's box
-    position = particles.position
-    position[:, 0:3] += np.float32(offset)
-    velocity = np.zeros((count, 12), np.float32)
-    velocity[:, 0:3] = particles.velocity
     terrain = np.zeros((2, 2), np.float32)
     geometry = np.zeros(4, np.float32)
     if field is not None and file.terrain is not None:
-        terrain = field.heights + np.float32(offset)
+        terrain = field.heights
+        terrain += np.float32(offset)  # into the grid's box, as the particles are
         on = 1 + BOUNDARIES.index(file.terrain.boundary)
         geometry[:] = [field.origin[0] + offset, field.origin[1] + offset, field.spacing, on]
     w = file.domain.walls
@@ -157,9 +168,9 @@ def build_scene(shot: Shot, size: str, seed: int = 0) -> Scene:
         seed=seed,
         cells=(x, y, z),
         cell_size_m=cell,
-        position=np.ascontiguousarray(position),
-        velocity=velocity,
-        temperature=np.ascontiguousarray(particles.temperature) if has_heat else np.zeros(1, np.float32),
+        position=particles.position,
+        velocity=particles.velocity,
+        temperature=particles.temperature,
         initial_count=count,
         particle_capacity=capacity,
         material=_material(file, bulk, particle_volume),
@@ -169,7 +180,7 @@ def build_scene(shot: Shot, size: str, seed: int = 0) -> Scene:
         force=_force(file, offset),
         walls=np.array(walls, np.int32),
         colliders=_colliders(file.collider, offset),
-        terrain=np.ascontiguousarray(terrain),
+        terrain=terrain,
         terrain_geometry=geometry,
         emitters=emitters,
         effects=_effects(file.effects, cell, capacity),
@@ -191,6 +202,27 @@ def build_scene(shot: Shot, size: str, seed: int = 0) -> Scene:
         glow_lut=glow_lut(),
         camera_path=file.camera,
     )
+
+
+def fill_domain(
+    shot: Shot, size: str, seed: int, tell: Callable[[float], None] = lambda share: None
+) -> tuple[HeightField | None, Particles]:
+    """The ground, in the shot's frame, and the particles over it."""
+    _tell_of_compiling()
+    file = shot.file
+    cell = cell_size_m(file.domain, file.size[size])
+    field, first = None, 0.0
+    if file.terrain is not None:
+        first = TERRAIN_SHARE
+        field = build_terrain(file.terrain, cell, lambda share: tell(TERRAIN_SHARE * share))
+    bulk = bulk_modulus_pa(file.material.density_kg_per_m3, sound_speed_m_per_s(file))
+    return field, build_particles(shot, size, field, bulk, seed, lambda share: tell(first + (1.0 - first) * share))
+
+
+def _tell_of_compiling() -> None:
+    """A line where the first scene has to wait for the compiler."""
+    if not fill.sweep.signatures and not drop_damaged(Path(fill.cache_folder())):
+        say("what builds scenes is compiled, which takes some ten seconds; it is kept for the next run")
 
 
 def sound_speed_m_per_s(file: ShotFile) -> float:

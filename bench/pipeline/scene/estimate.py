@@ -10,9 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
-from bench.pipeline.scene.build import PARTICLES_PER_CELL, emitted_count, sound_speed_m_per_s
+from bench.pipeline.scene.build import PARTICLES_PER_CELL, emitted_count, fill_domain, sound_speed_m_per_s
 from bench.pipeline.scene.needs import (
     BRICK_RESERVE,
     TERRAIN_BYTES,
@@ -25,13 +23,10 @@ from bench.pipeline.scene.needs import (
     shot_bytes,
     substeps_of_frame,
 )
-from bench.pipeline.scene.particles import build_particles
-from bench.pipeline.scene.terrain import build_terrain
 from bench.shot.extent import WALL_CELLS, cell_size_m, domain_cells
 from bench.shot.load import Shot
 from bench.shot.schema import Domain, Lava, ShotFile, Size
 from kernels.base import constants as k
-from kernels.mpm.mpm_common import bulk_modulus_pa
 
 PROBE_CELLS_MAX = 1_000_000  # cells of the domain on the lattice that is filled
 SURFACE_SHELL = 1.5  # bricks that hold a surface, over the liquid's partly filled blocks of the same edge
@@ -85,10 +80,7 @@ def probe(shot: Shot) -> Probe:
     resized = shot.with_sizes({name: coarse})
     file = resized.file
     cell = cell_size_m(file.domain, coarse)
-    field = build_terrain(file.terrain, cell) if file.terrain is not None else None
-    bulk = bulk_modulus_pa(file.material.density_kg_per_m3, sound_speed_m_per_s(file))
-    position = build_particles(resized, name, field, bulk, 0).position
-    position[:, 0:3] += np.float32(WALL_CELLS * cell)  # into the grid's box, as a scene's
+    position = fill_domain(resized, name, 0)[1].position
     used = active_blocks(position, cell, _block_grid(file.domain, coarse))
     return Probe(cell, len(position) * cell**3 / PARTICLES_PER_CELL, used)
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from bench.pipeline.scene.build import Scene
 from bench.pipeline.scene.exact import Array
+from bench.pipeline.scene.fill import mark_blocks
 from kernels.base import constants as k
 from kernels.mpm.mpm_common import PEAK_WORDS
 from kernels.mpm.mpm_sort import device_scratch_words, scratch_words
@@ -106,12 +107,8 @@ def active_blocks(position: Array, cell_size_m: float, grid: Sequence[int]) -> i
     """
     if len(position) == 0:
         return 0
-    inverse = F32(1.0) / F32(cell_size_m)
-    base = np.floor(position[:, :3] * inverse - F32(0.5)).astype(np.int32) >> 2
-    for axis in range(3):
-        np.clip(base[:, axis], 0, grid[axis] - 1, out=base[:, axis])
     holds = np.zeros(grid, bool)
-    holds[base[:, 0], base[:, 1], base[:, 2]] = True
+    mark_blocks(position, F32(1.0) / F32(cell_size_m), holds)
     for axis in range(3):
         shifted = np.roll(holds, 1, axis)
         holds |= shifted

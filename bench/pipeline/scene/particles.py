@@ -1,36 +1,50 @@
-"""Particles of a shot's bodies: eight a cell on a jittered 2 x 2 x 2 lattice, in chunks of whole lattice planes.
+"""Particles of a shot's bodies, in lattice order: what the bodies say as tables, and the two passes over the lattice.
 
-A particle depends only on its lattice index, the seed and the shot, and particles stand in lattice order: neither the
-chunk size nor the number of threads can change them.
+The first pass counts, the second fills arrays of just that length in place: nothing else is ever as large as they are.
+Both go by chunks of whole lattice planes; between two of them progress is told, and Ctrl-C is answered.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from bench.base.errors import UserError
-from bench.pipeline.scene.bodies import Points, fill, ground_under, temperature_at, velocity_at
-from bench.pipeline.scene.exact import Array, hash4, root7_inverse, unit
+from bench.pipeline.scene import fill as f
+from bench.pipeline.scene.bodies import column_ring, shape_words
+from bench.pipeline.scene.exact import LINE_WORDS, Array
+from bench.pipeline.scene.motion import temperature_words, velocity_words
 from bench.pipeline.scene.terrain import HeightField
-from bench.shot.extent import body_bounds, cell_size_m, domain_cells
+from bench.shot.extent import WALL_CELLS, body_bounds, cell_size_m, domain_cells
 from bench.shot.load import Shot
-from bench.shot.schema import PARTICLE_MAX, BoxCollider, CapsuleCollider, CylinderCollider, SphereCollider
-from bench.shot.shapes import Flow
+from bench.shot.schema import (
+    PARTICLE_MAX,
+    BoxCollider,
+    CapsuleCollider,
+    Collider,
+    CylinderCollider,
+    Lava,
+    ShotFile,
+    SphereCollider,
+)
+from bench.shot.shapes import Column, Flow
 
-JITTER = 0.35  # share of the lattice spacing within which a particle is displaced
-CHUNK_POINTS = 1_500_000
+CHUNK_POINTS = 4_000_000  # lattice points of the box round the bodies between two reports
 COLLIDER_GAP_CELLS = 0.25
+COUNTING = 0.4  # share of the time that the first pass takes, about
+
+Tell = Callable[[float], None]  # the share that is done
 
 
 @dataclass(frozen=True)
 class Particles:
-    """Initial state of the liquid in the shot's frame; float32."""
+    """Initial state of the liquid; grid-local, float32."""
 
     position: Array  # [n, 4] x, y, z (m), J
-    velocity: Array  # [n, 3] m/s
-    temperature: Array  # [n] K
+    velocity: Array  # [n, 12] m/s and, all 0, its gradients
+    temperature: Array  # [n] K; [1] without heat
 
 
 def build_particles(
@@ -39,45 +53,59 @@ def build_particles(
     field: HeightField | None,
     bulk_modulus_pa: float,
     seed: int,
+    tell: Tell = lambda share: None,
 ) -> Particles:
     """Fill the bodies. Raises UserError where they hold no particle, or more than a run can index."""
     file = shot.file
     cell = cell_size_m(file.domain, file.size[size])
     half = 0.5 * cell
-    counts = [2 * n for n in domain_cells(file.domain, file.size[size])]
+    ends = [2 * n for n in domain_cells(file.domain, file.size[size])]
     boxes = [body_bounds(body, file.domain) for body in file.body]
-    first = [_lattice(min((b[0][k] for b in boxes), default=0.0), half, counts[k], -1) for k in range(3)]
-    last = [_lattice(max((b[1][k] for b in boxes), default=0.0), half, counts[k], 1) for k in range(3)]
-    span = [max(0, b - a) for a, b in zip(first, last)]
-    planes = max(1, CHUNK_POINTS // max(1, span[1] * span[2]))
-    parts: list[Particles] = []
+    low = [_lattice(min((b[0][k] for b in boxes), default=0.0), half, ends[k], -1) for k in range(3)]
+    high = [max(low[k], _lattice(max((b[1][k] for b in boxes), default=0.0), half, ends[k], 1)) for k in range(3)]
+    numbers = _numbers(file, field, cell, bulk_modulus_pa)
+    kinds, bodies, lines = _bodies(file)
+    heights = field.heights if field is not None else np.zeros((2, 2), np.float32)
+    tables = f.Tables(kinds, bodies, lines, _rings(file, half, ends[2]), _colliders(file, cell), heights)
+    planes = high[0] - low[0]
+    chunks = list(_chunks(low, high))
+    nothing = np.zeros(0, np.float32)
+    room = nothing.reshape(0, 4), nothing.reshape(0, 12), nothing
+
+    counts = np.zeros(planes * (high[1] - low[1]), np.int32)
     total = 0
-    for start in range(first[0], last[0], planes):
-        stop = min(last[0], start + planes)
-        part = _chunk(
-            shot,
-            field,
-            bulk_modulus_pa,
-            seed,
-            half,
-            counts,
-            boxes,
-            (start, first[1], first[2]),
-            (stop, last[1], last[2]),
-        )
-        total += len(part.position)
+    for corner, opposite, columns in chunks:
+        start = np.zeros(columns.stop - columns.start, np.int64)
+        f.sweep(corner, opposite, seed, numbers, tables, start, *room, counts[columns])
+        total += int(counts[columns].sum())
         if total > PARTICLE_MAX:
             raise UserError(f"{shot.path}: size.{size}.cells_x: expected at most {PARTICLE_MAX} particles, got more")
-        parts.append(part)
+        tell(COUNTING * (int(opposite[0]) - low[0]) / planes)
     if total == 0 and not file.emitter:
         raise UserError(f"{shot.path}: body: expected bodies that hold liquid inside the domain, got no particle")
-    if not parts:
-        return Particles(np.zeros((0, 4), np.float32), np.zeros((0, 3), np.float32), np.zeros(0, np.float32))
-    return Particles(
-        np.concatenate([p.position for p in parts]),
-        np.concatenate([p.velocity for p in parts]),
-        np.concatenate([p.temperature for p in parts]),
-    )
+
+    position, velocity = np.empty((total, 4), np.float32), np.empty((total, 12), np.float32)
+    temperature = np.empty(total if isinstance(file.material, Lava) else 0, np.float32)
+    before = 0
+    for corner, opposite, columns in chunks:
+        here = slice(before, before + int(counts[columns].sum()))
+        start = np.cumsum(counts[columns], dtype=np.int64) - counts[columns]
+        room = position[here], velocity[here], temperature[here]
+        if here.stop > here.start:
+            f.sweep(corner, opposite, seed, numbers, tables, start, *room, counts[columns])
+        before = here.stop
+        tell(COUNTING + (1.0 - COUNTING) * (int(opposite[0]) - low[0]) / planes)
+    return Particles(position, velocity, temperature if isinstance(file.material, Lava) else np.zeros(1, np.float32))
+
+
+def _chunks(low: list[int], high: list[int]) -> Iterator[tuple[Array, Array, slice]]:
+    """(low corner, high corner, which columns) of slabs of whole lattice planes."""
+    across = high[1] - low[1]
+    planes = max(1, CHUNK_POINTS // max(1, across * (high[2] - low[2])))
+    for start in range(low[0], high[0], planes):
+        stop = min(high[0], start + planes)
+        columns = slice((start - low[0]) * across, (stop - low[0]) * across)
+        yield np.array([start, *low[1:]], np.int64), np.array([stop, *high[1:]], np.int64), columns
 
 
 def _lattice(bound: float, half: float, count: int, direction: int) -> int:
@@ -85,125 +113,70 @@ def _lattice(bound: float, half: float, count: int, direction: int) -> int:
     return min(max(index, 0), count)
 
 
-def _chunk(
-    shot: Shot,
-    field: HeightField | None,
-    bulk_modulus_pa: float,
-    seed: int,
-    half: float,
-    counts: list[int],
-    boxes: list[tuple[list[float], list[float]]],
-    low: tuple[int, int, int],
-    high: tuple[int, int, int],
-) -> Particles:
-    """Particles of the lattice planes low[0] .. high[0]."""
-    file = shot.file
-    i, j, k = _candidates(shot, field, half, boxes, low, high)
-    # Jitter each lattice point within its half cell
-    x, y, z = (
-        (index + 0.5 + JITTER * (unit(word) - 0.5)) * half for index, word in zip((i, j, k), hash4(i, j, k, seed))
-    )
-    # Leave free what lies below the ground or in a collider
-    ground = ground_under(field, x, y)
-    free = z >= ground + 0.25 * half if field is not None else np.ones(x.shape, bool)
-    for collider in file.collider:
-        free &= outside(collider, x, y, z, COLLIDER_GAP_CELLS * 2.0 * half)
-    density = file.material.density_kg_per_m3
-    gravity = -file.force.gravity_m_per_s2[2]
-    keep: list[Array] = []
-    values: list[Array] = []  # one row a particle: x y z J vx vy vz T
-    for body, box in zip(file.body, boxes):
-        near = free.copy()
-        for v, a, b in zip((x, y, z), *box):
-            near &= (v >= a) & (v < b)
-        index = np.flatnonzero(near)
-        if index.size == 0:
-            continue
-        points = Points(x[index], y[index], z[index], ground[index])
-        found = fill(body, points, file.domain)
-        index = index[found.inside]
-        free[index] = False
-        inside = points.pick(found.inside)
-        surface = found.surface[found.inside]
-        row = np.empty((index.size, 8), np.float32)
-        row[:, 0], row[:, 1], row[:, 2], row[:, 3] = inside.x, inside.y, inside.z, 1.0
-        if body.hydrostatic and gravity > 0.0:
-            pressure = density * gravity * np.clip(surface - inside.z, 0.0, None)
-            row[:, 3] = root7_inverse(1.0 + np.minimum(pressure * (1.0 / bulk_modulus_pa), 4.0))
-        extra = velocity_at(body.velocity, inside)
-        for axis in range(3):
-            row[:, 4 + axis] = found.velocity[axis][found.inside] + extra[axis]
-        row[:, 7] = temperature_at(body.temperature, inside, surface)
-        keep.append(index)
-        values.append(row)
-    if not keep:
-        return Particles(np.zeros((0, 4), np.float32), np.zeros((0, 3), np.float32), np.zeros(0, np.float32))
-    order = np.argsort(np.concatenate(keep), kind="stable")
-    rows = np.concatenate(values)[order]
-    return Particles(rows[:, 0:4], rows[:, 4:7], rows[:, 7])
-
-
-def _candidates(
-    shot: Shot,
-    field: HeightField | None,
-    half: float,
-    boxes: list[tuple[list[float], list[float]]],
-    low: tuple[int, int, int],
-    high: tuple[int, int, int],
-) -> tuple[Array, Array, Array]:
-    """Lattice points that a body may hold, in lattice order: cheap bounds per column, never too tight.
-
-    A column's ground is bounded by the heights at its own and the eight neighbouring columns, less what terrain finer
-    than the lattice could add between them.
-    """
-    ci, cj = np.arange(low[0] - 1, high[0] + 1), np.arange(low[1] - 1, high[1] + 1)
-    x, y = (ci[:, None] + 0.5) * half, (cj[None, :] + 0.5) * half
-    shape = (len(ci) - 2, len(cj) - 2)
-    floor, roof = np.full(shape, -1.0e30), np.full(shape, 1.0e30)
+def _numbers(file: ShotFile, field: HeightField | None, cell: float, bulk_modulus_pa: float) -> Array:
+    out = np.zeros(f.NUMBERS)
+    out[f.HALF] = 0.5 * cell
+    out[f.OFFSET] = np.float32(WALL_CELLS * cell)
     if field is not None:
-        ground = field.at(x + np.zeros_like(y), y + np.zeros_like(x))
-        floor, roof = ground[1:-1, 1:-1], ground[1:-1, 1:-1]
-        for a in range(3):
-            for b in range(3):
-                near = ground[a : a + shape[0], b : b + shape[1]]
-                floor, roof = np.minimum(floor, near), np.maximum(roof, near)
-        margin = half + (roof - floor)
-        floor, roof = floor - margin, roof + margin
-    top = np.full(shape, -1.0e30)
-    inner_x, inner_y = x[1:-1], y[:, 1:-1]
-    for body, (box_low, box_high) in zip(shot.file.body, boxes):
-        held = (inner_x >= box_low[0] - half) & (inner_x < box_high[0] + half)
-        held = held & (inner_y >= box_low[1] - half) & (inner_y < box_high[1] + half)
-        ceiling = np.full(shape, box_high[2])
+        out[f.GROUND_ON], out[f.PER_SPACING] = 1.0, 1.0 / field.spacing
+        out[f.GROUND_X], out[f.GROUND_Y] = field.origin
+    gravity = -file.force.gravity_m_per_s2[2]
+    if gravity > 0.0:
+        out[f.WEIGHT] = file.material.density_kg_per_m3 * gravity
+    out[f.PER_BULK] = 1.0 / bulk_modulus_pa
+    return out
+
+
+def _bodies(file: ShotFile) -> tuple[Array, Array, Array]:
+    """Kinds, words and lines of the bodies."""
+    kinds = np.zeros((len(file.body), f.BODY_KINDS), np.int64)
+    words = np.zeros((len(file.body), f.BODY_WORDS))
+    lines: list[list[float]] = []
+    for kind, row, body in zip(kinds, words, file.body):
+        bounds = body_bounds(body, file.domain)
+        row[f.LOW : f.LOW + 3], row[f.HIGH : f.HIGH + 3] = bounds
+        row[f.HYDROSTATIC] = body.hydrostatic
         if isinstance(body, Flow):
-            ceiling = np.minimum(ceiling, roof + max(p[3] for p in body.path_m) + body.lump_m)
-        top = np.where(held, np.maximum(top, ceiling), top)
-    z = (np.arange(low[2], high[2]) + 0.5) * half
-    mask = (z >= floor[:, :, None] - half) & (z < top[:, :, None] + half)
-    i, j, k = np.nonzero(mask)
-    return i + low[0], j + low[1], k + low[2]
+            row[f.OVER_GROUND : f.LUMP + 1] = 1.0, max(p[3] for p in body.path_m), body.lump_m
+        kind[f.SHAPE_KIND], row[f.SHAPE : f.VELOCITY] = shape_words(body, file.domain, lines)
+        kind[f.VELOCITY_KIND], row[f.VELOCITY : f.TEMPERATURE] = velocity_words(body.velocity)
+        kind[f.TEMPERATURE_KIND], row[f.TEMPERATURE :] = temperature_words(body.temperature)
+    return kinds, words.reshape(-1), np.array(lines, np.float64).reshape(-1, LINE_WORDS)
 
 
-def outside(collider: object, x: Array, y: Array, z: Array, gap: float) -> Array:
-    """Which points are farther than ``gap`` from the collider's inside (m)."""
-    if isinstance(collider, SphereCollider):
-        dx, dy, dz = x - collider.centre_m[0], y - collider.centre_m[1], z - collider.centre_m[2]
-        reach = collider.radius_m + gap
-        return np.asarray(dx * dx + dy * dy + dz * dz > reach * reach)
-    if isinstance(collider, BoxCollider):
-        grown = np.zeros(x.shape, bool)
-        for v, low, high in zip((x, y, z), collider.min_m, collider.max_m):
-            grown |= (v < low - gap) | (v > high + gap)
-        return grown
-    if isinstance(collider, CapsuleCollider):
-        axis = [t - f for f, t in zip(collider.from_m, collider.to_m)]
-        length2 = max(axis[0] * axis[0] + axis[1] * axis[1] + axis[2] * axis[2], 1.0e-12)
-        dx, dy, dz = x - collider.from_m[0], y - collider.from_m[1], z - collider.from_m[2]
-        t = np.clip((dx * axis[0] + dy * axis[1] + dz * axis[2]) * (1.0 / length2), 0.0, 1.0)
-        dx, dy, dz = dx - t * axis[0], dy - t * axis[1], dz - t * axis[2]
-        reach = collider.radius_m + gap
-        return np.asarray(dx * dx + dy * dy + dz * dz > reach * reach)
-    assert isinstance(collider, CylinderCollider)
-    dx, dy = x - collider.centre_m[0], y - collider.centre_m[1]
-    reach, half_height = collider.radius_m + gap, 0.5 * collider.height_m + gap
-    return (dx * dx + dy * dy > reach * reach) | (np.abs(z - collider.centre_m[2]) > half_height)
+def _rings(file: ShotFile, half: float, count: int) -> Array:
+    """Rings that hold what each body has of a lattice plane, jitter included; none where no body is that slender."""
+    if not any(isinstance(body, Column) for body in file.body):
+        return np.zeros((0, 0, 4))
+    out = np.zeros((len(file.body), count, 4))
+    out[:, :, 2:] = 0.0, -1.0  # no radius is between these
+    for ring, body in zip(out, file.body):
+        low, high = body_bounds(body, file.domain)
+        for k in range(count):
+            z = (k + 0.5) * half
+            if low[2] - half <= z <= high[2] + half:
+                ring[k] = column_ring(body, z, half) if isinstance(body, Column) else (0.0, 0.0, 0.0, np.inf)
+    return out
+
+
+def _colliders(file: ShotFile, cell: float) -> Array:
+    gap = COLLIDER_GAP_CELLS * cell
+    out = np.zeros((len(file.collider), f.COLLIDER_WORDS))
+    for row, collider in zip(out, file.collider):
+        words = _collider(collider, gap)
+        row[: len(words)] = words
+    return out
+
+
+def _collider(c: Collider, gap: float) -> tuple[float, ...]:
+    match c:
+        case BoxCollider():
+            return (f.BOX, *(v - gap for v in c.min_m), *(v + gap for v in c.max_m))
+        case SphereCollider():
+            return (f.SPHERE, *c.centre_m, (c.radius_m + gap) * (c.radius_m + gap))
+        case CylinderCollider():
+            return (f.CYLINDER, *c.centre_m, (c.radius_m + gap) * (c.radius_m + gap), 0.5 * c.height_m + gap)
+        case CapsuleCollider():
+            axis = [t - b for b, t in zip(c.from_m, c.to_m)]
+            length2 = max(axis[0] * axis[0] + axis[1] * axis[1] + axis[2] * axis[2], 1.0e-12)
+            return (f.CAPSULE, *c.from_m, *axis, 1.0 / length2, (c.radius_m + gap) * (c.radius_m + gap))

@@ -1,158 +1,230 @@
-"""The height field of a shot's terrain, layer by layer, in float64; deterministic on every machine."""
+"""The height field of a shot's terrain, layer by layer, in float64; compiled, row by row on all threads.
+
+As in ``bodies``: what the file says of a layer is packed into words, and the compiled function under it reads them.
+"""
+
+# mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations
 
-from itertools import pairwise
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+import numba
 import numpy as np
 
-from bench.pipeline.scene.exact import Array, fractal_noise, hash4, interpolate, normalised, smooth, unit
+from bench.pipeline.scene import exact
+from bench.pipeline.scene.bodies import add_lines
+from bench.pipeline.scene.exact import (
+    LINE_WORDS,
+    Array,
+    along_path,
+    clip,
+    device,
+    hash4,
+    lattice_value,
+    normalised,
+    parallel,
+    path_rows,
+    profile,
+    profile_rows,
+    smooth,
+    unit,
+)
 from bench.shot.schema import Terrain
 from bench.shot.shapes import Boulders, Channel, Cone, Noise, Plane, Ramp, Steps, TerrainLayer
 
-NO_TERRAIN = -1.0e30
-CHUNK_POINTS = 1_000_000  # heights that are made at a time; a height depends on its own place only
+PLANE, RAMP, NOISE, CHANNEL, CONE, BOULDERS, STEPS = range(7)
+SMOOTH, RIDGED, BILLOW = range(3)
+STYLES = {"smooth": SMOOTH, "ridged": RIDGED, "billow": BILLOW}
+LAYER_WORDS = 8
+CHUNK_POINTS = 2_000_000  # heights between two reports; a height depends on its own place only
 
 
-def along_path(x: Array, y: Array, path: tuple[tuple[float, float, float, float], ...]) -> tuple[Array, ...]:
-    """Nearest point of a polyline: (distance, half width there, fourth number there, direction x, direction y).
-
-    Of two segments that are equally near the first counts. Distance is measured in the plane.
-    """
-    best = np.full(np.shape(x), 1.0e30)
-    out = [np.zeros(np.shape(x)) for _ in range(4)]
-    for (x0, y0, w0, d0), (x1, y1, w1, d1) in pairwise(path):
-        ex, ey = x1 - x0, y1 - y0
-        length2 = ex * ex + ey * ey
-        if length2 <= 0.0:
-            continue
-        t = np.clip(((x - x0) * ex + (y - y0) * ey) * (1.0 / length2), 0.0, 1.0)
-        dx, dy = x - (x0 + ex * t), y - (y0 + ey * t)
-        d = np.sqrt(dx * dx + dy * dy)
-        closer = d < best
-        best = np.where(closer, d, best)
-        length = float(np.sqrt(length2))
-        values: tuple[Array | float, ...] = (w0 + (w1 - w0) * t, d0 + (d1 - d0) * t, ex / length, ey / length)
-        for i, v in enumerate(values):
-            out[i] = np.where(closer, v, out[i])
-    return (best, *out)
-
-
-def _plane(layer: Plane, x: Array, y: Array, h: Array) -> Array:
-    return h + (layer.height_m + layer.slope[0] * x + layer.slope[1] * y)
-
-
-def _ramp(layer: Ramp, x: Array, y: Array, h: Array) -> Array:
-    direction = normalised(layer.direction)
-    s = (x - layer.point_m[0]) * direction[0] + (y - layer.point_m[1]) * direction[1]
-    return h + interpolate(s, [p[0] for p in layer.profile_m], [p[1] for p in layer.profile_m], smoothly=True)
-
-
-def _noise(layer: Noise, x: Array, y: Array, h: Array) -> Array:
-    n = fractal_noise((x, y), layer.wavelength_m, layer.octaves, layer.gain, layer.seed, layer.style)
-    if layer.calm_m:
-        distance, half_width, calm, _, _ = along_path(x, y, layer.calm_m)
-        n = n * (1.0 - calm * smooth(2.0 - distance / half_width))
-    return h + n * layer.amplitude_m
-
-
-def _channel(layer: Channel, x: Array, y: Array, h: Array) -> Array:
-    distance, half_width, depth, _, _ = along_path(x, y, layer.path_m)
-    q = distance / half_width
-    bed = np.clip(1.0 - q * q, 0.0, 1.0)
-    bank = smooth(1.0 - np.abs(q - 1.25) * 2.0)
-    return h - depth * bed + layer.bank_m * bank
-
-
-def _cone(layer: Cone, x: Array, y: Array, h: Array) -> Array:
-    dx, dy = x - layer.centre_m[0], y - layer.centre_m[1]
-    r = np.sqrt(dx * dx + dy * dy)
-    up = layer.height_m * smooth(1.0 - r * (1.0 / layer.radius_m))
-    if layer.crater_radius_m > 0.0:
-        up = up - layer.crater_depth_m * smooth(1.0 - r * (1.0 / layer.crater_radius_m))
-    return h + up
-
-
-def _boulders(layer: Boulders, x: Array, y: Array, h: Array) -> Array:
-    sx, sy = x * (1.0 / layer.spacing_m), y * (1.0 / layer.spacing_m)
-    cx, cy = np.floor(sx).astype(np.int64), np.floor(sy).astype(np.int64)
-    top = np.zeros(np.shape(h))
-    for i in (-1, 0, 1):
-        for j in (-1, 0, 1):
-            a, b, c, d = (unit(w) for w in hash4(cx + i, cy + j, 29, layer.seed))
-            dx, dy = (cx + i + a - sx) * layer.spacing_m, (cy + j + b - sy) * layer.spacing_m
-            size = 0.4 + 0.6 * c
-            q2 = (dx * dx + dy * dy) / (layer.radius_m * layer.radius_m * size * size)
-            dome = np.sqrt(np.clip(1.0 - q2, 0.0, 1.0)) * layer.height_m * size
-            top = np.maximum(top, np.where(d < layer.share, dome, 0.0))
-    return h + top
-
-
-def _steps(layer: Steps, x: Array, y: Array, h: Array) -> Array:
-    level = h * (1.0 / layer.rise_m)
-    whole = np.floor(level)
-    t = level - whole
-    t = smooth(smooth(smooth(t)))
-    return h + layer.sharpness * ((whole + t) * layer.rise_m - h)
-
-
-def _with_layer(layer: TerrainLayer, x: Array, y: Array, h: Array) -> Array:
-    """Heights ``h`` at (x, y) after a layer."""
-    match layer:
-        case Plane():
-            return _plane(layer, x, y, h)
-        case Ramp():
-            return _ramp(layer, x, y, h)
-        case Noise():
-            return _noise(layer, x, y, h)
-        case Channel():
-            return _channel(layer, x, y, h)
-        case Cone():
-            return _cone(layer, x, y, h)
-        case Boulders():
-            return _boulders(layer, x, y, h)
-        case Steps():
-            return _steps(layer, x, y, h)
-
-
+@dataclass(frozen=True)
 class HeightField:
     """Heights on a regular lattice in the shot's frame, bilinear between, clamped outside."""
 
-    def __init__(self, heights: Array, origin: tuple[float, float], spacing: float) -> None:
-        self.heights = heights  # float32[tx, ty], m
-        self.origin = origin
-        self.spacing = spacing
-
-    def at(self, x: Array, y: Array) -> Array:
-        """float64 heights at points."""
-        tx, ty = self.heights.shape
-        u = np.clip((x - self.origin[0]) * (1.0 / self.spacing), 0.0, tx - 1.0)
-        v = np.clip((y - self.origin[1]) * (1.0 / self.spacing), 0.0, ty - 1.0)
-        i = np.minimum(np.floor(u).astype(np.int64), tx - 2)
-        j = np.minimum(np.floor(v).astype(np.int64), ty - 2)
-        fu, fv = u - i, v - j
-        flat = self.heights.reshape(-1)
-        base = i * ty + j
-        h00, h01 = flat[base].astype(np.float64), flat[base + 1].astype(np.float64)
-        h10, h11 = flat[base + ty].astype(np.float64), flat[base + ty + 1].astype(np.float64)
-        low = h00 + (h01 - h00) * fv
-        return low + (h10 + (h11 - h10) * fv - low) * fu
+    heights: Array  # float32[tx, ty], m
+    origin: tuple[float, float]  # of heights[0, 0], m
+    spacing: float  # m
 
 
-def build_terrain(terrain: Terrain, cell_size_m: float) -> HeightField:
-    """Evaluate all layers at points ``spacing_per_cell`` cells apart."""
+def build_terrain(
+    terrain: Terrain, cell_size_m: float, tell: Callable[[float], None] = lambda share: None
+) -> HeightField:
+    """Evaluate all layers at points ``spacing_per_cell`` cells apart; ``tell`` hears of the share done."""
     spacing = cell_size_m * terrain.spacing_per_cell
     tx = max(2, int(terrain.size_m[0] / spacing + 0.5) + 1)
     ty = max(2, int(terrain.size_m[1] / spacing + 0.5) + 1)
+    lines: list[list[float]] = []
+    packed = [_layer(layer, lines) for layer in terrain.layer]
+    kinds = np.array([kind for kind, _ in packed], np.int64)
+    words = np.zeros((len(packed), LAYER_WORDS))
+    for row, (_, values) in zip(words, packed):
+        row[: len(values)] = values
+    line = np.array(lines, np.float64).reshape(-1, LINE_WORDS)
     heights = np.empty((tx, ty), np.float32)
     rows = max(1, CHUNK_POINTS // ty)
-    y = (terrain.origin_m[1] + np.arange(ty) * spacing)[None, :]
     for start in range(0, tx, rows):
         stop = min(tx, start + rows)
-        x = (terrain.origin_m[0] + np.arange(start, stop) * spacing)[:, None]
-        here = x + np.zeros_like(y), y + np.zeros_like(x)
-        h = np.zeros(here[0].shape)
-        for layer in terrain.layer:
-            h = _with_layer(layer, *here, h)
-        heights[start:stop] = h
+        height_rows(start, stop, *terrain.origin_m, spacing, kinds, words, line, heights)
+        tell(stop / tx)
     return HeightField(heights, terrain.origin_m, spacing)
+
+
+def _layer(layer: TerrainLayer, lines: list[list[float]]) -> tuple[int, Sequence[float]]:
+    """Kind and words of a layer; its line of points, if it has one, goes to the end of ``lines``."""
+    match layer:
+        case Plane():
+            return PLANE, (layer.height_m, *layer.slope)
+        case Ramp():
+            span = add_lines(lines, profile_rows(*([p[n] for p in layer.profile_m] for n in range(2))))
+            return RAMP, (*span, *layer.point_m, *normalised(layer.direction))
+        case Noise():
+            return NOISE, _noise_words(layer, lines)
+        case Channel():
+            return CHANNEL, (*add_lines(lines, path_rows(layer.path_m)), layer.bank_m)
+        case Cone():
+            crater = layer.crater_radius_m, layer.crater_depth_m
+            inverse = 1.0 / crater[0] if crater[0] > 0.0 else 0.0
+            return CONE, (*layer.centre_m, layer.height_m, 1.0 / layer.radius_m, *crater, inverse)
+        case Boulders():
+            form = layer.radius_m * layer.radius_m, layer.height_m, layer.share, float(layer.seed)
+            return BOULDERS, (layer.spacing_m, 1.0 / layer.spacing_m, *form)
+        case Steps():
+            return STEPS, (layer.rise_m, 1.0 / layer.rise_m, layer.sharpness)
+
+
+def _noise_words(layer: Noise, lines: list[list[float]]) -> Sequence[float]:
+    """Octaves of value noise, each of half the wavelength and ``gain`` of the amplitude."""
+    octaves = []
+    amplitude, norm, wavelength = 1.0, 0.0, layer.wavelength_m
+    for octave in range(layer.octaves):
+        octaves.append([1.0 / wavelength, amplitude, float(layer.seed + 7919 * octave)] + [0.0] * (LINE_WORDS - 3))
+        norm += amplitude
+        amplitude *= layer.gain
+        wavelength *= 0.4871  # not quite a half: lattices of two octaves never line up
+    calm = path_rows(layer.calm_m)
+    words = *add_lines(lines, octaves), *add_lines(lines, calm), float(STYLES[layer.style])
+    return (*words, 1.0 / norm, layer.amplitude_m)
+
+
+@parallel
+def height_rows(start, stop, origin_x, origin_y, spacing, kinds, words, lines, heights):
+    """Rows ``start`` .. ``stop`` of the heights."""
+    for row in numba.prange(start, stop):
+        x = origin_x + row * spacing
+        count = heights.shape[1]
+        h = np.zeros(count)
+        scratch = np.empty(count)
+        for n in range(len(kinds)):
+            kind = kinds[n]
+            if kind == NOISE:
+                _add_noise(h, scratch, words, n, lines, x, origin_y, spacing)
+                continue
+            for c in range(count):
+                h[c] = _with_layer(kind, words, n, lines, x, origin_y + c * spacing, h[c])
+        for c in range(count):
+            heights[row, c] = np.float32(h[c])
+
+
+@device
+def _with_layer(kind, words, n, lines, x, y, h):
+    """A height at (x, y) after a layer."""
+    if kind == PLANE:
+        return h + (words[n, 0] + words[n, 1] * x + words[n, 2] * y)
+    if kind == RAMP:
+        s = (x - words[n, 2]) * words[n, 4] + (y - words[n, 3]) * words[n, 5]
+        return h + profile(lines, int(words[n, 0]), int(words[n, 1]), np.int64(2), s)
+    if kind == CHANNEL:
+        distance, half_width, depth, _, _ = along_path(lines, int(words[n, 0]), int(words[n, 1]), x, y)
+        q = distance / half_width
+        bed = clip(1.0 - q * q, 0.0, 1.0)
+        return h - depth * bed + words[n, 2] * smooth(1.0 - abs(q - 1.25) * 2.0)
+    if kind == CONE:
+        dx, dy = x - words[n, 0], y - words[n, 1]
+        r = math.sqrt(dx * dx + dy * dy)
+        up = words[n, 2] * smooth(1.0 - r * words[n, 3])
+        if words[n, 4] > 0.0:
+            up = up - words[n, 5] * smooth(1.0 - r * words[n, 6])
+        return h + up
+    if kind == BOULDERS:
+        return h + _boulder(words, n, x, y)
+    level = h * words[n, 1]
+    whole = math.floor(level)
+    t = smooth(smooth(smooth(level - whole)))
+    return h + words[n, 2] * ((whole + t) * words[n, 0] - h)
+
+
+@device
+def _boulder(words, n, x, y):
+    """Height of the rocks at a point."""
+    spacing, seed = words[n, 0], int(words[n, 5])
+    sx, sy = x * words[n, 1], y * words[n, 1]
+    cx, cy = np.int64(math.floor(sx)), np.int64(math.floor(sy))
+    top = 0.0
+    for i in range(-1, 2):
+        for j in range(-1, 2):
+            a, b, c, d = hash4(cx + i, cy + j, np.int64(29), seed)
+            if unit(d) < words[n, 4]:
+                dx, dy = (cx + i + unit(a) - sx) * spacing, (cy + j + unit(b) - sy) * spacing
+                size = 0.4 + 0.6 * unit(c)
+                q2 = (dx * dx + dy * dy) / (words[n, 2] * size * size)
+                dome = math.sqrt(clip(1.0 - q2, 0.0, 1.0)) * words[n, 3] * size
+                top = dome if dome > top else top
+    return top
+
+
+@device
+def _add_noise(h, total, words, n, lines, x, origin_y, spacing):
+    """Add fractal noise along a row: smooth, ridged (1 - 2 |n|) or billows (2 |n| - 1)."""
+    style = int(words[n, 4])
+    total[:] = 0.0
+    for octave in range(int(words[n, 0]), int(words[n, 1])):
+        _add_octave(total, x, origin_y, spacing, lines[octave, 0], lines[octave, 1], int(lines[octave, 2]), style)
+    first, last = int(words[n, 2]), int(words[n, 3])
+    for c in range(len(h)):
+        value = total[c] * words[n, 5]
+        if last > first:
+            distance, half_width, calm, _, _ = along_path(lines, first, last, x, origin_y + c * spacing)
+            value = value * (1.0 - calm * smooth(2.0 - distance / half_width))
+        h[c] = h[c] + value * words[n, 6]
+
+
+@device
+def _add_octave(total, x, origin_y, spacing, per_wavelength, amplitude, seed, style):
+    """``exact.noise2`` along a row: lattice values are hashed once for the points between them."""
+    sx = x * per_wavelength
+    i = np.int64(math.floor(sx))
+    u = smooth(sx - i)
+    at = np.int64(-(2**62))
+    low, low_step, high, high_step = 0.0, 0.0, 0.0, 0.0
+    for c in range(len(total)):
+        sy = (origin_y + c * spacing) * per_wavelength
+        j = np.int64(math.floor(sy))
+        if j != at:
+            at = j
+            low, high = lattice_value(i, j, seed), lattice_value(i + 1, j, seed)
+            low_step = lattice_value(i, j + 1, seed) - low
+            high_step = lattice_value(i + 1, j + 1, seed) - high
+        v = smooth(sy - j)
+        near = low + low_step * v
+        value = near + (high + high_step * v - near) * u
+        if style == RIDGED:
+            value = 1.0 - 2.0 * abs(value)
+        elif style == BILLOW:
+            value = 2.0 * abs(value) - 1.0
+        total[c] = total[c] + value * amplitude
+
+
+def cache_folder() -> str:
+    """Where Numba keeps the machine code."""
+    return exact.cache_folder(__file__)
+
+
+def compile_now() -> None:
+    """One row of no layers, with the types of a real call."""
+    kinds, words, lines = np.zeros(0, np.int64), np.zeros((0, LAYER_WORDS)), np.zeros((0, LINE_WORDS))
+    height_rows(0, 1, 0.0, 0.0, 1.0, kinds, words, lines, np.empty((1, 1), np.float32))

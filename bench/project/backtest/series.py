@@ -66,10 +66,10 @@ class SeriesMeter(ShotMeter):
         super().__init__(case, backend, makers, pictures)
         self._states = states
 
-    def _cold_pass(self, progress: Any) -> Round:
+    def _cold_pass(self, progress: Any, within: Any) -> Round:
         key = (self.case.shot_name, self.case.size)
         begun = self._states.get(key)
-        scene = self.makers.build_scene(self.case.shot, self.case.size) if begun is None else begun[0]
+        scene = self._build_scene(within) if begun is None else begun[0]
         simulation, renderer = self.makers.simulation(scene, self.backend), self.makers.renderer(scene, self.backend)
         reached = 0
         if begun is not None:

@@ -151,7 +151,7 @@ def test_devices_that_disagree_are_no_scaling() -> None:
 
 def test_scaling_is_kept_in_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     makers = SimpleNamespace(
-        build_scene=lambda shot, size: None,
+        build_scene=lambda shot, size, **how: None,
         simulation=lambda scene, backend: Machine([]),
     )
     monkeypatch.setattr(pipeline, "MAKERS", makers)

@@ -1,11 +1,11 @@
-"""Mathematics of scene building against the libraries that it must not use."""
+"""Mathematics of scene building, as the reference has it, against the libraries that it must not use."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from bench.pipeline.scene import exact
 from kernels.base import common
+from tests.reference.scene import exact
 
 
 def test_hash_is_the_kernels_hash() -> None:

@@ -21,6 +21,7 @@ from bench.pipeline.scene.estimate import estimate, probe
 from bench.shot.load import load_shot, parse_shot, shot_names
 from kernels.base import constants as k
 from tests.reference import blackbody
+from tests.reference.scene.terrain import HeightField
 from tests.support.source_tree import ROOT
 
 POOL = ROOT / "tests" / "fixtures" / "pool.toml"
@@ -72,7 +73,7 @@ def test_particles_are_inside_the_domain_and_above_ground(scenes: dict[str, Scen
     assert (xyz > low).all() and (xyz < high).all()
     if scene.terrain_geometry[3] > 0.0:
         x, y, spacing = (float(v) for v in scene.terrain_geometry[:3])
-        field = terrain.HeightField(scene.terrain, (x, y), spacing)
+        field = HeightField(scene.terrain, (x, y), spacing)
         assert (xyz[:, 2] - field.at(xyz[:, 0], xyz[:, 1])).min() > 0.0
     j = scene.position[:, 3]
     assert j.min() > 0.95 and j.max() <= 1.0
@@ -242,7 +243,10 @@ def test_chunks_do_not_show(scenes: dict[str, Scene], name: str, monkeypatch: py
     assert digest(build_scene(load_shot(name), "S")) == digest(scenes[name])
 
 
-def test_another_process_and_thread_count_give_the_same_bits(scenes: dict[str, Scene]) -> None:
+@pytest.mark.parametrize("processor", ["", pytest.param("generic", marks=pytest.mark.slow)])
+def test_another_process_thread_count_and_processor_give_the_same_bits(
+    scenes: dict[str, Scene], processor: str
+) -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from tests.bench.pipeline.scene.test_scene import ALL, build_scene, digest, load_shot\n"
@@ -250,6 +254,8 @@ def test_another_process_and_thread_count_give_the_same_bits(scenes: dict[str, S
     )
     env = {"NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin", "HOME": str(Path.home())}
     env["NPY_DISABLE_CPU_FEATURES"] = "AVX512F AVX512_SKX"  # other code paths of numpy, where it has them
+    if processor:  # without vectors of more than two numbers, and without fused multiply-adds
+        env["NUMBA_CPU_NAME"] = processor
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code, str(ROOT)],
         env=env,
@@ -284,7 +290,7 @@ def test_camera_is_orthogonal(scenes: dict[str, Scene], name: str) -> None:
         # The camera is in the air: above ground and outside colliders
         if scene.terrain_geometry[3] > 0.0:
             x, y, spacing = (float(v) for v in scene.terrain_geometry[:3])
-            ground = terrain.HeightField(scene.terrain, (x, y), spacing).at(c[0:1], c[1:2])[0]
+            ground = HeightField(scene.terrain, (x, y), spacing).at(c[0:1], c[1:2])[0]
             assert c[2] > ground + 0.1
 
 
