@@ -55,28 +55,29 @@ class Ahead:
     wall_s: float
 
 
-def uncached(modules: Sequence[CompiledModule] = ()) -> list[str]:
-    """Names of the kernels, and of other modules, that Numba's disk cache does not hold."""
+def uncached(modules: Sequence[CompiledModule] = (), kernels: bool = True) -> list[str]:
+    """Names of the kernels, if they are asked for, and of other modules, that Numba's disk cache does not hold."""
     from kernels.base import cache, registry
 
-    folders = [(name, registry.cache_folder(name)) for name in registry.kernel_names()]
-    folders += [(module.__name__, module.cache_folder()) for module in modules]
+    folders = [(module.__name__, module.cache_folder()) for module in modules]
+    folders += [(name, registry.cache_folder(name)) for name in registry.kernel_names() if kernels]
     return [name for name, folder in folders if not cache.drop_damaged(Path(folder))]
 
 
 def families(names: list[str]) -> list[list[str]]:
-    """Names by prefix, the family with most source first.
+    """Modules each alone, then kernels by prefix, the family with most source first.
+
+    Before anything is allocated, a shot's memory is asked for, and that fills bodies: modules come first.
 
     A kernel's example may run others of its family: two workers in one family would compile the same kernels.
     """
     from kernels.base import registry
 
     found: dict[str, list[str]] = {}
-    for name in sorted(names):
+    for name in sorted(name for name in names if "." not in name):
         found.setdefault(name.partition("_")[0], []).append(name)
-    return sorted(
-        found.values(), key=lambda family: -sum(registry.source_bytes(name) for name in family if "." not in name)
-    )
+    kernels = sorted(found.values(), key=lambda family: -sum(map(registry.source_bytes, family)))
+    return [*([name] for name in names if "." in name), *kernels]
 
 
 class Compiling:
@@ -89,7 +90,8 @@ class Compiling:
         self._progress = progress
         waiting: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
         workers = min(WORKERS_MAX, usable_cores())
-        found = families(list(names)) if workers > 1 and len(names) >= WORTHWHILE else []
+        worthwhile = len(names) >= WORTHWHILE or any("." in name for name in names)
+        found = families(list(names)) if workers > 1 and worthwhile else []
         for family in found:
             waiting.put(family)
         if found:
@@ -115,6 +117,12 @@ class Compiling:
                     return False
                 thread.join(WAIT_S)
         return True
+
+    def __enter__(self) -> Compiling:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.end()
 
     @property
     def working(self) -> bool:
@@ -146,14 +154,16 @@ class Compiling:
                     self._progress.at(COMPILE, len(self._done), name)
 
 
+def begin(backends: Sequence[Backend], progress: Progress, modules: Sequence[CompiledModule] = ()) -> Compiling:
+    """Begin to fill Numba's cache with what these back-ends will ask for; a GPU runs the ``modules`` alone."""
+    return Compiling(uncached(modules, kernels=any(not one.is_gpu for one in backends)), progress)
+
+
 def compile_ahead(progress: Progress, modules: Sequence[CompiledModule] = ()) -> Ahead:
     """Fill Numba's cache with what is missing. Ctrl-C ends the workers."""
-    compiling = Compiling(uncached(modules), progress)
-    try:
+    with Compiling(uncached(modules), progress) as compiling:
         compiling.wait()
-    finally:
-        made = compiling.end()
-    return made
+        return compiling.end()
 
 
 def _start_worker() -> subprocess.Popen[str]:
@@ -172,15 +182,25 @@ def _start_worker() -> subprocess.Popen[str]:
     )
 
 
-def prepare(backends: Sequence[Backend], progress: Progress, modules: Sequence[CompiledModule] = ()) -> Ahead:
-    """Fill Numba's cache for the CPU, with the ``modules`` too; a GPU's is filled through its own compiler."""
-    made = compile_ahead(progress, modules) if any(not one.is_gpu for one in backends) else Ahead(0, 0.0)
-    for backend in backends:
-        if backend.is_gpu:
-            start = time.perf_counter()
-            count = backend.prepare(all_kernels().values())
-            made = Ahead(made.kernel_count + count, made.wall_s + time.perf_counter() - start)
-    return made
+def prepare(
+    backends: Sequence[Backend],
+    progress: Progress,
+    modules: Sequence[CompiledModule] = (),
+    begun: Compiling | None = None,
+) -> Ahead:
+    """Fill Numba's cache for the CPU, with the ``modules`` too; a GPU's is filled through its own compiler beside.
+
+    ``begun`` is what ``begin`` gave, where that was called before.
+    """
+    with begun or begin(backends, progress, modules) as compiling:
+        start, count = time.perf_counter(), 0
+        for backend in backends:
+            if backend.is_gpu:
+                count += backend.prepare(all_kernels().values())
+        on_gpu_s = time.perf_counter() - start
+        compiling.wait()
+        made = compiling.end()
+    return Ahead(made.kernel_count + count, max(made.wall_s, on_gpu_s))
 
 
 def main() -> None:

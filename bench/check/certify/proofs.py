@@ -25,7 +25,7 @@ def compile_all(session: Session) -> Finding:
     modules = session.limits.modules
     if session.on_gpu:
         session.compiling = Compiling(uncached(modules), Silent())
-    made = prepare([session.backend], Silent(), modules)
+    made = prepare([session.backend], Silent(), () if session.on_gpu else modules)
     text = f"{made.kernel_count} texts compiled" if made.kernel_count else "everything was on disk"
     data: dict[str, object] = {"compiled_count": made.kernel_count, "wall_s": made.wall_s}
     if session.on_gpu:

@@ -91,6 +91,11 @@ class Session:
         if self.compiling is not None and not self.compiling.wait(names or None, self.left_s):
             raise BudgetSpent("compiling")
 
+    def await_modules(self) -> None:
+        """Until what builds scenes is compiled. Raises BudgetSpent."""
+        if self.limits.modules:
+            self.await_compiled(*(module.__name__ for module in self.limits.modules))
+
     def end_compiling(self) -> None:
         """Let go of Numba's workers, and note what they made beside the other parts."""
         if self.compiling is None:

@@ -24,6 +24,8 @@ def shots(session: Session, size: str) -> Finding:
     beside = session.on_gpu and size in limits.cpu_sizes
     if beside or not session.on_gpu:
         session.await_compiled()
+    else:
+        session.await_modules()
     done, unfit = 0, 0
     lines: list[str] = []
     wrong: list[str] = []

@@ -91,6 +91,7 @@ def water(session: Session) -> Finding:
     from bench.measure.scaling import water_block
     from bench.pipeline.simulate import Simulation
 
+    session.await_modules()
     cells = session.limits.water_cells[session.on_gpu]
     while session.on_gpu and 8 * cells**3 * WATER_PARTICLE_BYTES > session.gpu.free_bytes():
         cells //= 2

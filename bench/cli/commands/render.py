@@ -42,7 +42,7 @@ def command(
     gpu: str | None,
 ) -> None:
     """Render frames of SHOT, a name or the path of a TOML file. Stop it at any time: it goes on where it was."""
-    from bench.backend.ahead import prepare
+    from bench.backend.ahead import begin, prepare
     from bench.backend.choose import ALL, choose_backends
     from bench.check.golden import definition_sha256, golden_of
     from bench.pipeline.frame import MOVIE, STILLS
@@ -63,24 +63,24 @@ def command(
     from bench.pipeline.makers import COMPILED, MAKERS, require_memory
     from bench.project.model import loop
 
-    require_memory(loaded, size, device)
     folder = out or default_results().parent / "out" / f"{loaded.name}-{size}"
     job = RenderJob(loaded, size, numbers, samples)
     golden = golden_of(loaded, size, samples)
     identity = f"{loaded.name}-{size}"
-    with ShotFolder(folder, job.header(definition_sha256(loaded))) as shot_folder, choose_progress(1) as progress:
-        prepare([device], progress, [loop, *COMPILED])
-        progress.begin(identity, len(numbers))
-        tell = partial(progress.at, identity)
-        try:
-            made = render(
-                job, shot_folder, kinds, device, MAKERS, golden, tell, gpu == ALL, partial(progress.within, identity)
-            )
-        except KeyboardInterrupt as stop:
-            stop.add_note(f"{folder} keeps the frames that were finished: the same command goes on")
-            raise
-        progress.end(identity, f"{made} frames made, {len(numbers) - made} were there")
-        strangers = shot_folder.strangers(STILLS)
+    with choose_progress(1) as progress, begin([device], progress, [loop, *COMPILED]) as compiling:
+        compiling.wait([module.__name__ for module in COMPILED])  # what fills bodies is asked how much they hold
+        require_memory(loaded, size, device)
+        with ShotFolder(folder, job.header(definition_sha256(loaded))) as shot_folder:
+            prepare([device], progress, begun=compiling)
+            progress.begin(identity, len(numbers))
+            tell, within = partial(progress.at, identity), partial(progress.within, identity)
+            try:
+                made = render(job, shot_folder, kinds, device, MAKERS, golden, tell, gpu == ALL, within)
+            except KeyboardInterrupt as stop:
+                stop.add_note(f"{folder} keeps the frames that were finished: the same command goes on")
+                raise
+            progress.end(identity, f"{made} frames made, {len(numbers) - made} were there")
+            strangers = shot_folder.strangers(STILLS)
     if strangers:
         some = ", ".join(strangers[:3]) + (" ..." if len(strangers) > 3 else "")
         options.tell(f"{folder}: not of this render, though named so: {some}; delete them, or render these frames")

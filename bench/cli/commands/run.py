@@ -19,7 +19,7 @@ from bench.cli import options
 from bench.pipeline.frame import FRAME_DEFAULT
 
 if TYPE_CHECKING:
-    from bench.backend.ahead import Ahead
+    from bench.backend.ahead import Ahead, Compiling
     from bench.backend.choose import Choice
     from bench.backend.protocol import Backend
     from bench.measure.meter import ShotCase
@@ -56,7 +56,7 @@ def command(
     Each is compiled, simulated, path-traced, proved, timed and recorded. The exit code is 1 when one did not verify, 3
     when a GPU failed; unless it was asked for by name, the CPU has measured the shot then.
     """
-    from bench.backend.ahead import Ahead, prepare
+    from bench.backend.ahead import begin, prepare
     from bench.backend.choose import ALL, choose_backends
     from bench.backend.numba_cpu import NumbaBackend
     from bench.check.cases import make_cases
@@ -73,7 +73,6 @@ def command(
     # The kernels are imported once it is known that they will be used.
     from bench.measure.plugin import measure
     from bench.measure.scaling_gpu import measure_all_devices, scaling_lines
-    from bench.measure.timed_frame import CompileClock
     from bench.pipeline.makers import COMPILED, MAKERS
     from bench.project.model import loop
     from bench.record.first_frame import process_age_s
@@ -81,8 +80,6 @@ def command(
     from bench.report.run import finished, run_document, show
 
     start_s = process_age_s()
-    with CompileClock() as compiling:  # what fills bodies is asked how much they hold
-        chosen = _with_memory(chosen, cases, size, threads)
     asked: dict[str, object] = {
         "shots": [case.shot_name for case in cases],
         "size": size,
@@ -93,8 +90,11 @@ def command(
         "rounds": rounds,
     }
     with choose_progress(len(cases) * len(chosen.backends)) as progress:
-        chosen, ahead = _compiled(chosen, progress, threads)
-        ahead = Ahead(ahead.kernel_count, ahead.wall_s + (compiling.seconds or 0.0))
+        with begin(chosen.backends, progress, [loop, *COMPILED]) as compiling:
+            # What fills bodies is asked how much they hold; kernels are compiled meanwhile
+            compiling.wait([module.__name__ for module in COMPILED])
+            chosen = _with_memory(chosen, cases, size, threads)
+            chosen, ahead = _compiled(chosen, progress, threads, compiling)
         backends = chosen.backends
         if chosen.gpu_unused is not None:
             asked["gpu_unused"] = asdict(chosen.gpu_unused)
@@ -124,7 +124,7 @@ def command(
 
 
 def _with_memory(chosen: Choice, cases: Sequence[ShotCase], size: str, threads: int | None) -> Choice:
-    """Say what every shot needs, before anything is compiled; raises what refuses it. Without a GPU that is full."""
+    """Say what every shot needs; raises what refuses it. Without a GPU that is full."""
     from bench.report.devices import tell_unused
 
     try:
@@ -136,21 +136,20 @@ def _with_memory(chosen: Choice, cases: Sequence[ShotCase], size: str, threads: 
     return chosen
 
 
-def _compiled(chosen: Choice, progress: Progress, threads: int | None) -> tuple[Choice, Ahead]:
-    """Compile for every back-end. Without a GPU for which that is not possible."""
-    from bench.backend.ahead import Ahead, prepare
+def _compiled(chosen: Choice, progress: Progress, threads: int | None, compiling: Compiling) -> tuple[Choice, Ahead]:
+    """Compile for every back-end, of which the CPU's may have begun. Without a GPU for which that is not possible."""
+    from bench.backend.ahead import prepare
     from bench.pipeline.makers import COMPILED
     from bench.project.model import loop
     from bench.report.devices import tell_unused
 
-    on_gpu = Ahead(0, 0.0)
     try:
-        on_gpu = prepare([one for one in chosen.backends if one.is_gpu], progress)
+        made = prepare(chosen.backends, progress, begun=compiling)
     except (Unavailable, CheckFailed) as error:
         chosen = chosen.without_gpu(error, threads)
         tell_unused(chosen.gpu_unused)
-    on_cpu = prepare([one for one in chosen.backends if not one.is_gpu], progress, [loop, *COMPILED])
-    return chosen, Ahead(on_gpu.kernel_count + on_cpu.kernel_count, on_gpu.wall_s + on_cpu.wall_s)
+        made = prepare(chosen.backends, progress, [loop, *COMPILED])
+    return chosen, made
 
 
 def _require_memory(cases: Sequence[ShotCase], size: str, backends: Sequence[Backend]) -> None:
