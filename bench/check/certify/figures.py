@@ -34,7 +34,7 @@ class HostFigures:
 
     machine: str  # id of the machine
     cores: int
-    numba_core_s: float  # compiling every kernel
+    numba_core_s: float  # compiling every kernel, and what builds scenes
     numba_longest_s: float  # of the family that takes longest: one worker does it
     numba_hot_core_s: float  # of the families that hold the hot kernels
     nvrtc_s: float  # every text for one architecture
@@ -187,9 +187,10 @@ def measure(cores: int) -> HostFigures:
     from bench.check.certify.speed import GPU_SIZES
     from bench.check.physics import CHECKS
     from bench.measure.kernels import make_example
+    from bench.pipeline.makers import COMPILED
     from kernels.base.registry import kernel_named, kernel_names
 
-    found = families(kernel_names())
+    found = families([*(module.__name__ for module in COMPILED), *kernel_names()])
     numba_s = [sum(_numba_seconds(family).values()) for family in found]
     hot_s = sum(seconds for family, seconds in zip(found, numba_s) if set(family) & set(HOT))
     frame_core_s, scene_s = _frames(cores)  # everything is compiled from here on
