@@ -112,7 +112,14 @@ def test_a_signal_stops_as_ctrl_c_does(name: str, tmp_path: Path) -> None:
     results = tmp_path / "results"
     shot = str(write_tiny_shot(tmp_path))
     words = ["run", shot, "--frames", "1", "--rounds", "10000", "--results", str(results)]
-    with subprocess.Popen([*SHOTMARK, *words], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) as process:
+    # A job in the background ignores Ctrl-C, and so would what it starts
+    with subprocess.Popen(
+        [*SHOTMARK, *words],
+        env=ENVIRONMENT,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
+    ) as process:
         assert process.stderr is not None
         while not [*results.glob("*/*.json")] and process.poll() is None:
             time.sleep(0.05)
