@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from bench.backend.ahead import CompiledModule, Compiling
 from bench.backend.protocol import Backend
 from bench.base.errors import BudgetSpent
+from bench.base.progress import Progress, Silent
 from bench.check.certify.forecast import Forecast
 from bench.pipeline.frame import FRAME_DEFAULT
 from bench.record.certificate import CertificateDraft, Finding
@@ -49,13 +50,20 @@ class Session:
     """One machine, one back-end, one budget."""
 
     def __init__(
-        self, backend: Backend, cpu: Backend, certificate: CertificateDraft, results: Path, limits: Limits | None = None
+        self,
+        backend: Backend,
+        cpu: Backend,
+        certificate: CertificateDraft,
+        results: Path,
+        limits: Limits | None = None,
+        progress: Progress | None = None,
     ) -> None:
         self.backend = backend
         self.cpu = cpu
         self.certificate = certificate
         self.results = results
         self.limits = limits or Limits()
+        self.progress = progress or Silent()  # told of each shot, and how far a long step of it has come
         self.roofs: AnyRoofs | None = None  # once they are measured
         self.compiling: Compiling | None = None  # Numba's workers, while a GPU does what needs no Numba
         self.kernel_rows: list[dict[str, object]] = []  # of the record, a kernel each

@@ -50,7 +50,7 @@ def shots(session: Session, size: str) -> Finding:
         cases = make_cases([shot], size, frame, _rounds(session, size), earlier=True)
         makers = dataclasses.replace(MAKERS, build_scene=forecast.timed(MAKERS.build_scene))
         meters = meters_of(cases, backends, makers, draft.slot.pictures)
-        plugin = measure_into(draft, meters, session.results, deadline=session.deadline)
+        plugin = measure_into(draft, meters, session.results, session.progress, session.deadline)
         forecast.spent_s[shot.name, size] = time.monotonic() - start
         for meter in meters:
             if meter.backend.is_gpu and meter.last_frame_s > 0.0:

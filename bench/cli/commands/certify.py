@@ -13,6 +13,7 @@ from bench.base import units
 from bench.base.console import console
 from bench.base.errors import EXIT_CHECK_FAILED, UserError
 from bench.base.files import default_results, make_folder
+from bench.base.progress import Lines
 from bench.cli import options
 
 DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)([smh]?)")
@@ -83,7 +84,8 @@ def command(
         left = units.seconds(max(0.0, certificate.left_s))
         err.print(f"{name} ... ({left} left)", soft_wrap=True)
 
-    certify(Session(chosen, cpu, certificate, results, replace(Limits(), modules=(loop, *COMPILED))), tell)
+    limits = replace(Limits(), modules=(loop, *COMPILED))
+    certify(Session(chosen, cpu, certificate, results, limits, Lines()), tell)
     proved, path = certificate.certificate(), certificate.draft.path
     if as_json:
         click.echo(json.dumps(certificate_document(proved, path), indent=1, allow_nan=False))

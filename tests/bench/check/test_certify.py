@@ -331,6 +331,7 @@ def test_the_command_prints_a_short_table_last(tmp_path: Path, limits: Limits, m
     arguments = ["certify", "--backend", "numba", "--threads", "1", "--results", str(tmp_path / "r")]
     done = CliRunner().invoke(main, [*arguments, "--budget", "5m"])
     assert done.exit_code == 0, done.output
+    assert "pool-S-numba: starts" in done.stderr and "shots S ..." in done.stderr
     lines = done.stdout.splitlines()
     assert lines[-1].startswith("record ") and any(line.startswith("pool S numba 1 thread: the same") for line in lines)
     assert any(line.split()[:2] == ["twins", "passed"] for line in lines)
