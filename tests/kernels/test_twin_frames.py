@@ -43,12 +43,13 @@ def tiny_scene(name: str, folder: Path) -> Scene:
 
 
 def proof_of(scene: Scene, backend: Any, frames: int = 1) -> tuple[Any, ...]:
-    """Work and SHA-256 of state and picture after some frames."""
+    """Whether the state is what it is, work, and SHA-256 of state and picture after some frames."""
     simulation, renderer = Simulation(scene, backend), Renderer(scene, backend)
     for _ in range(frames - 1):
         simulation.advance_frame()
     made = make_frame(simulation, renderer, frames)
-    return made.simulated, simulation.state_digest(), made.picture.digest, renderer.work(made.rendering)
+    again = simulation.same_as(simulation.keep(to_compare=True))  # as the rounds of a measurement are proved
+    return again, made.simulated, simulation.state_digest(), made.picture.digest, renderer.work(made.rendering)
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,7 @@ from kernels.base.registry import source_digest
 
 Array = np.ndarray  # of any shape and element
 PI = 3.141592653589793
+SQUARE_LEAST, SQUARE_MOST = 1.0e-150, 1.0e150  # of what a square does not leave the range of float64
 SOURCES = ("exact.py", "bodies.py", "motion.py", "terrain.py", "fill.py")  # what the machine code follows from
 
 
@@ -271,6 +272,10 @@ def sin_cos_degrees(degrees: float) -> tuple[float, float]:
 
 
 def normalised(v: tuple[float, ...] | list[float]) -> list[float]:
+    """A unit vector along one that is not zero, however short or long."""
+    largest = max(abs(a) for a in v)
+    if not SQUARE_LEAST < largest < SQUARE_MOST:
+        v = [a / largest for a in v]
     length = math.sqrt(sum_products(v, v))
     return [a / length for a in v]
 

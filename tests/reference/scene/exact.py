@@ -13,6 +13,7 @@ import numpy as np
 
 Array = np.ndarray  # of any shape and element
 PI = 3.141592653589793
+SQUARE_LEAST, SQUARE_MOST = 1.0e-150, 1.0e150  # of what a square does not leave the range of float64
 _U = np.uint32
 _MUL, _ADD = _U(1664525), _U(1013904223)
 
@@ -183,6 +184,10 @@ def interpolate(x: Array, xs: list[float], ys: list[float], smoothly: bool = Fal
 
 
 def normalised(v: tuple[float, ...] | list[float]) -> list[float]:
+    """A unit vector along one that is not zero, however short or long."""
+    largest = max(abs(a) for a in v)
+    if not SQUARE_LEAST < largest < SQUARE_MOST:
+        v = [a / largest for a in v]
     length = math.sqrt(sum_products(v, v))
     return [a / length for a in v]
 

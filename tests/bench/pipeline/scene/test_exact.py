@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from bench.pipeline.scene import exact as compiled
 from kernels.base import common
 from tests.reference.scene import exact
 
@@ -55,3 +57,10 @@ def test_cell_noise_borders() -> None:
     changes = np.flatnonzero(np.diff(who) != 0.0)
     assert len(changes) > 5
     assert border[changes].max() < 5e-3 and border.min() >= 0.0
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-242, 1e-160, 1e-10, 1.0, 1e160, 1e300])
+def test_a_direction_is_one_however_short_or_long(scale: float) -> None:
+    """Its square may leave the range of float64."""
+    for module in (exact, compiled):
+        assert module.normalised([3.0 * scale, 0.0, -4.0 * scale]) == pytest.approx([0.6, 0.0, -0.8], rel=1e-15)

@@ -329,7 +329,7 @@ def test_every_kind_of_collider(kind: str) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(FEW, max_examples=150)
 @given(ANY_SHOT, st.integers(0, 2**31 - 1), st.sampled_from([1, 2]), st.booleans())
 def test_any_small_shot(parts: dict[str, Any], seed: int, threads: int, water: bool) -> None:
     material = {"material": load_shot(POOL).file.material} if water else {}
