@@ -10,8 +10,11 @@ import numba
 import numpy as np
 import pytest
 
+from bench.backend.ahead import compile_ahead
 from bench.backend.numba_cpu import NumbaBackend
+from bench.base.progress import Silent
 from bench.pipeline.frame import make_frame
+from bench.pipeline.makers import COMPILED
 from bench.pipeline.render import Renderer
 from bench.pipeline.scene.build import build_scene
 from bench.pipeline.simulate import Simulation
@@ -35,6 +38,7 @@ class TypeRecorder(NumbaBackend):
 
 @pytest.mark.slow
 def test_an_example_has_the_types_of_a_real_call() -> None:
+    compile_ahead(Silent(), COMPILED)  # on all cores: with an empty cache all else would be done on one
     backend = TypeRecorder()
     for name in ("lava", "wave", "tornado"):
         scene = build_scene(load_shot(name), "S")

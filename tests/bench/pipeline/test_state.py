@@ -33,7 +33,7 @@ def scene(cells: int = 24) -> Scene:
     return water_scene(points, (box, box, box), cell, sound_speed_m_per_s=8.0)
 
 
-def on_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory_bytes: int = 2**33) -> tuple[Simulation, FakeCupy]:
+def on_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory_bytes: int = 2**28) -> tuple[Simulation, FakeCupy]:
     """A simulation on a device without one, whose state is what the scene begins with."""
     monkeypatch.setattr(crossing, "PIECE_BYTES", PIECE)
     cupy = FakeCupy(gpus=(FakeGpu(memory_bytes=memory_bytes),))
