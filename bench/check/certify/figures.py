@@ -20,12 +20,12 @@ from functools import partial
 from pathlib import Path
 
 from bench.backend.limits import usable_cores
+from bench.check.golden import GOLDEN_SIZE
 from bench.record import machine
 from bench.record.schema import Record
 from bench.record.statistics import median
 
 FIGURES = Path(__file__).with_name("figures.toml")
-GOLDEN_SIZE = "S"
 
 
 @dataclass(frozen=True)

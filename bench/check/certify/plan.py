@@ -19,6 +19,8 @@ from bench.shot.load import Shot, load_shot, shot_names
 from kernels.base.registry import kernel_names
 
 OTHER_KERNEL_S = 5.0  # of one kernel whose example is grown: 2 s of making it at the most, launches, rounds
+CPU_ROOFS_S, CPU_KERNEL_S = 4.0, 5.0  # about: rounds of fixed lengths; an example that is grown, and its rounds
+SIMULATED_MOST = 0.6  # of a frame on a CPU: the waterspout has the most, 36 to 40 %
 STATE_BYTES = 72  # of a particle, that a proof hashes
 DONE, SOME, NONE = "done", "in part", "left out"
 NAMED_MOST = 3  # pieces of a part that there is no time for
@@ -108,7 +110,7 @@ class Planner:
         return [Piece("all", self._numba_s(self.host.numba_core_s) if self.gpu is None else self.host.nvrtc_s)]
 
     def _roofs(self, now_s: float) -> list[Piece]:
-        return [Piece("all", self.gpu.roofs_s if self.gpu is not None else 4.0)]
+        return [Piece("all", self.gpu.roofs_s if self.gpu is not None else CPU_ROOFS_S)]
 
     def _water(self, now_s: float) -> list[Piece]:
         particles = 8 * self.limits.water_cells[self.gpu is not None] ** 3
@@ -126,7 +128,7 @@ class Planner:
         return [Piece("all", waits_s + self.host.hot_twins_s)]
 
     def _kernels(self, now_s: float) -> list[Piece]:
-        rounds_s = self.gpu.kernel_rounds_s if self.gpu is not None else 5.0
+        rounds_s = self.gpu.kernel_rounds_s if self.gpu is not None else CPU_KERNEL_S
         return [Piece(name, self.host.gpu_examples_s[name] + rounds_s) for name in HOT]
 
     def _other_kernels(self, now_s: float) -> list[Piece]:
@@ -152,7 +154,7 @@ class Planner:
             measured: list[Piece] = []
             if self.gpu is None or beside:
                 frame_s = self._on_cores(self.host.frame_core_s[shot.name]) * growth(small, need)
-                measured.append(self._measured(shot, size, need, frame_s, 0.6 * frame_s, rounds_twice=False))
+                measured.append(self._measured(shot, size, need, frame_s, SIMULATED_MOST * frame_s, rounds_twice=False))
             if self.gpu is not None:
                 simulated_s, picture_s = self._gpu_frame(shot, need)
                 frame_s = simulated_s + picture_s

@@ -9,7 +9,7 @@ import click
 
 from bench.base import units
 from bench.base.console import console, new_table, plain
-from bench.base.errors import EXIT_CHECK_FAILED
+from bench.base.errors import EXIT_CHECK_FAILED, UserError
 from bench.base.progress import Lines
 from bench.cli import options
 
@@ -44,7 +44,7 @@ def command(
     """
     from bench.backend.ahead import prepare
     from bench.backend.choose import choose_backends
-    from bench.check.golden import load_golden, write_golden
+    from bench.check.golden import GOLDEN_SIZE, golden_frames, load_golden, write_golden
     from bench.check.proof import prove, renewed
     from bench.report.devices import tell_unused
     from bench.shot.load import load_shot, shot_names
@@ -54,6 +54,9 @@ def command(
     backends = chosen.backends
     loaded = [load_shot(name) for name in shots or shot_names()]
     golden = load_golden()
+    missing = [shot.name for shot in loaded if size != GOLDEN_SIZE and not golden_frames(golden, shot.name, size)]
+    if missing and not update_golden:
+        raise UserError(f"--size: expected one with golden hashes; golden.json has none of {', '.join(missing)} {size}")
     err = console(stderr=True)
     # The kernels are imported once it is known that they will be used.
     from bench.check.physics import CHECKS

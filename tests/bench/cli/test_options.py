@@ -122,3 +122,9 @@ def test_a_shell_asks_and_is_answered(shell: str) -> None:
     assert done.exit_code == 0 and "XL" in done.output and "Traceback" not in done.output
     files = ask({"COMP_WORDS": "shotmark render ./my", "COMP_CWORD": "./my" if shell == "fish" else "2"})
     assert "file" in files.output, "a shot may be a file"
+
+
+def test_a_size_without_golden_hashes_is_bad_input() -> None:
+    """It is not a proof that failed."""
+    done = CliRunner().invoke(main, ["verify", "wave", "--size", "L"])
+    assert done.exit_code == 2 and "golden.json has none of wave L" in str(done.output) + str(done.exception)
