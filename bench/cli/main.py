@@ -1,4 +1,5 @@
-"""The command line: ``shotmark COMMAND``. Each command is a file ``commands/<name>.py`` with a ``command``.
+"""The command line: ``shotmark COMMAND``. Each command is a file ``commands/<name>.py`` with a ``command``, or
+a folder of such files.
 
 A command's module is imported when the command is asked for, so ``--help`` stays quick and a command
 that needs an optional package does not hinder the others. Whatever a command raises from
@@ -9,7 +10,6 @@ that needs an optional package does not hinder the others. Whatever a command ra
 from __future__ import annotations
 
 import errno
-import importlib
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import click
 
 from bench import __version__
 from bench.base.errors import EXIT_BAD_INPUT, ShotmarkError, Stopped
+from bench.cli.scanned import Scanned
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 COMMANDS = Path(__file__).with_name("commands")
@@ -33,17 +34,10 @@ def disk_line(error: OSError) -> str:
     return f"{place}: {reason}"
 
 
-class LazyGroup(click.Group):
-    """A group whose commands are found by scanning the folder of commands."""
+class LazyGroup(Scanned):
+    """The commands of ``shotmark``; whatever ends one is one line and an exit code."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        found = {path.stem for path in COMMANDS.glob("[a-z]*.py")}
-        return [name for name in ORDER if name in found] + sorted(found - set(ORDER))
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self.list_commands(ctx):
-            return None
-        return importlib.import_module(f"bench.cli.commands.{cmd_name}").command  # type: ignore[no-any-return]
+    folder, order = COMMANDS, ORDER
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; turn what can go wrong into one line and an exit code."""

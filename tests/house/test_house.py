@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
+from tests.house.commands import all_commands, command_of
 from tests.support.source_tree import ROOT, sources, tracked, tree_of
 
 LINES_MAX = 400
@@ -104,8 +105,6 @@ def command_lines() -> list[str]:
 
 
 def test_commands_of_the_documents_exist() -> None:
-    from bench.cli.main import main
-
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     lines = command_lines()
     assert len(lines) > 10, "the documents show no commands"
@@ -117,20 +116,18 @@ def test_commands_of_the_documents_exist() -> None:
             if len(words) > 1 and words[0] == "make" and not set(words[1:2]) <= targets:
                 wrong.append(line)
             if words and words[0].split("/")[-1] == "shotmark" and len(words) > 1 and not words[1].startswith("-"):
-                command = main.get_command(None, words[1])  # type: ignore[arg-type]
+                command, words = command_of(words[1:])
                 known = {name for p in command.params for name in p.opts + p.secondary_opts} if command else set()
-                used = {word.split("=")[0] for word in words[2:] if word.startswith("--") and word != "--help"}
+                used = {word.split("=")[0] for word in words if word.startswith("--") and word != "--help"}
                 if command is None or not used <= known:
-                    wrong.append(f"{line}: {' '.join(sorted(used - known)) or words[1]}")
+                    wrong.append(f"{line}: {' '.join(sorted(used - known))}")
     assert not wrong
 
 
 def test_every_command_says_what_it_does() -> None:
-    from bench.cli.main import main
-
-    for name in main.list_commands(None):  # type: ignore[arg-type]
-        command = main.get_command(None, name)  # type: ignore[arg-type]
-        assert command is not None and command.help, name
+    for words in all_commands():
+        command, left = command_of(words)
+        assert command is not None and command.help and not left, words
 
 
 def test_package_data_covers_every_file() -> None:

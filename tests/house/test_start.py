@@ -8,15 +8,14 @@ import sys
 
 import pytest
 
-from bench.cli.main import main
+from tests.house.commands import all_commands
 from tests.support.source_tree import ROOT
 
 HEAVY = {"numba", "numpy", "scipy", "pydantic", "rich", "PIL", "pytest", "psutil", "filelock"}
 OURS = {"kernels", "bench.pipeline.scene", "bench.measure.plugin", "bench.project.model"}
-NAMES = main.list_commands(None)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("words", [["--help"], *([name, "--help"] for name in NAMES)], ids=" ".join)
+@pytest.mark.parametrize("words", [["--help"], *([*words, "--help"] for words in all_commands())], ids=" ".join)
 def test_help_loads_nothing_heavy(words: list[str]) -> None:
     """``-X importtime`` would name the milliseconds; a clock has no place in a test."""
     ask = "import sys; from bench.cli.main import main; main(sys.argv[1:], standalone_mode=False); print(*sys.modules)"

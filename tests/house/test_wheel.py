@@ -53,7 +53,7 @@ def test_a_wheel_holds_the_same_files(wheel: Path) -> None:
     packed = {name for name in names if ".dist-info/" not in name}
     # The command's own package has a name of its own, so that nobody else's bench can stand before it
     wanted = {name for name in tracked() if name.split("/")[0] in ("bench", "kernels")}
-    assert packed == {name.removeprefix("bench/entry/") for name in wanted}
+    assert packed == {name.removeprefix("bench/cli/entry/") for name in wanted}
     assert "shotmark/__init__.py" in packed
     assert [name for name in names if name.endswith(".dist-info/licenses/LICENSE")]
 

@@ -30,7 +30,7 @@ from tests.support.tiny_shot import write_tiny_shot
 ENVIRONMENTS = 110
 SEED = 20261130
 # As it is installed: the working folder comes before all of this
-OURS = os.pathsep.join((str(ROOT / "bench" / "entry"), str(ROOT)))
+OURS = os.pathsep.join((str(ROOT / "bench" / "cli" / "entry"), str(ROOT)))
 FINE = (0, EXIT_BAD_INPUT, EXIT_UNAVAILABLE)
 WORDS_OF_A_DEFECT = ("Traceback", "a defect of Shotmark")
 

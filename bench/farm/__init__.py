@@ -1,0 +1,1 @@
+"""A shot made on many machines by an engine that exists: sites, dispatch, exports, and what was foretold of it."""
