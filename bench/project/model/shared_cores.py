@@ -34,7 +34,7 @@ class Cores:
         share = min(1.0, self.cores / self._asked)
         if self.crowding == 1.0 or count == 1:
             return share
-        return share * self.crowding ** -crowd(self.cores, self._asked, count)
+        return share * math.pow(self.crowding, -crowd(self.cores, self._asked, count))
 
     def start(self, now: float, number: int, work_s: float, cores: float) -> None:
         """Begin ``work_s`` seconds of work that would get ``cores`` (never more than there are) to itself."""
@@ -82,4 +82,4 @@ def crowding_of(slowing: float, cores: float, asked: float, count: int) -> float
     """The crowding with which ``count`` that ask for ``asked`` cores take ``slowing`` times as long as one alone."""
     share = min(1.0, cores / asked)
     fullness = crowd(cores, asked, count) if count > 1 else 0.0
-    return (slowing * share) ** (1.0 / fullness) if fullness > 0.0 else 1.0
+    return math.pow(slowing * share, 1.0 / fullness) if fullness > 0.0 else 1.0

@@ -13,7 +13,9 @@ from bench.project.model.shared_cores import Cores, crowding_of
 Arrival = tuple[float, float, float]  # when, seconds of work, cores asked for
 
 
-def run(arrivals: list[Arrival], cores: float, crowding: float = 1.0, stop: dict[int, float] | None = None) -> list[float]:
+def run(
+    arrivals: list[Arrival], cores: float, crowding: float = 1.0, stop: dict[int, float] | None = None
+) -> list[float]:
     """When each ends; what is stopped before ends then."""
     machine, found = Cores(cores, crowding), [math.nan] * len(arrivals)
     events = [(at, 1, number) for number, (at, _, _) in enumerate(arrivals)]
@@ -91,7 +93,9 @@ def test_a_machine_that_is_full_crowds() -> None:
     assert run([(0.0, 1.0, 1.0)], 2.0, crowding=1.1) == pytest.approx([1.0])
 
 
-@pytest.mark.parametrize("cores, threads, count", [(2.0, 1.0, 6), (8.0, 1.0, 2), (8.0, 4.0, 3), (2.0, 2.0, 3), (4.0, 1.0, 4)])
+@pytest.mark.parametrize(
+    "cores, threads, count", [(2.0, 1.0, 6), (8.0, 1.0, 2), (8.0, 4.0, 3), (2.0, 2.0, 3), (4.0, 1.0, 4)]
+)
 def test_crowding_is_what_was_measured(cores: float, threads: float, count: int) -> None:
     slowing = 1.3 * max(1.0, count * threads / cores)
     crowding = crowding_of(slowing, cores, threads * count, count)
