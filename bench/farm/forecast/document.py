@@ -1,13 +1,14 @@
 """The document that ``farm run`` keeps as OUT/farm/projection.json: figures of every draw as P10, P50 and P90.
 
 ``start_s``, ``load_s``, ``render_s``, ``write_s`` and ``dispatch_s`` are sums over all tasks, ``wait_s`` one over all
-frames. ``chain_s`` goes from the simulation's begin to its last state, ``utilisation`` is the share of the workers' time
-in work that counted. ``task_p90_s`` is for limits of time: the slowest frame on a new worker while all are busy;
+frames. ``chain_s`` goes from the simulation's begin to its last state, ``utilisation`` is the share of the workers'
+time in work that counted. ``task_p90_s`` is for limits of time: the slowest frame on a new worker while all are busy;
 a part takes ``part_fixed`` and ``part_per_sample`` for each sample of each pixel.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -43,14 +44,13 @@ def project(
     pieces: int | None = None,
     simulated_to: int = 0,
     poll_s: float | None = None,
-    piece_least_s: float | None = None,
     now: Callable[[], float] = time.time,
     draws: int | None = None,
 ) -> dict[str, object]:
     """Project the frames of ``job`` on a site.
 
     machine: this machine's id, whose records count first; pieces: of every frame (None: as the dispatcher decides);
-    simulated_to: the last frame whose state is there; poll_s, piece_least_s: the dispatcher's, where it knows them.
+    simulated_to: the last frame whose state is there; poll_s: between two looks of the dispatcher, where it is known.
     """
     generator = np.random.Generator(np.random.PCG64(SEED))
     costs = Costs(job.shot, job.size, job.samples, records, machine)
@@ -58,7 +58,7 @@ def project(
     assumed = farm_assumptions()
     quantiles = latin_hypercube(generator, len(assumed), count)
     values = {n: np.array([a.range.at(float(u)) for u in row]) for (n, a), row in zip(assumed.items(), quantiles)}
-    world = World(job, site, check, costs, values, generator, pieces, simulated_to, poll_s, piece_least_s)
+    world = World(job, site, check, costs, values, generator, pieces, simulated_to, poll_s)
     outcomes = [world.run(index) for index in range(count)]
     factor = values["unforeseen"]
     # A run that comes to its end takes at least what the model knows of
@@ -103,7 +103,11 @@ def _sum(one: FarmOutcome, name: str) -> float:
         case "dispatch_s":
             return one.dispatch_s
         case "wait_s":
-            return sum(task.wait_s for task in one.tasks if not task.lost)
+            first: dict[int, float] = {}  # of a frame, until its first part begins
+            for task in one.tasks:
+                if task.kind in (farm.RENDER, farm.PART) and not task.lost:
+                    first[task.frame] = min(task.wait_s, first.get(task.frame, math.inf))
+            return sum(first.values())
     return one.utilisation
 
 

@@ -26,7 +26,7 @@ from bench.project.output.result import Quantiles
 from bench.record.statistics import median
 
 FLUID_BYTES = 20.0  # of a particle: position, volume, temperature
-PIECE_COSTS = 20.0  # a part takes so many times what handing it out costs
+KEEP_SHARE = 0.1  # of the simulation's time, at most, goes into keeping whole states
 CROWDING_LEAST, CROWDING_MOST = 0.7, 2.5
 CROWDING_SPREAD = 0.05  # standard deviation of the logarithm, beside what workers differ by
 AGAIN = 0.15  # of a time that was measured on another day: queue, start-up, storage
@@ -46,10 +46,9 @@ class World:
         pieces: int | None,
         simulated_to: int,
         poll_s: float | None,
-        piece_least_s: float | None,
     ) -> None:
         self.job, self.site, self.check, self.costs, self.values = job, site, check, costs, dict(values)
-        self.pieces, self.simulated_to, self.piece_least_s = pieces, simulated_to, piece_least_s
+        self.pieces, self.simulated_to = pieces, simulated_to
         self.count, self.generator = len(values["unforeseen"]), generator
         self.measured: set[str] = set()  # assumptions in whose place something measured stands
         self.kinds: dict[tuple[str, int], FrameCosts] = {}
@@ -123,29 +122,38 @@ class World:
         machines: list[FarmMachine] = []
         place: dict[str, int] = {}
         workers = []
-        arrives_s, start_s = float(self.values["queue"][draw]), self._start_s(draw)
+        arrives_s, start_s, scene_s = (
+            float(self.values["queue"][draw]),
+            float(self.values["start"][draw]),
+            self._scene_s(draw),
+        )
         for node in self.site.nodes:
             kind = self.kinds[node.backend, node.threads]
             slow = fmean(float(kind.draws[p][draw] / self.main.draws[p][draw]) for p in ("simulate", "trace"))
             for _ in range(node.workers):
                 if node.backend == "cupy":
                     machines.append(FarmMachine(1.0))
-                    workers.append(FarmWorker(len(machines) - 1, arrives_s, start_s, 1.0, slow))
+                    workers.append(FarmWorker(len(machines) - 1, arrives_s, start_s, scene_s, 1.0, slow))
                     continue
                 if node.machine not in place:
                     place[node.machine] = len(machines)
                     machines.append(FarmMachine(node.cores, float(self.values["crowding"][draw])))
-                workers.append(FarmWorker(place[node.machine], arrives_s, start_s, node.threads, slow))
+                workers.append(FarmWorker(place[node.machine], arrives_s, start_s, scene_s, node.threads, slow))
         return machines, workers
 
+    def _scene_s(self, draw: int) -> float:
+        return float(self.values["scene"][draw] * self.costs.work.particles)
+
     def _start_s(self, draw: int) -> float:
-        return float(self.values["start"][draw] + self.values["scene"][draw] * self.costs.work.particles)
+        """Of a new worker's first task."""
+        return float(self.values["start"][draw]) + self._scene_s(draw)
 
     def _frames(self, draw: int, kind: FrameCosts) -> list[FrameWork]:
         values, particles, pixels = self.values, self.costs.work.particles, self.costs.work.pixels
         sync, rate = float(values["sync"][draw]), float(values["write_rate"][draw])
         digest = float(values["digest_rate"][draw])
-        store_s = 2 * sync + (KEPT_BYTES + FLUID_BYTES) * particles / rate + KEPT_BYTES * particles / digest
+        store_s = sync + FLUID_BYTES * particles / rate + KEPT_BYTES * particles / digest
+        keep_s = sync + KEPT_BYTES * particles / rate
         load_s = FLUID_BYTES * particles / float(values["read_rate"][draw])
         write_s = sync + 24.0 * pixels / digest
         wanted, found = set(self.job.frames), []
@@ -156,7 +164,7 @@ class World:
                 FrameWork(
                     frame=frame,
                     simulate_s=seconds["simulate"],
-                    store_s=store_s,
+                    store_s=store_s + min(keep_s, KEEP_SHARE * seconds["simulate"]),
                     wanted=frame in wanted,
                     load_s=load_s,
                     surface_s=seconds["surface"] * again,
@@ -169,14 +177,11 @@ class World:
 
     def _handing(self, draw: int) -> Handing:
         values = {name: float(found[draw]) for name, found in self.values.items()}
-        hand_s = values["dispatch"] + values["latency"]
-        least = self.piece_least_s if self.piece_least_s is not None else PIECE_COSTS * hand_s
         return Handing(
             dispatch_s=values["dispatch"],
             latency_s=values["latency"],
             seen_s=values["visible"] + 0.5 * values["poll"],
             pieces=self.pieces,
-            piece_least_s=least,
             sums_s=values["sync"] + 16.0 * self.costs.work.pixels / values["write_rate"],
             assemble_s=values["assemble"] * len(self.job.frames),
         )

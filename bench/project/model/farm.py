@@ -1,11 +1,11 @@
 """A farm run, event by event: what ``shotmark farm run`` does, with every number fixed.
 
 One worker simulates, frame after frame; a frame is rendered as soon as the submitting side has seen what it is rendered
-from; the longest goes first; a worker pays a start-up before its first task; workers of one machine share its cores
-(``shared_cores``). While more frames are left than workers a frame is one task, later it goes out in parts, each of
-which has to be worth its handing out. One task after another is handed out and taken back by one dispatcher. Frames in
-parts are put together by a worker; in the end the submitting side writes the manifest. A worker may be lost: its task
-is noticed missing after a while and made again, the simulation from the last state that was kept.
+from; the longest goes first; a worker pays a start-up before its first task, and a scene before its simulation and its
+first picture; workers of one machine share its cores (``shared_cores``). How a frame is cut is decided when it goes out
+(``pieces``), from what was measured until then. One task after another is handed out and taken back by one dispatcher.
+Frames in parts are put together by a worker; in the end the submitting side writes the manifest. A worker may be lost:
+its task is noticed missing after a while and made again, the simulation from the last state that was kept.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from statistics import median
 
+from bench.project.model.pieces import FrameCost, parts_of
 from bench.project.model.shared_cores import Cores
 
 SIMULATE, RENDER, PART, ASSEMBLE = "simulate", "render", "part", "assemble"
-PARTS_MOST = 256  # of a frame
+# The order among tasks that are ready: the simulation holds up all others; what is begun is ended before what is not
+RANK = {SIMULATE: 0, ASSEMBLE: 1, PART: 2, RENDER: 3}
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,8 @@ class FarmWorker:
 
     machine: int  # its place among the machines
     arrives_s: float = 0.0  # from the beginning until it can be given a task
-    start_s: float = 0.0  # scene and kernels, on one core, before its first task
+    start_s: float = 0.0  # imports and kernels, on one core, before its first task
+    scene_s: float = 0.0  # a scene, on one core: of the simulation, and of the first picture after that
     threads: float = 1.0
     slow: float = 1.0  # times that it takes longer than the others
 
@@ -64,7 +68,6 @@ class Handing:
     latency_s: float = 0.0  # of a task, there and back
     seen_s: float = 0.0  # from a file's rename until it is seen
     pieces: int | None = None  # of every frame; None: as ``parts_of`` says
-    piece_least_s: float = 0.0  # a shorter part is not worth its handing out
     sums_s: float = 0.0  # a part's sums to disk
     assemble_s: float = 0.0  # manifest and movie, at the end
     notice_s: float = 0.0  # from a worker's loss until its task is given to another
@@ -114,15 +117,6 @@ class FarmOutcome:
         return busy / (self.workers * self.makespan_s) if 0.0 < self.makespan_s < math.inf else 0.0
 
 
-def parts_of(frames_left: int, workers: int, trace_s: float, least_s: float) -> int:
-    """In how many parts a frame goes out, while so many frames have not gone out (this one among them)."""
-    if frames_left >= workers or workers < 2:
-        return 1
-    wanted = math.ceil(workers / max(1, frames_left))
-    worth = int(trace_s / least_s) if least_s > 0.0 else PARTS_MOST
-    return max(1, min(wanted, worth, PARTS_MOST))
-
-
 Phase = tuple[str, float, float]  # what, seconds alone, cores asked for (0: none)
 
 
@@ -149,18 +143,20 @@ class _Run:
         self.tasks: list[Done] = []
         self.lives = [0] * len(workers)  # a lost worker's events are of the life before
         self.warm = [False] * len(workers)
-        self.held = [0] * len(workers)  # the frame whose surface a worker has
+        self.has_scene = [False] * len(workers)  # for pictures; a simulation lets go of it
+        self.costs: dict[int, FrameCost] = {}  # of frames that were rendered, as they were
+        self.simulated_s: list[float] = []  # of each frame, as it was
         self.now_task: dict[int, Done] = {}
         self.phases: dict[int, list[Phase]] = {}  # what is left of a worker's task, the next one last
         self.phase_began = [0.0] * len(workers)
         self.events: list[tuple[float, int, str, int, int]] = []
         self.ends: list[tuple[float, int, int]] = []  # time, machine, its version
         self.free: list[tuple[float, int]] = []  # since when, worker
-        self.ready: list[tuple[float, int, str, int]] = []  # -priority, order, kind, frame
+        self.ready: list[tuple[int, float, int, str, int]] = []  # rank, -length, order, kind, frame
         self.count = 0
         self.dispatcher = 0.0
         if frames:
-            self._line_up(SIMULATE, 0, math.inf)
+            self._line_up(SIMULATE, 0)
         for number, worker in enumerate(workers):
             self._at(worker.arrives_s, "arrive", number)
         for when, number in losses:
@@ -205,9 +201,10 @@ class _Run:
         of_worker = what not in ("line up", "again")
         heapq.heappush(self.events, (when, self.count, what, whom, self.lives[whom] if of_worker else 0))
 
-    def _line_up(self, kind: str, frame: int, priority: float) -> None:
+    def _line_up(self, kind: str, frame: int) -> None:
         self.count += 1
-        heapq.heappush(self.ready, (-priority, self.count, kind, frame))
+        longest = self.by_frame[frame].trace_s if kind != SIMULATE else 0.0
+        heapq.heappush(self.ready, (RANK[kind], -longest, self.count, kind, frame))
 
     # --- the submitting side -----------------------------------------------------------------
     def _arrive(self, now: float, worker: int) -> None:
@@ -215,20 +212,20 @@ class _Run:
         self._offer(now)
 
     def _seen(self, now: float, frame: int) -> None:
-        self._line_up(RENDER, frame, self.by_frame[frame].trace_s)
+        self._line_up(RENDER, frame)
         self._offer(now)
 
     def _offer(self, now: float) -> None:
         """Give what is ready to who is free."""
         while self.free and self.ready:
-            priority, _, kind, frame = heapq.heappop(self.ready)
+            _, _, _, kind, frame = heapq.heappop(self.ready)
             if kind == RENDER and frame not in self.parts_out:
-                parts = self._parts(frame)
+                parts = self.handing.pieces or self._parts(now, frame)
                 self.unsent -= 1
                 self.parts_out[frame], self.share[frame] = parts, 1.0 / parts
                 if parts > 1:
                     for _ in range(parts):
-                        self._line_up(PART, frame, -priority)
+                        self._line_up(PART, frame)
                     continue
             _, worker = heapq.heappop(self.free)
             self.dispatcher = max(self.dispatcher, now) + self.handing.dispatch_s
@@ -237,20 +234,33 @@ class _Run:
             self.now_task[worker] = task
             self._at(self.dispatcher + 0.5 * self.handing.latency_s, "begin", worker)
 
-    def _parts(self, frame: int) -> int:
-        handing = self.handing
-        if handing.pieces is not None:
-            return handing.pieces
-        return parts_of(self.unsent, len(self.workers), self.by_frame[frame].trace_s, handing.piece_least_s)
+    def _parts(self, now: float, frame: int) -> int:
+        """As the dispatcher decides, from what it has measured."""
+        if self.unsent >= 2 * len(self.workers) or not self.costs:
+            return 1
+        cost = self.costs[min(self.costs, key=lambda known: abs(known - frame))]
+        step_s = median(self.simulated_s)
+        to_come = sum(work.wanted for work in self.to_simulate)
+        ready_s = [0.0] * (self.unsent - to_come) + [step_s * (n + 1) for n in range(to_come)]
+        free_s = [0.0] * len(self.free)
+        for task in self.now_task.values():
+            whole_s = {RENDER: cost.whole_s, ASSEMBLE: cost.fixed_s, SIMULATE: step_s * to_come + now}
+            expected_s = whole_s.get(task.kind) or cost.of_part(round(1.0 / self.share[task.frame]))
+            free_s.append(max(0.0, expected_s - (now - task.submitted_s)))
+        return parts_of(cost, ready_s, free_s, self.handing.dispatch_s + self.handing.latency_s)
 
     def _back(self, now: float, worker: int) -> None:
         """The submitting side knows that a task has ended."""
         task = self.now_task.pop(worker)
         task.returned_s = now
+        if task.kind in (RENDER, PART):
+            took = task.took_s
+            fixed_s = sum(took.get(name, 0.0) for name in ("load", "surface", "encode", "write"))
+            self.costs[task.frame] = FrameCost(fixed_s, took["trace"] / self.share[task.frame])
         if task.kind == PART:
             self.parts_out[task.frame] -= 1
             if self.parts_out[task.frame] == 0:
-                self._line_up(ASSEMBLE, task.frame, math.inf)
+                self._line_up(ASSEMBLE, task.frame)
         elif task.kind != SIMULATE:
             self.unfinished -= 1
         self._arrive(now, worker)
@@ -265,19 +275,20 @@ class _Run:
         self._next(now, worker)
 
     def _phases(self, task: Done, worker: int) -> list[Phase]:
-        it, found = self.workers[worker], []
-        if not self.warm[worker]:
-            found.append(("start", it.start_s * it.slow, 1.0))
-            self.warm[worker] = True
+        it, found = self.workers[worker], list[Phase]()
+        start_s = 0.0 if self.warm[worker] else it.start_s
+        self.warm[worker] = True
+        if task.kind == SIMULATE or not self.has_scene[worker]:
+            start_s += it.scene_s
+        self.has_scene[worker] = task.kind != SIMULATE
+        found.append(("start", start_s * it.slow, 1.0))
         if task.kind == SIMULATE:
             for work in self.to_simulate:
                 found += [("simulate", work.simulate_s * it.slow, it.threads), ("store", work.store_s, 0.0)]
             return found
         work = self.by_frame[task.frame]
         if task.kind != ASSEMBLE:
-            if self.held[worker] != task.frame:
-                found += [("load", work.load_s, 0.0), ("surface", work.surface_s * it.slow, it.threads)]
-                self.held[worker] = task.frame
+            found += [("load", work.load_s, 0.0), ("surface", work.surface_s * it.slow, it.threads)]
             found.append(("trace", work.trace_s * it.slow * self.share[task.frame], it.threads))
         if task.kind == PART:
             return [*found, ("write", self.handing.sums_s, 0.0)]
@@ -307,7 +318,10 @@ class _Run:
     def _note(self, now: float, worker: int) -> None:
         what, _, _ = self.phases[worker].pop()
         task = self.now_task[worker]
-        task.took_s[what] = task.took_s.get(what, 0.0) + now - self.phase_began[worker]
+        passed_s = now - self.phase_began[worker]
+        task.took_s[what] = task.took_s.get(what, 0.0) + passed_s
+        if what == "simulate":
+            self.simulated_s.append(passed_s)
         if what == "store":
             work = self.to_simulate.popleft()
             task.frame = work.frame
@@ -330,7 +344,7 @@ class _Run:
         self.free = [one for one in self.free if one[1] != worker]
         heapq.heapify(self.free)
         self.lives[worker] += 1
-        self.warm[worker], self.held[worker] = False, 0
+        self.warm[worker] = self.has_scene[worker] = False
         if task is not None:
             del self.now_task[worker]
             phases = self.phases.pop(worker, [])
@@ -345,10 +359,7 @@ class _Run:
 
     def _again(self, now: float, number: int) -> None:
         task = self.tasks[number]
-        if task.kind == SIMULATE:
-            self._line_up(SIMULATE, 0, math.inf)
-        else:
-            self._line_up(task.kind, task.frame, self.by_frame[task.frame].trace_s)
+        self._line_up(task.kind, task.frame)
         self._offer(now)
 
 

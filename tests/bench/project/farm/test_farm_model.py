@@ -19,9 +19,9 @@ from bench.project.model.farm import (
     FarmWorker,
     FrameWork,
     Handing,
-    parts_of,
     run,
 )
+from bench.project.model.pieces import FrameCost, last_end_s, parts_of
 
 ONE, LAPTOP = [FarmMachine(1)], [FarmMachine(2)]
 
@@ -87,23 +87,38 @@ def test_the_longest_of_those_ready_goes_first() -> None:
 
 def test_one_frame_in_four_parts() -> None:
     work = frames(1, load_s=0.5, surface_s=0.5, encode_s=0.3, write_s=0.2)
-    found = run(*apart(4), work, Handing(sums_s=0.1))
+    found = run(*apart(4), work, Handing(sums_s=0.1, pieces=4))
     kinds = Counter(task.kind for task in found.tasks)
     assert kinds == {SIMULATE: 1, PART: 4, ASSEMBLE: 1}
     assert found.makespan_s == pytest.approx(1.0 + (0.5 + 0.5 + 1.0 + 0.1) + 0.5)
     assert found.sum_of("trace") == pytest.approx(4.0) and found.sum_of("surface") == pytest.approx(2.0)
 
 
-def test_a_second_part_of_a_frame_finds_its_surface() -> None:
+def test_every_part_builds_the_surface_anew() -> None:
     found = run(*apart(1), frames(1, surface_s=3.0), Handing(pieces=3))
-    assert found.sum_of("surface") == pytest.approx(3.0) and found.sum_of("trace") == pytest.approx(4.0)
+    assert found.sum_of("surface") == pytest.approx(9.0) and found.sum_of("trace") == pytest.approx(4.0)
+
+
+def test_a_scene_is_built_for_the_simulation_and_for_the_first_picture() -> None:
+    found = run(*apart(1, start_s=5.0, scene_s=2.0), frames(3))
+    assert found.sum_of("start") == pytest.approx(5.0 + 2.0 + 2.0)
 
 
 def test_in_how_many_parts_a_frame_goes_out() -> None:
-    assert parts_of(60, 6, 10.0, 0.1) == 1 and parts_of(6, 6, 10.0, 0.1) == 1
-    assert parts_of(3, 6, 10.0, 0.1) == 2 and parts_of(1, 6, 10.0, 0.1) == 6
-    assert parts_of(1, 6, 10.0, 4.0) == 2 and parts_of(1, 6, 1.0, 4.0) == 1  # not worth more
-    assert parts_of(1, 1, 10.0, 0.0) == 1 and parts_of(1, 100_000, 1e9, 0.0) == 256
+    cost, idle = FrameCost(0.5, 12.0), [0.0] * 6
+    assert parts_of(cost, [0.0] * 60, idle, 0.01) == 1 and parts_of(cost, [0.0] * 6, idle, 0.01) == 1
+    assert parts_of(cost, [0.0], idle, 0.01) == 6 and parts_of(cost, [0.0] * 3, idle, 0.01) == 2
+    assert parts_of(cost, [0.0], idle, 0.2) == 3  # a part of 4 s is worth 0.2 s, one of 3 s is not
+    assert parts_of(cost, [0.0], [0.0], 0.01) == 1 and parts_of(None, [0.0], idle, 0.01) == 1
+    assert parts_of(FrameCost(9.0, 1.0), [0.0], idle, 0.0) == 4  # a fifth part would gain less than 2 %
+    assert last_end_s(cost, 2, [0.0, 3.0], [0.0, 1.0]) == pytest.approx(1.0 + 2 * 6.5)
+
+
+def test_the_last_frames_are_cut_once_it_is_known_what_a_frame_takes() -> None:
+    found = run(*apart(4), frames(9, simulate_s=0.1, trace_s=8.0))
+    kinds = [task.kind for task in found.tasks]
+    assert RENDER in kinds and PART in kinds and finished(found, frames(9))
+    assert found.makespan_s < run(*apart(4), frames(9, simulate_s=0.1, trace_s=8.0), Handing(pieces=1)).makespan_s
 
 
 def test_a_lost_worker_s_frame_is_made_again() -> None:
