@@ -259,7 +259,7 @@ def _events(path: Path, notes: list[str]) -> Iterator[Event]:
                 if not whole and len(line) <= LINE_BYTES_MAX:
                     if (event := _cut(line, name, count)) is None:
                         notes.append(f"the last line of {LOG} is cut: passed over")
-                        return
+                        break
                 else:
                     event = _event(line, name, count)
                 if event == "strange":

@@ -38,9 +38,8 @@ def markdown(found: Report) -> str:
 def _heading(found: Report) -> str:
     it = found.foretold
     frames = f"{len(it.frames)} frame{'s' * (len(it.frames) != 1)}"
-    return (
-        f"{it.shot} {it.size}, {frames}, on {it.site}: {it.workers} workers of {it.threads} threads, {it.cores} cores"
-    )
+    workers = f"{it.workers} worker{'s' * (it.workers != 1)} of {it.threads} thread{'s' * (it.threads != 1)}"
+    return f"{it.shot} {it.size}, {frames} on {it.site}: {workers}, {it.cores} core{'s' * (it.cores != 1)}"
 
 
 def _cells(line: Line) -> tuple[str, ...]:

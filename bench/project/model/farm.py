@@ -96,7 +96,7 @@ class FarmOutcome:
 
     makespan_s: float  # infinite where it came to no end
     state_s: dict[int, float]  # when each frame's fluid existed
-    chain_s: float  # from the simulation's begin to its last state
+    chain_s: float  # from the begin of the first simulated frame to the last state
     tasks: tuple[Done, ...]
     workers: int
 
@@ -192,7 +192,8 @@ class _Run:
         finished = self.unfinished == 0 and not self.to_simulate
         ends = [task.returned_s for task in self.tasks if not task.lost]
         end_s = max(ends, default=0.0) + self.handing.assemble_s if finished else math.inf
-        begun = [task.begun_s for task in self.tasks if task.kind == SIMULATE and not math.isnan(task.begun_s)]
+        simulations = [task for task in self.tasks if task.kind == SIMULATE and not math.isnan(task.begun_s)]
+        begun = [task.begun_s + task.took_s.get("start", 0.0) for task in simulations]
         chain_s = max(self.state_s.values(), default=math.nan) - min(begun, default=math.nan)
         return FarmOutcome(end_s, self.state_s, chain_s, tuple(self.tasks), len(self.workers))
 
