@@ -164,9 +164,8 @@ class TaskFolder(FrameFolder):
         write: Mapping[str, Callable[[Path], None]],
         made: Callable[[], Sequence[MadeDocument]],
     ) -> None:
-        """Write a frame's files by suffix, then its entry; ``made`` is asked once the files are written."""
-        entry = self.write(frame, state_sha256, picture_sha256, write, [])
-        entry["made"] = list(made())
+        """Write a frame's files by suffix, then its entry."""
+        entry = self.write(frame, state_sha256, picture_sha256, write, made)
         document = {"header": self.header, "frame": frame, "entry": entry}
         write_atomically(self.entry_path(frame), dump(document))
 
@@ -199,5 +198,5 @@ def _made_in(arrays: dict[str, np.ndarray]) -> list[MadeDocument]:
     """What the maker said, taken out of the arrays."""
     try:
         return made_documents(json.loads(str(arrays.pop(MADE))))
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, RecursionError):
         return []

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 
 from bench.backend.protocol import Backend
 from bench.base.errors import CheckFailed, Unavailable
 from bench.base.progress import told_when_slow
-from bench.pipeline.folder.made import ASSEMBLED, PART, RENDERED, SIMULATED, Made, MadeDocument, Place
+from bench.pipeline.folder.made import ASSEMBLED, PART, RENDERED, Laps, Made, MadeDocument, Place
 from bench.pipeline.folder.pictures import Still, stills_of
 from bench.pipeline.folder.task_folder import FluidFile, TaskFolder
 from bench.pipeline.frame import (
-    SURFACE,
     Makers,
     Picture,
     RendererLike,
@@ -36,20 +34,6 @@ from bench.pipeline.state import PictureState
 KEEP_MOST_S = 60.0  # a whole state is kept at least so often
 KEEP_SHARE = 0.1  # of the simulation's time, at most, goes into keeping them
 ROOM_MAX = 2**31  # particles; a file that says more is none of ours
-
-
-class Laps:
-    """Seconds of a picture's surface, and from there until it, or its sums, are on the host."""
-
-    def __init__(self) -> None:
-        self._begun_s = self._surface_s = time.perf_counter()
-
-    def __call__(self, stage: str) -> None:
-        if stage == SURFACE:
-            self._surface_s = time.perf_counter()
-
-    def read(self) -> tuple[float, float]:
-        return self._surface_s - self._begun_s, time.perf_counter() - self._surface_s
 
 
 class TaskMaker:
@@ -110,10 +94,8 @@ class TaskMaker:
             state, sha256 = simulation.crossed(whole=keeps)
             require_hashes({"state": sha256}, self._golden(frame), where=f"frame {frame}: ")
             done_s = time.time()
-            made = Made.at(
-                self.place, f"simulate {frame}", SIMULATED, frame, begun_s, done_s,
-                start_s=start_s, simulate_s=done_s - before_s,
-            )  # fmt: skip
+            times = {"start_s": start_s, "simulate_s": done_s - before_s}
+            made = Made.simulated(self.place, frame, begun_s, done_s, **times)
             if frame in wanted:
                 names = PictureState.names(scene)
                 arrays = {name: state[name] for name in names}
@@ -176,7 +158,7 @@ class TaskMaker:
             )
             before = time.perf_counter()
             folder.save_sums(frame, part, sums, fluid.sha256, [*fluid.made, made.document()])
-            return replace(made, ended_s=time.time(), write_s=time.perf_counter() - before)
+            return made.ending(time.time(), time.perf_counter() - before)
 
     # --- put together ------------------------------------------------------------------------
     def assemble(self, frames: Sequence[int], kinds: Sequence[str]) -> list[Made]:
