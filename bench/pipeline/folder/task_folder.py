@@ -45,6 +45,14 @@ class FluidFile:
     sha256: str  # of the whole state
     made: list[MadeDocument]  # the simulation of this frame
     since_s: float  # when it was there, on the clock of the file system
+    file: tuple[int, int, int] | None = None  # what tells it from another one of that name
+
+    def same_file(self, path: Path) -> bool:
+        """Whether the file of that name is still the one that this came from."""
+        try:
+            return self.file is not None and self.file == _identity(path)
+        except OSError:
+            return False
 
 
 @dataclass(frozen=True)
@@ -119,7 +127,7 @@ class TaskFolder(FrameFolder):
             return None
         room, made = int(arrays.pop(ROOM)), _made_in(arrays)
         with contextlib.suppress(OSError):
-            return FluidFile(arrays, room, found[1], made, path.stat().st_mtime)
+            return FluidFile(arrays, room, found[1], made, path.stat().st_mtime, _identity(path))
         return None  # gone meanwhile: the frame is finished
 
     # --- sums --------------------------------------------------------------------------------
@@ -192,6 +200,11 @@ class TaskFolder(FrameFolder):
                 for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
                     with contextlib.suppress(OSError):
                         path.unlink()
+
+
+def _identity(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _made_in(arrays: dict[str, np.ndarray]) -> list[MadeDocument]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from bench.backend.protocol import Backend
@@ -18,10 +19,11 @@ from bench.pipeline.folder.made import ASSEMBLED, PART, RENDERED, Laps, Made, Ma
 from bench.pipeline.folder.pictures import Still, stills_of
 from bench.pipeline.folder.task_folder import FluidFile, TaskFolder
 from bench.pipeline.frame import (
+    Bricks,
     Makers,
     Picture,
     RendererLike,
-    make_part,
+    make_bricks,
     make_picture,
     proved_digest,
     require_hashes,
@@ -57,6 +59,7 @@ class TaskMaker:
         self._scene: Scene | None = None
         self._state: PictureState | None = None
         self._renderer: RendererLike | None = None
+        self._held: tuple[FluidFile, Bricks] | None = None  # of the frame whose parts were traced last
 
     # --- states ------------------------------------------------------------------------------
     def simulate(self, frames: Sequence[int], kinds: Sequence[str]) -> list[Made]:
@@ -148,11 +151,11 @@ class TaskMaker:
         with claim:
             self._tell(name)
             begun_s = time.time()
-            fluid, start_s, load_s = self._load(frame)
-            assert self._state is not None and self._renderer is not None
-            laps, between = Laps(), partial(self._share, name)
-            sums = make_part(self._state, self._renderer, frame, part, self._samples, laps, between)
-            surface_s, trace_s = laps.read()
+            fluid, bricks, start_s, load_s, surface_s = self._bricks(frame)
+            assert self._renderer is not None
+            clock, samples = time.perf_counter(), self._samples
+            sums = self._renderer.trace_part(bricks, frame, part, samples, partial(self._share, name))
+            trace_s = time.perf_counter() - clock
             made = self._piece(name, PART, frame, part, begun_s, fluid)(
                 start_s=start_s, load_s=load_s, surface_s=surface_s, trace_s=trace_s
             )
@@ -233,7 +236,7 @@ class TaskMaker:
 
     def _load(self, frame: int) -> tuple[FluidFile, float, float]:
         """What a frame is made from, put where the renderer finds it; seconds of building, and of loading."""
-        clock = time.perf_counter()
+        clock, self._held = time.perf_counter(), None
         fluid = self.folder.fluid(frame)
         if fluid is None or not 0 < fluid.room < ROOM_MAX:
             raise Unavailable(
@@ -250,6 +253,21 @@ class TaskMaker:
         self.backend.synchronize()
         return fluid, start_s, loaded - clock + time.perf_counter() - put
 
+    def _bricks(self, frame: int) -> tuple[FluidFile, Bricks, float, float, float]:
+        """What a frame is made from, and what its parts are traced from; seconds of building, loading and surface.
+
+        The second part of a frame finds both where the first has left them.
+        """
+        if self._held is not None and self._held[0].same_file(self.folder.fluid_path(frame)):
+            return *self._held, 0.0, 0.0, 0.0
+        fluid, start_s, load_s = self._load(frame)
+        assert self._state is not None and self._renderer is not None
+        clock = time.perf_counter()
+        bricks = make_bricks(self._state, self._renderer)
+        self.backend.synchronize()
+        self._held = replace(fluid, arrays={}), bricks
+        return fluid, bricks, start_s, load_s, time.perf_counter() - clock
+
     def _prepare(self, room: int) -> float:
         """Scene, renderer and a state with room for so many particles, built where they are not there; seconds."""
         begun = time.perf_counter()
@@ -265,7 +283,7 @@ class TaskMaker:
 
     def _let_go(self) -> None:
         """A simulation needs the memory, or another renderer does."""
-        self._scene = self._state = self._renderer = None
+        self._scene = self._state = self._renderer = self._held = None
         self._room = 0
         self.backend.release()
 

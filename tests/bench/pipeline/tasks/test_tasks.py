@@ -136,6 +136,24 @@ def test_lava_too(tmp_path: Path) -> None:
     mixed(rendered(tmp_path, write_tiny_lava, 20), tmp_path, split(12, 5, 20, 24), FRAMES)
 
 
+def test_the_second_part_of_a_frame_finds_what_the_first_has_left(shot: Shot, tmp_path: Path) -> None:
+    """Unless another frame, or another state, came between."""
+    maker, rows = maker_of(shot, tmp_path), [Part(0, row, 12, row + 1, 0, SAMPLES) for row in range(5)]
+    maker.simulate(FRAMES, KINDS)
+    made = [maker.part(frame, part) for frame, part in ((2, rows[0]), (2, rows[1]), (1, rows[0]), (2, rows[2]))]
+    assert [one is not None and one.load_s == one.surface_s == 0.0 for one in made] == [False, True, False, False]
+    path = maker.folder.fluid_path(2)
+    content = path.read_bytes()
+    path.unlink()
+    with pytest.raises(Unavailable):
+        maker.part(2, rows[3])
+    path.write_bytes(content)
+    again = maker.part(2, rows[3])
+    assert again is not None and again.load_s != 0.0 and maker.part(2, rows[4]) is not None
+    maker.assemble([2], KINDS)
+    assert entries(shot, tmp_path)["2"]["picture_sha256"] == shot[1]["2"]["picture_sha256"]
+
+
 def test_parts_of_other_states_make_no_frame(shot: Shot, tmp_path: Path) -> None:
     """As another version's simulation would leave them, if its header could be the same."""
     maker = maker_of(shot, tmp_path)
