@@ -33,9 +33,10 @@ class FarmLog:
         except FileNotFoundError:
             return
 
-    def write(self, event: str, **words: object) -> None:
-        """Append one event. Raises OSError."""
-        line = json.dumps({"event": event, "at_s": round(self._now(), 6), **words}, allow_nan=False) + "\n"
+    def write(self, event: str, **words: object) -> float:
+        """Append one event; returns when that was, unix time. Raises OSError."""
+        at_s = round(self._now(), 6)
+        line = json.dumps({"event": event, "at_s": at_s, **words}, allow_nan=False) + "\n"
         handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             if os.write(handle, line.encode()) < len(line):
@@ -45,6 +46,7 @@ class FarmLog:
             raise
         finally:
             os.close(handle)
+        return at_s
 
 
 def read_log(path: Path) -> Iterator[dict[str, object]]:

@@ -45,6 +45,7 @@ class Run:
     """What does not change while a run goes on."""
 
     token: str  # of this run alone: names of its notes begin with it
+    begun_s: float  # unix time
     order: Mapping[str, object]  # what every order says
     pools: tuple[Pool, ...]  # in the site's order
     frames: int  # that are wanted, with those that were there
@@ -70,7 +71,8 @@ class Dispatcher:
         """``stopped`` says whether somebody wants the run to end; what is done is kept."""
         self.run_, self.engine, self.board, self.view = run, engine, board, view
         self.times, self.log, self.shown, self.stopped = times, log, shown, stopped
-        self.begun_s = engine.now()
+        self.begun_s = run.begun_s
+        self._arrivals: list[float] = []  # when there was one worker more than ever before
         self._outs: dict[int, Out] = {}
         self._notes: dict[int, str] = {}  # names of the notes of what is out
         self._number = 0
@@ -108,6 +110,7 @@ class Dispatcher:
     # --- out ---------------------------------------------------------------------------------
     def _hand_out(self) -> None:
         workers = self.engine.workers()
+        self._arrivals += [self.engine.now()] * (sum(workers.values()) - len(self._arrivals))
         for pool in self.run_.pools:
             free = workers.get(pool.name, 0) - sum(out.pool == pool.name for out in self._outs.values())
             while free > 0:
@@ -289,8 +292,10 @@ class Dispatcher:
         who, worker = answer.who, answer.worker
         if worker is None or worker in self._known or "ready_at_s" not in who:
             return
+        # Its first task may have come long after it could have worked
+        there_s = self._arrivals[min(len(self._known), len(self._arrivals) - 1)] if self._arrivals else float("inf")
+        ready_s = max(0.0, min(there_s, float(str(who["ready_at_s"]))) - self.begun_s)
         self._known.add(worker)
-        ready_s = max(0.0, float(str(who["ready_at_s"])) - self.begun_s)
         words = {key: who.get(key) for key in ("node", "worker", "pid", "backend", "threads", "device")}
         self.log.write("worker", **words, ready_s=round(ready_s, 6))
 

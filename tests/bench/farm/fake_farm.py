@@ -115,7 +115,7 @@ class FakeFarm:
 
     # --- what a worker does ------------------------------------------------------------------
     def _begin(self, worker: FakeWorker, ticket: int, order: Mapping[str, Any]) -> None:
-        me, begun_s = {"node": worker.node, "worker": worker.rank}, self.now_s
+        me, begun_s = {"node": worker.node, "worker": worker.rank, "ready_at_s": self.now_s}, self.now_s
         task = order["task"]
         name = name_of(task)
 
@@ -184,7 +184,7 @@ class FakeFarm:
         board = Board(numbers, times, cut)
         shown, stopped = more.pop("shown", Silent()), more.pop("stopped", lambda: False)
         pools = more.pop("pools", (Pool(name="p", provider="local", workers_per_node=6),))
-        run = Run("t", {"out": str(self.out)}, pools, frames, **more)
+        run = Run("t", self.now_s, {"out": str(self.out)}, pools, frames, **more)
         log = FarmLog(self.out / "farm", self.now)
         return Dispatcher(run, self, board, View(self.out), times, log, shown, stopped)
 

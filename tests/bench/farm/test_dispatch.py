@@ -299,4 +299,7 @@ def test_the_log_says_what_happened(farm: FakeFarm) -> None:
     assert sorted(one["frame"] for one in farm.events("frame")) == [1, 2, 3, 4]
     for one in tasks:
         assert one["submitted_s"] <= one["begun_s"] <= one["ended_s"] <= one["returned_s"] and one["why"] is None
+    workers = farm.events("worker")
+    assert len({(one["node"], one["worker"]) for one in workers}) == len(workers) > 1
+    assert all(0.0 <= one["ready_s"] < 0.2 for one in workers), "all were there from the beginning"
     assert not list((farm.out / "farm" / "now").iterdir()), "notes of what is over"
