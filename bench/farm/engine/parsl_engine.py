@@ -70,6 +70,11 @@ class ParslEngine:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self._kernel = self._start(site, folder, longest_s)
+        # Parsl would leave its own log open
+        self._logging = logging.FileHandler(Path(self._kernel.run_dir) / "parsl.log")
+        self._logging.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+        logging.getLogger("parsl").addHandler(self._logging)
+        logging.getLogger("parsl").setLevel(logging.INFO)
 
     def _start(self, site: Site, folder: Path, longest_s: float) -> Any:
         from parsl.config import Config
@@ -84,6 +89,7 @@ class ParslEngine:
                 strategy="none",
                 strategy_period=PERIOD_S,
                 usage_tracking=0,
+                initialize_logging=False,
             )
             return DataFlowKernel(config)
         except OSError:
@@ -200,6 +206,8 @@ class ParslEngine:
         thread = threading.Thread(target=self._clean, daemon=True)
         thread.start()
         thread.join(CLOSE_S)
+        logging.getLogger("parsl").removeHandler(self._logging)
+        self._logging.close()
 
     def _clean(self) -> None:
         try:
