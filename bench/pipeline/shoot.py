@@ -11,6 +11,10 @@ from bench import __version__
 from bench.backend.protocol import Backend
 from bench.base.errors import UserError
 from bench.base.progress import told_when_slow
+from bench.pipeline.folder.frame_folder import FrameEntry
+from bench.pipeline.folder.pictures import Still, movie_name, stills_of, write_movie
+from bench.pipeline.folder.shot_folder import ShotFolder
+from bench.pipeline.folder.states import States
 from bench.pipeline.frame import (
     MOVIE,
     HostState,
@@ -23,9 +27,7 @@ from bench.pipeline.frame import (
 )
 from bench.pipeline.gpu_pool.pool import Worker, WorkerPool
 from bench.pipeline.gpu_pool.process import workers_of
-from bench.pipeline.pictures import Still, movie_name, stills_of, write_movie
 from bench.pipeline.scene.build import Scene
-from bench.pipeline.shot_folder import ShotFolder
 from bench.shot.load import Shot
 
 STATE_INTERVAL_FRAMES = 4
@@ -111,7 +113,7 @@ def shoot(
     by one of them while the next is simulated. Raises CheckFailed when a frame's bits are not the golden ones.
     """
     says = {suffix: still.says for suffix, still in stills.items()}
-    needed = [frame for frame in job.frames if not (folder.finished(frame, says) and _is_golden(folder, frame, golden))]
+    needed = [frame for frame in job.frames if not is_golden(folder.finished_entry(frame, says), golden(frame))]
     done = len(job.frames) - len(needed)
     if not needed:
         return 0
@@ -120,7 +122,7 @@ def shoot(
     scene = makers.build_scene(job.shot, job.size, threads=backend.threads, tell=told)
     for worker in workers:
         worker.begin(scene)
-    simulation, first = _start(scene, folder, backend, makers, golden, needed[0])
+    simulation, first = start_simulation(scene, folder.states, backend, makers, golden, needed[0])
     renderer = None if workers else makers.renderer(scene, backend)
     wanted = set(needed)
     states: dict[int, str] = {}  # digests of frames that are being rendered
@@ -158,7 +160,7 @@ def shoot(
                 elif pool is not None:
                     pool.submit(frame, state)
             if keeps:
-                folder.save_state(frame, state, sha256)
+                folder.states.save(frame, state, sha256)
                 kept_at = time.monotonic()
         if pool is not None:
             pool.finish()
@@ -172,18 +174,19 @@ def _tell_share(tell: Tell, done: int, frame: int, share: float) -> None:
     tell(done, f"trace frame {frame}, {share:.0%}")
 
 
-def _is_golden(folder: ShotFolder, frame: int, golden: Golden) -> bool:
-    """Whether what the manifest says of a finished frame is what it has to be."""
-    entry, expected = folder.frames[str(frame)], golden(frame) or {}
+def is_golden(entry: FrameEntry | None, golden: Mapping[str, str] | None) -> bool:
+    """Whether a frame is finished, and what its entry says of it is what it has to be."""
+    if entry is None:
+        return False
     found = {"state": entry["state_sha256"], "picture": entry["picture_sha256"]}
-    return all(expected.get(what, sha256) == sha256 for what, sha256 in found.items())
+    return all((golden or {}).get(what, sha256) == sha256 for what, sha256 in found.items())
 
 
-def _start(
-    scene: Scene, folder: ShotFolder, backend: Backend, makers: Makers, golden: Golden, before: int
+def start_simulation(
+    scene: Scene, kept: States, backend: Backend, makers: Makers, golden: Golden, before: int
 ) -> tuple[SimulationLike, int]:
     """A simulation at the newest kept state below a frame, or at the beginning; and the next frame's number."""
-    states = folder.load_states(before)
+    states = kept.load(before)
     while (found := next(states, None)) is not None:
         frame, state, sha256 = found
         expected = (golden(frame) or {}).get("state", sha256)

@@ -14,10 +14,10 @@ import numpy as np
 from bench import __version__
 from bench.base.errors import UserError
 from bench.base.files import whole_file
-from bench.pipeline import image
+from bench.pipeline.folder import image
+from bench.pipeline.folder.frame_folder import FrameFolder, Says
 from bench.pipeline.frame import MOVIE, STILLS, Picture
 from bench.pipeline.scene.build import Scene
-from bench.pipeline.shot_folder import Says, ShotFolder
 
 ABOUT = "shotmark."  # what the names of our attributes begin with
 MOVIE_FRAMES_LENGTH_MAX = 60  # of a movie's name, the part that says which frames it has
@@ -137,7 +137,7 @@ def frames_text(frames: Sequence[int]) -> str:
     return f"{frames[0]:04d}-{frames[-1]:04d}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
-def write_movie(shot_folder: ShotFolder, name: str, frames: Sequence[int], frame_rate: float) -> Path:
+def write_movie(shot_folder: FrameFolder, name: str, frames: Sequence[int], frame_rate: float) -> Path:
     """H.264 movie of the PNG frames, written whole or not at all. Raises UserError without the encoder."""
     try:
         import imageio_ffmpeg
