@@ -236,7 +236,7 @@ def _configuration(folder: Path, names: list[str], gpus: int, cores: int) -> str
         f"SlurmctldHost={host}(127.0.0.1)",
         f"SlurmctldPort={control}",
         "AuthType=auth/munge",
-        f"AuthInfo=socket={folder}/munge/sock,cred_expire=15",
+        f"AuthInfo=socket={folder}/munge/sock,cred_expire=10",
         "CredType=cred/munge",
         "SlurmUser=root",
         "SlurmdUser=root",

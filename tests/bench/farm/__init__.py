@@ -1,0 +1,1 @@
+"""Tests of the farm: sites, engine, dispatch, faults."""
