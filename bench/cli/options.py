@@ -93,6 +93,15 @@ size = click.option("--size", type=SIZE, default="S", show_default=True, help="O
 size_of_golden = click.option(
     "--size", type=SIZE, default="S", show_default=True, help="Of the golden frames; M takes minutes on a CPU."
 )
+frames = click.option("--frames", default="all", show_default=True, help="Such as 1-60, 1,5,10-20 or 1-60:4.")
+formats = click.option(
+    "--format",
+    "formats",
+    type=FORMATS,
+    default="png",
+    show_default=True,
+    help=f"Of {', '.join((*STILLS, MOVIE))}. A movie of a part of the shot has its frames in its name.",
+)
 threads = click.option(
     "--threads", type=int, default=None, help="CPU threads; all that this process may use unless said."
 )

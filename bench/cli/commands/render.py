@@ -23,16 +23,9 @@ STATES_ONLY, FROM_STATES, ASSEMBLE = "--states-only", "--from-states", "--assemb
 
 @click.command("render")
 @click.argument("shot", type=options.SHOT)
-@click.option("--frames", default="all", show_default=True, help="Such as 1-60, 1,5,10-20 or 1-60:4.")
+@options.frames
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder of the frames [out/SHOT-SIZE].")
-@click.option(
-    "--format",
-    "formats",
-    type=options.FORMATS,
-    default="png",
-    show_default=True,
-    help="Of png, exr, mp4. A movie of a part of the shot has its frames in its name.",
-)
+@options.formats
 @options.size
 @click.option(
     "--samples",
