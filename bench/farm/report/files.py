@@ -290,7 +290,7 @@ def _lines(path: Path, name: str) -> Iterator[tuple[int, bytes]]:
 
 
 def _event(line: bytes, name: str, number: int) -> Event | None:
-    """The event of a line, None where its kind is not known; raises UserError, from a ValueError where it is no JSON."""
+    """The event of a line, None where its kind is not known; raises UserError, from ValueError where it is no JSON."""
     try:
         document = json.loads(line.decode("utf-8"), parse_constant=_refuse, parse_float=_finite)
     except (ValueError, RecursionError) as error:

@@ -31,6 +31,7 @@ class FarmMachine:
 
     cores: float
     crowding: float = 1.0  # times that everything takes longer there once all cores work
+    others: float = 0.0  # threads of somebody else, all the time
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ class _Run:
         handing: Handing,
         losses: Sequence[tuple[float, int]],
     ) -> None:
-        self.cores = [Cores(one.cores, one.crowding) for one in machines]
+        self.cores = [Cores(one.cores, one.crowding, one.others) for one in machines]
         self.workers, self.handing = workers, handing
         self.by_frame = {work.frame: work for work in frames}
         self.to_simulate = deque(frames)
@@ -356,7 +357,7 @@ class _Run:
         task = self.now_task.get(worker)
         if task is not None and not math.isnan(task.ended_s):
             self._back(now, worker)
-            task = None
+            task = self.now_task.get(worker)  # it may have been given the next one at once
         self.free = [one for one in self.free if one[1] != worker]
         heapq.heapify(self.free)
         self.lives[worker] += 1

@@ -109,6 +109,15 @@ class Costs:
                     return seconds / work.particles
         return None
 
+    def compile_s(self) -> float | None:
+        """What a record of this machine took to compile ahead."""
+        for record in reversed(self.records):
+            ahead = record.run.get("compiled_ahead")
+            seconds = ahead.get("wall_s") if isinstance(ahead, dict) else None
+            if record.machine_id == self.machine and isinstance(seconds, float) and 1.0 < seconds < 1e5:
+                return seconds
+        return None
+
     # --- levels ------------------------------------------------------------------------------
     def _basis(self, shot: str, size: str, backend: str) -> Basis | None:
         """The shot on this back-end by the newest record of this machine, else of another; None without one."""

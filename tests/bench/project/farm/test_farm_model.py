@@ -137,6 +137,13 @@ def test_a_lost_simulation_goes_on_from_what_it_kept() -> None:
     assert found.sum_of("simulate") == pytest.approx(4.0)
 
 
+def test_a_worker_that_is_lost_between_its_end_and_its_return_has_done_its_task() -> None:
+    handing = Handing(latency_s=1.0, notice_s=1.0, return_s=2.0, pieces=1)
+    found = run(*apart(1), frames(2, trace_s=1.0), handing, losses=[(2.75, 0)])  # the simulation ended at 2.5
+    assert [(task.kind, task.lost) for task in found.tasks][:2] == [(SIMULATE, False), (RENDER, True)]
+    assert finished(found, frames(2)) and found.makespan_s < 15.0
+
+
 def test_with_nobody_left_it_never_ends() -> None:
     found = run(*apart(1), frames(2), Handing(notice_s=1.0), losses=[(0.5, 0)])
     assert found.makespan_s == math.inf and found.utilisation == 0.0
