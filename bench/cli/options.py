@@ -74,10 +74,17 @@ def _record_names(ctx: click.Context) -> list[str]:
     return sorted({path.stem for path in all_record_paths(ctx.params.get("results") or default_results())})
 
 
+def _site_names(ctx: click.Context) -> tuple[str, ...]:
+    from bench.farm.site import site_names
+
+    return site_names()
+
+
 SHOT = Listed(lambda ctx: shot_names(), file=True)
 RECORD = Listed(_record_names, file=True)
 CLUSTER = Listed(_cluster_names, file=True)
 KERNEL = Listed(_kernel_names)
+SITE = Listed(_site_names, file=True)
 FORMATS = Listed(lambda ctx: (*STILLS, MOVIE), comma=True)
 SIZE = OneOf(SIZE_NAMES)
 

@@ -283,19 +283,9 @@ def make_picture(
     return Rendering(renderer.fetch(resolved), bricks, sums)
 
 
-def make_part(
-    state: StateLike,
-    renderer: RendererLike,
-    frame: int,
-    part: Part,
-    samples: int,
-    lap: Lap = lambda stage: None,
-    between: Between | None = None,
-) -> np.ndarray:
-    """Make the sums of a part of the picture of a present state, which has ``samples`` a pixel."""
-    bricks = renderer.surface(state.fluid)
-    lap(SURFACE)
-    return renderer.trace_part(bricks, frame, part, samples, between)
+def make_bricks(state: StateLike, renderer: RendererLike) -> Bricks:
+    """What parts of the picture of a present state are traced from; the renderer's, until its next surface."""
+    return renderer.surface(state.fluid)
 
 
 def proved_digest(picture: Picture, frame: int) -> str:

@@ -95,6 +95,7 @@ def _whole(job: RenderJob, folder: Path, kinds: tuple[str, ...], device: Backend
     """Every frame, in this process, or with a worker for each GPU."""
     from bench.backend.ahead import begin, prepare
     from bench.check.golden import definition_sha256, golden_of
+    from bench.farm.place import place_of
     from bench.pipeline.folder.shot_folder import ShotFolder
     from bench.pipeline.frame import MOVIE, STILLS
 
@@ -113,7 +114,9 @@ def _whole(job: RenderJob, folder: Path, kinds: tuple[str, ...], device: Backend
             progress.begin(identity, len(job.frames))
             tell, within = partial(progress.at, identity), partial(progress.within, identity)
             try:
-                made = render(job, shot_folder, kinds, device, MAKERS, golden, tell, all_devices, within)
+                made = render(
+                    job, shot_folder, kinds, device, MAKERS, golden, tell, all_devices, within, place_of(device)
+                )
             except KeyboardInterrupt as stop:
                 stop.add_note(f"{folder} keeps the frames that were finished: the same command goes on")
                 raise

@@ -138,7 +138,7 @@ class Claims:
             return found if isinstance(found, dict) else {}
         except FileNotFoundError:
             return None
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
 
     def _stale(self, path: Path, holder: dict[str, object]) -> bool:

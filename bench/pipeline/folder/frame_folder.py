@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 import stat
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
@@ -165,11 +165,11 @@ class FrameFolder:
         state_sha256: str,
         picture_sha256: str,
         write: Mapping[str, Callable[[Path], None]],
-        made: list[MadeDocument],
+        made: Callable[[], Sequence[MadeDocument]],
     ) -> FrameEntry:
         """Write a frame's files by suffix, each whole or not at all; returns the entry, which is to be kept.
 
-        Files of other kinds that are known of the same picture stay in it.
+        Files of other kinds that are known of the same picture stay in it. ``made`` is asked once the files are there.
         """
         files: dict[str, str] = {}
         for known in self.known(frame):
@@ -180,7 +180,9 @@ class FrameFolder:
             with whole_file(path, on_disk=False) as temporary:  # the entry's hash tells when the disk lost it
                 writer(temporary)
             files[path.name] = file_sha256(path) or ""
-        return {"state_sha256": state_sha256, "picture_sha256": picture_sha256, "files": files, "made": made}
+        entry: FrameEntry = {"state_sha256": state_sha256, "picture_sha256": picture_sha256, "files": files}
+        pieces = list(made())
+        return {**entry, "made": pieces} if pieces else entry
 
 
 def _anew() -> str:

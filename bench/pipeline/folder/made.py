@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TypeAlias
+
+from bench.pipeline.frame import SURFACE
 
 MadeDocument: TypeAlias = Mapping[str, object]
 MADE_MAX = 100_000  # pieces of one frame
@@ -56,10 +59,40 @@ class Made:
         """A piece of work of somebody."""
         return cls(task, kind, frame, begun_s=begun_s, ended_s=ended_s, **asdict(place), **more)  # type: ignore[arg-type]
 
+    @classmethod
+    def simulated(cls, place: Place, frame: int, begun_s: float, ended_s: float, **more: float) -> Made:
+        """One frame of a simulation."""
+        return cls.at(
+            place, f"simulate {frame}", SIMULATED, frame, begun_s, ended_s, **{"simulate_s": ended_s - begun_s, **more}
+        )
+
+    @classmethod
+    def rendered(cls, place: Place, frame: int, begun_s: float, ended_s: float, **more: float) -> Made:
+        """One whole picture."""
+        return cls.at(place, f"render {frame}", RENDERED, frame, begun_s, ended_s, **more)
+
+    def ending(self, ended_s: float, write_s: float) -> Made:
+        """The same, with what it took to write at its end."""
+        return replace(self, ended_s=ended_s, write_s=write_s)
+
     def document(self) -> dict[str, object]:
         """As JSON has it, times to the microsecond."""
         told = {name: round(value, 6) if isinstance(value, float) else value for name, value in asdict(self).items()}
         return {**told, "part": list(self.part) if self.part else None}
+
+
+class Laps:
+    """Seconds of a picture's surface, and from there until it, or its sums, are on the host."""
+
+    def __init__(self) -> None:
+        self._begun_s = self._surface_s = time.perf_counter()
+
+    def __call__(self, stage: str) -> None:
+        if stage == SURFACE:
+            self._surface_s = time.perf_counter()
+
+    def read(self) -> tuple[float, float]:
+        return self._surface_s - self._begun_s, time.perf_counter() - self._surface_s
 
 
 def made_documents(found: object) -> list[MadeDocument]:

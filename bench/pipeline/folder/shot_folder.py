@@ -100,8 +100,8 @@ class ShotFolder(FrameFolder):
         state_sha256: str,
         picture_sha256: str,
         write: Mapping[str, Callable[[Path], None]],
-        made: Sequence[MadeDocument] = (),
+        made: Callable[[], Sequence[MadeDocument]] = tuple,
     ) -> None:
         """Write a frame's files by suffix, each whole or not at all, then note the frame as finished."""
-        self.frames[str(frame)] = self.write(frame, state_sha256, picture_sha256, write, list(made))
+        self.frames[str(frame)] = self.write(frame, state_sha256, picture_sha256, write, made)
         write_atomically(self.manifest, self.document())

@@ -45,6 +45,14 @@ class FluidFile:
     sha256: str  # of the whole state
     made: list[MadeDocument]  # the simulation of this frame
     since_s: float  # when it was there, on the clock of the file system
+    file: tuple[int, int, int] | None = None  # what tells it from another one of that name
+
+    def same_file(self, path: Path) -> bool:
+        """Whether the file of that name is still the one that this came from."""
+        try:
+            return self.file is not None and self.file == _identity(path)
+        except OSError:
+            return False
 
 
 @dataclass(frozen=True)
@@ -119,7 +127,7 @@ class TaskFolder(FrameFolder):
             return None
         room, made = int(arrays.pop(ROOM)), _made_in(arrays)
         with contextlib.suppress(OSError):
-            return FluidFile(arrays, room, found[1], made, path.stat().st_mtime)
+            return FluidFile(arrays, room, found[1], made, path.stat().st_mtime, _identity(path))
         return None  # gone meanwhile: the frame is finished
 
     # --- sums --------------------------------------------------------------------------------
@@ -164,9 +172,8 @@ class TaskFolder(FrameFolder):
         write: Mapping[str, Callable[[Path], None]],
         made: Callable[[], Sequence[MadeDocument]],
     ) -> None:
-        """Write a frame's files by suffix, then its entry; ``made`` is asked once the files are written."""
-        entry = self.write(frame, state_sha256, picture_sha256, write, [])
-        entry["made"] = list(made())
+        """Write a frame's files by suffix, then its entry."""
+        entry = self.write(frame, state_sha256, picture_sha256, write, made)
         document = {"header": self.header, "frame": frame, "entry": entry}
         write_atomically(self.entry_path(frame), dump(document))
 
@@ -195,9 +202,14 @@ class TaskFolder(FrameFolder):
                         path.unlink()
 
 
+def _identity(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
 def _made_in(arrays: dict[str, np.ndarray]) -> list[MadeDocument]:
     """What the maker said, taken out of the arrays."""
     try:
         return made_documents(json.loads(str(arrays.pop(MADE))))
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, RecursionError):
         return []

@@ -15,15 +15,15 @@ from functools import partial
 from bench.backend.protocol import Backend
 from bench.base.errors import CheckFailed, Unavailable
 from bench.base.progress import told_when_slow
-from bench.pipeline.folder.made import ASSEMBLED, PART, RENDERED, SIMULATED, Made, MadeDocument, Place
+from bench.pipeline.folder.made import ASSEMBLED, PART, RENDERED, Laps, Made, MadeDocument, Place
 from bench.pipeline.folder.pictures import Still, stills_of
 from bench.pipeline.folder.task_folder import FluidFile, TaskFolder
 from bench.pipeline.frame import (
-    SURFACE,
+    Bricks,
     Makers,
     Picture,
     RendererLike,
-    make_part,
+    make_bricks,
     make_picture,
     proved_digest,
     require_hashes,
@@ -36,20 +36,6 @@ from bench.pipeline.state import PictureState
 KEEP_MOST_S = 60.0  # a whole state is kept at least so often
 KEEP_SHARE = 0.1  # of the simulation's time, at most, goes into keeping them
 ROOM_MAX = 2**31  # particles; a file that says more is none of ours
-
-
-class Laps:
-    """Seconds of a picture's surface, and from there until it, or its sums, are on the host."""
-
-    def __init__(self) -> None:
-        self._begun_s = self._surface_s = time.perf_counter()
-
-    def __call__(self, stage: str) -> None:
-        if stage == SURFACE:
-            self._surface_s = time.perf_counter()
-
-    def read(self) -> tuple[float, float]:
-        return self._surface_s - self._begun_s, time.perf_counter() - self._surface_s
 
 
 class TaskMaker:
@@ -73,6 +59,7 @@ class TaskMaker:
         self._scene: Scene | None = None
         self._state: PictureState | None = None
         self._renderer: RendererLike | None = None
+        self._held: tuple[FluidFile, Bricks] | None = None  # of the frame whose parts were traced last
 
     # --- states ------------------------------------------------------------------------------
     def simulate(self, frames: Sequence[int], kinds: Sequence[str]) -> list[Made]:
@@ -110,10 +97,8 @@ class TaskMaker:
             state, sha256 = simulation.crossed(whole=keeps)
             require_hashes({"state": sha256}, self._golden(frame), where=f"frame {frame}: ")
             done_s = time.time()
-            made = Made.at(
-                self.place, f"simulate {frame}", SIMULATED, frame, begun_s, done_s,
-                start_s=start_s, simulate_s=done_s - before_s,
-            )  # fmt: skip
+            times = {"start_s": start_s, "simulate_s": done_s - before_s}
+            made = Made.simulated(self.place, frame, begun_s, done_s, **times)
             if frame in wanted:
                 names = PictureState.names(scene)
                 arrays = {name: state[name] for name in names}
@@ -166,17 +151,17 @@ class TaskMaker:
         with claim:
             self._tell(name)
             begun_s = time.time()
-            fluid, start_s, load_s = self._load(frame)
-            assert self._state is not None and self._renderer is not None
-            laps, between = Laps(), partial(self._share, name)
-            sums = make_part(self._state, self._renderer, frame, part, self._samples, laps, between)
-            surface_s, trace_s = laps.read()
+            fluid, bricks, start_s, load_s, surface_s = self._bricks(frame)
+            assert self._renderer is not None
+            clock, samples = time.perf_counter(), self._samples
+            sums = self._renderer.trace_part(bricks, frame, part, samples, partial(self._share, name))
+            trace_s = time.perf_counter() - clock
             made = self._piece(name, PART, frame, part, begun_s, fluid)(
                 start_s=start_s, load_s=load_s, surface_s=surface_s, trace_s=trace_s
             )
             before = time.perf_counter()
             folder.save_sums(frame, part, sums, fluid.sha256, [*fluid.made, made.document()])
-            return replace(made, ended_s=time.time(), write_s=time.perf_counter() - before)
+            return made.ending(time.time(), time.perf_counter() - before)
 
     # --- put together ------------------------------------------------------------------------
     def assemble(self, frames: Sequence[int], kinds: Sequence[str]) -> list[Made]:
@@ -251,7 +236,7 @@ class TaskMaker:
 
     def _load(self, frame: int) -> tuple[FluidFile, float, float]:
         """What a frame is made from, put where the renderer finds it; seconds of building, and of loading."""
-        clock = time.perf_counter()
+        clock, self._held = time.perf_counter(), None
         fluid = self.folder.fluid(frame)
         if fluid is None or not 0 < fluid.room < ROOM_MAX:
             raise Unavailable(
@@ -268,6 +253,21 @@ class TaskMaker:
         self.backend.synchronize()
         return fluid, start_s, loaded - clock + time.perf_counter() - put
 
+    def _bricks(self, frame: int) -> tuple[FluidFile, Bricks, float, float, float]:
+        """What a frame is made from, and what its parts are traced from; seconds of building, loading and surface.
+
+        The second part of a frame finds both where the first has left them.
+        """
+        if self._held is not None and self._held[0].same_file(self.folder.fluid_path(frame)):
+            return *self._held, 0.0, 0.0, 0.0
+        fluid, start_s, load_s = self._load(frame)
+        assert self._state is not None and self._renderer is not None
+        clock = time.perf_counter()
+        bricks = make_bricks(self._state, self._renderer)
+        self.backend.synchronize()
+        self._held = replace(fluid, arrays={}), bricks
+        return fluid, bricks, start_s, load_s, time.perf_counter() - clock
+
     def _prepare(self, room: int) -> float:
         """Scene, renderer and a state with room for so many particles, built where they are not there; seconds."""
         begun = time.perf_counter()
@@ -283,7 +283,7 @@ class TaskMaker:
 
     def _let_go(self) -> None:
         """A simulation needs the memory, or another renderer does."""
-        self._scene = self._state = self._renderer = None
+        self._scene = self._state = self._renderer = self._held = None
         self._room = 0
         self.backend.release()
 

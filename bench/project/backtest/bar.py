@@ -1,7 +1,7 @@
 """The backtest: one row a way of predicting, its errors on cases that it had not seen, and the bar that it has to meet.
 
-Rows: (a) size, (b) frames, (c) workers, (d) dispatch, (e) a published series, (f) GPU. Everything is computed
-from what lies in ``results/series/``, so that a reader gets the same figures.
+Rows: (a) size, (b) frames, (c) workers, (d) dispatch, (e) a published series, (f) GPU, (g) farm. Everything is computed
+from what lies in ``results/series/`` and ``results/farm/``, so that a reader gets the same figures.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench.base.units import share
 from bench.project.backtest.dispatch_file import newest_trial, read_trial, trials_held_out
+from bench.project.backtest.farm_runs import farm_held_out, kept_runs
 from bench.project.backtest.held_out import (
     WHOLE_FRAME,
     HeldOut,
@@ -92,6 +93,7 @@ def backtest(results: Path) -> list[BacktestRow]:
             "e", "a published ray-tracing series: 20 to 64 from up to 16 processors", tuple(processors_held_out())
         ),
         BacktestRow("f", "GPU: a large size from small ones and roofs", (), "no GPU record yet"),
+        BacktestRow("g", "farm: a run foretold before it began", *_farm(results)),
     ]
 
 
@@ -110,6 +112,11 @@ def _dispatch(results: Path) -> tuple[tuple[HeldOut, ...], str]:
     if path is None:
         return (), "no trial: shotmark backtest --measure dispatch"
     return tuple(trials_held_out(read_trial(path))), ""
+
+
+def _farm(results: Path) -> tuple[tuple[HeldOut, ...], str]:
+    cases = tuple(farm_held_out(kept_runs(results)))
+    return cases, "" if cases else "no run: shotmark farm report OUT --keep"
 
 
 def _size_rows(records: Sequence[Record]) -> list[BacktestRow]:

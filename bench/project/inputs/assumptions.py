@@ -36,7 +36,17 @@ class Assumption(Table):
 @cache
 def assumptions() -> dict[str, Assumption]:
     """All of ``assumptions.toml`` by name."""
-    table = tomllib.loads((HERE / "assumptions.toml").read_text(encoding="utf-8"))
+    return _read("assumptions.toml")
+
+
+@cache
+def farm_assumptions() -> dict[str, Assumption]:
+    """All of ``farm_assumptions.toml`` by name."""
+    return _read("farm_assumptions.toml")
+
+
+def _read(file: str) -> dict[str, Assumption]:
+    table = tomllib.loads((HERE / file).read_text(encoding="utf-8"))
     return {name: Assumption(name=name, **entry) for name, entry in table.items()}
 
 

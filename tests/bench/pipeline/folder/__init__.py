@@ -1,1 +1,1 @@
-"""Tests of ``bench/pipeline``."""
+"""Tests of ``bench/pipeline/folder``."""

@@ -1,0 +1,12 @@
+"""What a farm run will take, foretold before it begins.
+
+It stands on the records of this machine (what stages take, how they grow, their course over the shot), on what ``farm
+check`` found on the site (its workers alone and together, queue, start-up, dispatch, storage), and where neither
+says, on named assumptions (``farm_assumptions.toml``). All that is not known is drawn many times; in every draw the
+run happens once in ``bench.project.model.farm``. Nothing here is measured.
+"""
+
+from bench.farm.forecast.document import project
+from bench.farm.forecast.facts import NodeFacts, SiteFacts, site_facts
+
+__all__ = ["NodeFacts", "SiteFacts", "project", "site_facts"]

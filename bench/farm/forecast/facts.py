@@ -1,0 +1,59 @@
+"""What is known of a site before anything runs there: its nodes, and which of them are one machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.project.inputs.site_check import SiteCheck
+
+
+@dataclass(frozen=True)
+class NodeFacts:
+    """What is known of a node before anything runs there."""
+
+    node: str
+    machine: str  # nodes of one machine share its cores
+    cores: int
+    workers: int
+    threads: int  # of a worker
+    backend: str = "numba"
+
+
+@dataclass(frozen=True)
+class SiteFacts:
+    """A site as its file says it is."""
+
+    name: str
+    provider: str  # "local", or that of a scheduler
+    nodes: tuple[NodeFacts, ...]
+
+    @property
+    def worker_count(self) -> int:
+        return sum(node.workers for node in self.nodes)
+
+    @property
+    def cores(self) -> int:
+        return sum({node.machine: node.cores for node in self.nodes}.values())
+
+
+def site_facts(
+    name: str,
+    provider: str,
+    *,
+    nodes: int,
+    workers: int,
+    threads: int,
+    cores: int,
+    backend: str = "numba",
+    check: SiteCheck | None = None,
+) -> SiteFacts:
+    """A site of equal nodes; which of them are one machine a check says, else each is one of its own."""
+    machines = {node.machine: node.cores for node in check.nodes} if check else {}
+    one = next(iter(machines)) if check and len(machines) == 1 and len(check.nodes) > 1 else None
+    found = []
+    for number in range(nodes):
+        known = check.nodes[number] if check and number < len(check.nodes) else None
+        machine = known.machine if known else one or f"node {number + 1}"
+        size = machines.get(machine, cores)
+        found.append(NodeFacts(known.node if known else f"node {number + 1}", machine, size, workers, threads, backend))
+    return SiteFacts(name, provider, tuple(found))

@@ -1,0 +1,236 @@
+"""Draws of what is not known of a farm run: each is one consistent world, in which the run happens once.
+
+What a check measured on the site stands in the place of an assumption; what was measured on another day is drawn with a
+spread of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import fmean
+
+import numpy as np
+
+from bench.farm.forecast.facts import SiteFacts
+from bench.pipeline.scene.needs import KEPT_BYTES
+from bench.pipeline.shoot import RenderJob
+from bench.project.inputs.assumptions import farm_assumptions
+from bench.project.inputs.site_check import SiteCheck, WorkerCheck
+from bench.project.model import farm
+from bench.project.model.farm import FarmMachine, FarmOutcome, FarmWorker, FrameWork, Handing
+from bench.project.model.farm_costs import PARTS, Costs, FrameCosts
+from bench.project.model.graph import F64
+from bench.project.model.shared_cores import crowding_of
+from bench.project.output.result import Quantiles
+from bench.record.statistics import median
+
+FLUID_BYTES = 20.0  # of a particle: position, volume, temperature
+KEEP_SHARE = 0.1  # of the simulation's time, at most, goes into keeping whole states
+CROWDING_LEAST, CROWDING_MOST = 0.7, 2.5
+CROWDING_SPREAD = 0.05  # standard deviation of the logarithm, beside what workers differ by
+AGAIN = 0.15  # of a time that was measured on another day: queue, start-up, storage
+
+
+class World:
+    """All draws of one site and job."""
+
+    def __init__(
+        self,
+        job: RenderJob,
+        site: SiteFacts,
+        check: SiteCheck | None,
+        costs: Costs,
+        values: dict[str, F64],
+        generator: np.random.Generator,
+        pieces: int | None,
+        simulated_to: int,
+        poll_s: float | None,
+    ) -> None:
+        self.job, self.site, self.check, self.costs, self.values = job, site, check, costs, dict(values)
+        self.pieces, self.simulated_to = pieces, simulated_to
+        self.count, self.generator = len(values["unforeseen"]), generator
+        self.measured: set[str] = set()  # assumptions in whose place something measured stands
+        self.kinds: dict[tuple[str, int], FrameCosts] = {}
+        for node in site.nodes:
+            key = node.backend, node.threads
+            if key not in self.kinds:
+                alone = [worker.alone for worker in self._checked(*key) if worker.alone is not None]
+                self.kinds[key] = costs.frame_costs(*key, alone, self.values, generator)
+        first = site.nodes[0]
+        self.main = self.kinds[first.backend, first.threads]
+        if self.main.stands_on or any(worker.alone for worker in self._checked(first.backend, first.threads)):
+            self.measured |= {"core_simulate", "core_surface", "core_trace", "core_pixel"}
+        if poll_s is not None:
+            self._measure("poll", [poll_s], 0.0)
+        self._take_from_check()
+        self.last = max(job.frames)
+        self.noise = self.main.noise * generator.standard_normal((self.count, self.last + 1))
+
+    # --- what is known of the site -----------------------------------------------------------
+    def _checked(self, backend: str, threads: int) -> list[WorkerCheck]:
+        nodes = self.check.nodes if self.check else ()
+        return [one for node in nodes for one in node.workers if (one.backend, one.threads) == (backend, threads)]
+
+    def _measure(self, name: str, measured: Sequence[float], again: float = AGAIN) -> None:
+        """Draw from what was measured in place of an assumption."""
+        found = np.asarray(measured, np.float64)
+        drawn = found[self.generator.integers(0, len(found), self.count)]
+        self.values[name] = drawn * np.exp(again * self.generator.standard_normal(self.count))
+        self.measured.add(name)
+
+    def _take_from_check(self) -> None:
+        check = self.check
+        self.values["queue"] = self.values["queue_local" if self.site.provider == "local" else "queue_batch"]
+        if check is None:
+            return
+        nodes, workers = check.nodes, [one for node in check.nodes for one in node.workers]
+        self._measure("queue", check.queue_s)
+        self.measured |= {"queue_local", "queue_batch"}
+        # All workers of a check start at once, so what they took there was shared like what they will take
+        sharing = max(1.0, len(workers) / check.cores)
+        self._measure("start", [(one.import_s + one.start_s) / sharing for one in workers])
+        self._measure("dispatch", check.dispatch_s)
+        self._measure("latency", check.latency_s)
+        self._measure("write_rate", [node.write_bytes_per_s for node in nodes])
+        self._measure("read_rate", [node.read_bytes_per_s for node in nodes])
+        self._measure("sync", [node.sync_s for node in nodes])
+        self._measure("visible", [node.visible_s for node in nodes])
+        slowing = [one.slowing for one in workers if one.slowing is not None]
+        if slowing:
+            asked = sum(float(one.threads) for one in workers)
+            level = crowding_of(median(slowing) or 1.0, check.cores, asked, len(workers))
+            self._measure("crowding", [min(CROWDING_MOST, max(CROWDING_LEAST, level))], CROWDING_SPREAD)
+
+    def stands_on(self) -> list[str]:
+        found = [path for kind in self.kinds.values() for path in kind.stands_on]
+        if self.check is not None:
+            found.append(f"{self.check.site}: farm check of {self.check.date}")
+        return list(dict.fromkeys(found))
+
+    def assumed(self) -> set[str]:
+        other = "queue_batch" if self.site.provider == "local" else "queue_local"
+        return {name for name in farm_assumptions() if name not in self.measured | {other}}
+
+    # --- one draw ----------------------------------------------------------------------------
+    def run(self, draw: int) -> FarmOutcome:
+        machines, workers = self._workers(draw)
+        return farm.run(machines, workers, self._frames(draw, self.main), self._handing(draw))
+
+    def _workers(self, draw: int) -> tuple[list[FarmMachine], list[FarmWorker]]:
+        """Workers of a CPU share their machine's cores; a GPU is its worker's own."""
+        machines: list[FarmMachine] = []
+        place: dict[str, int] = {}
+        workers = []
+        arrives_s, start_s, scene_s = (
+            float(self.values["queue"][draw]),
+            float(self.values["start"][draw]),
+            self._scene_s(draw),
+        )
+        for node in self.site.nodes:
+            kind = self.kinds[node.backend, node.threads]
+            slow = fmean(float(kind.draws[p][draw] / self.main.draws[p][draw]) for p in ("simulate", "trace"))
+            for _ in range(node.workers):
+                if node.backend == "cupy":
+                    machines.append(FarmMachine(1.0))
+                    workers.append(FarmWorker(len(machines) - 1, arrives_s, start_s, scene_s, 1.0, slow))
+                    continue
+                if node.machine not in place:
+                    place[node.machine] = len(machines)
+                    machines.append(FarmMachine(node.cores, float(self.values["crowding"][draw])))
+                workers.append(FarmWorker(place[node.machine], arrives_s, start_s, scene_s, node.threads, slow))
+        return machines, workers
+
+    def _scene_s(self, draw: int) -> float:
+        return float(self.values["scene"][draw] * self.costs.work.particles)
+
+    def _start_s(self, draw: int) -> float:
+        """Of a new worker's first task."""
+        return float(self.values["start"][draw]) + self._scene_s(draw)
+
+    def _frames(self, draw: int, kind: FrameCosts) -> list[FrameWork]:
+        values, particles, pixels = self.values, self.costs.work.particles, self.costs.work.pixels
+        sync, rate = float(values["sync"][draw]), float(values["write_rate"][draw])
+        digest = float(values["digest_rate"][draw])
+        store_s = sync + FLUID_BYTES * particles / rate + KEPT_BYTES * particles / digest
+        keep_s = sync + KEPT_BYTES * particles / rate
+        load_s = FLUID_BYTES * particles / float(values["read_rate"][draw])
+        write_s = sync + 24.0 * pixels / digest
+        wanted, found = set(self.job.frames), []
+        for frame in range(self.simulated_to + 1, self.last + 1):
+            seconds = {part: kind.seconds(part, draw, frame) for part in PARTS}
+            again = math.exp(float(self.noise[draw, frame]))
+            found.append(
+                FrameWork(
+                    frame=frame,
+                    simulate_s=seconds["simulate"],
+                    store_s=store_s + min(keep_s, KEEP_SHARE * seconds["simulate"]),
+                    wanted=frame in wanted,
+                    load_s=load_s,
+                    surface_s=seconds["surface"] * again,
+                    trace_s=seconds["trace"] * again,
+                    encode_s=seconds["encode"],
+                    write_s=write_s,
+                )
+            )
+        return found
+
+    def _handing(self, draw: int) -> Handing:
+        values = {name: float(found[draw]) for name, found in self.values.items()}
+        return Handing(
+            dispatch_s=values["dispatch"],
+            latency_s=values["latency"],
+            seen_s=values["visible"] + 0.5 * values["poll"],
+            pieces=self.pieces,
+            sums_s=values["sync"] + 16.0 * self.costs.work.pixels / values["write_rate"],
+            assemble_s=values["assemble"] * len(self.job.frames),
+        )
+
+    # --- simpler estimates, and limits -------------------------------------------------------
+    def _likely(self) -> list[FrameWork]:
+        """Of the draw whose trace is the middle one."""
+        middle = int(np.argsort(self.main.draws["trace"])[self.count // 2])
+        return self._frames(middle, self.main)
+
+    def linear_s(self) -> float:
+        """The work over the workers, as if each had its cores to itself."""
+        frames = self._likely()
+        work = sum(one.simulate_s + (_picture_s(one) if one.wanted else 0.0) for one in frames)
+        return work / self.site.worker_count
+
+    def farm_formula_s(self) -> float:
+        """OpenCue's: (pending x mean + slowest) / running."""
+        pictures = [_picture_s(one) for one in self._likely() if one.wanted]
+        if not pictures:
+            return self.linear_s()
+        return ((len(pictures) - 1) * fmean(pictures) + max(pictures)) / min(self.site.worker_count, len(pictures))
+
+    def limits(self, count: int) -> dict[str, float | None]:
+        """P90 of each kind of task on the slowest frame, on a new worker while all are busy: for limits of time."""
+        found: dict[str, list[float]] = {"simulate": [], "render": [], "part_fixed": [], "part_per_sample": []}
+        for draw in range(count):
+            machines, workers = self._workers(draw)
+            busy = max(_busy(machines, workers, n) * one.slow for n, one in enumerate(workers))
+            frames = self._frames(draw, self.main)
+            start_s = busy * self._start_s(draw)
+            fixed_s = start_s + max(one.load_s + busy * one.surface_s for one in frames) + self._handing(draw).sums_s
+            found["simulate"].append(start_s + sum(busy * one.simulate_s + one.store_s for one in frames))
+            found["render"].append(start_s + max(busy * _picture_s(one) for one in frames))
+            found["part_fixed"].append(fixed_s)
+            found["part_per_sample"].append(busy * max(one.trace_s for one in frames) / self._pixel_samples())
+        return {name: Quantiles.of(values).p90 for name, values in found.items()}
+
+    def _pixel_samples(self) -> float:
+        return self.costs.work.pixels * self.costs.samples
+
+
+def _picture_s(one: FrameWork) -> float:
+    return one.load_s + one.surface_s + one.trace_s + one.encode_s + one.write_s
+
+
+def _busy(machines: Sequence[FarmMachine], workers: Sequence[FarmWorker], number: int) -> float:
+    """Times that a worker takes longer while all on its machine work."""
+    mine = [one for one in workers if one.machine == workers[number].machine]
+    machine = machines[workers[number].machine]
+    asked = sum(min(one.threads, machine.cores) for one in mine)
+    return max(1.0, asked / machine.cores) * (max(1.0, machine.crowding) if len(mine) > 1 else 1.0)
