@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +15,15 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--device", type=int, default=None, help="run the CUDA twins on this GPU instead of the emulator")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that asks for the emulated Slurm is marked so, and slow."""
+    for item in items:
+        if "slurm" in getattr(item, "fixturenames", ()):
+            item.add_marker("slurm")
+            item.add_marker("slow")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -49,3 +61,21 @@ def gpu(request: pytest.FixtureRequest) -> Any:
     from bench.backend.cupy_gpu import CupyBackend
 
     return CupyBackend(number)
+
+
+@pytest.fixture(scope="session")
+def slurm() -> Iterator[Any]:
+    """A real Slurm with three emulated nodes of two cores and two fake GPUs each (``tests.farm_nodes.slurm.Slurm``)."""
+    from tests.farm_nodes.slurm import start, why_not
+
+    if reason := why_not():
+        pytest.skip(reason)
+    # A short name: sockets lie in it
+    with tempfile.TemporaryDirectory(prefix="slurm-", ignore_cleanup_errors=True) as folder:
+        started = start(Path(folder))
+        try:
+            yield started
+        finally:
+            started.stop()
+            left = started.processes()
+        assert not left, "the emulated Slurm left processes behind"

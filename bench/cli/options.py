@@ -74,10 +74,17 @@ def _record_names(ctx: click.Context) -> list[str]:
     return sorted({path.stem for path in all_record_paths(ctx.params.get("results") or default_results())})
 
 
+def _site_names(ctx: click.Context) -> tuple[str, ...]:
+    from bench.farm.site import site_names
+
+    return site_names()
+
+
 SHOT = Listed(lambda ctx: shot_names(), file=True)
 RECORD = Listed(_record_names, file=True)
 CLUSTER = Listed(_cluster_names, file=True)
 KERNEL = Listed(_kernel_names)
+SITE = Listed(_site_names, file=True)
 FORMATS = Listed(lambda ctx: (*STILLS, MOVIE), comma=True)
 SIZE = OneOf(SIZE_NAMES)
 
@@ -85,6 +92,15 @@ shots = click.argument("shots", nargs=-1, type=SHOT, metavar="[SHOT ...]")
 size = click.option("--size", type=SIZE, default="S", show_default=True, help="Of those that the shot has.")
 size_of_golden = click.option(
     "--size", type=SIZE, default="S", show_default=True, help="Of the golden frames; M takes minutes on a CPU."
+)
+frames = click.option("--frames", default="all", show_default=True, help="Such as 1-60, 1,5,10-20 or 1-60:4.")
+formats = click.option(
+    "--format",
+    "formats",
+    type=FORMATS,
+    default="png",
+    show_default=True,
+    help=f"Of {', '.join((*STILLS, MOVIE))}. A movie of a part of the shot has its frames in its name.",
 )
 threads = click.option(
     "--threads", type=int, default=None, help="CPU threads; all that this process may use unless said."

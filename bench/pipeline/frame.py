@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # a command that only wants to know the stages' names loads n
     import numpy as np
 
     from bench.backend.protocol import Backend, DeviceArray
+    from bench.pipeline.parts import Part
     from bench.pipeline.scene.build import Scene
     from bench.shot.load import Shot
 
@@ -202,6 +203,11 @@ class RendererLike(Protocol):
     ) -> PixelSums:
         """Trace the picture of a frame; ``samples`` per pixel are the scene's unless said."""
 
+    def trace_part(
+        self, bricks: Bricks, frame: int, part: Part, samples: int, between: Between | None = None
+    ) -> np.ndarray:
+        """Trace a part of the picture that has ``samples`` a pixel; its records, on the host (see ``parts``)."""
+
     def resolve(self, sums: PixelSums) -> Resolved:
         """Mean and variance of what was traced, where it is."""
 
@@ -216,9 +222,18 @@ class SceneBuilder(Protocol):
     """Builds a shot's scene on the host."""
 
     def __call__(
-        self, shot: Shot, size: str, *, threads: int | None = None, tell: Callable[[float], None] = lambda share: None
+        self,
+        shot: Shot,
+        size: str,
+        *,
+        threads: int | None = None,
+        tell: Callable[[float], None] = lambda share: None,
+        room: int | None = None,
     ) -> Scene:
-        """``threads``: None is all usable cores; ``tell`` hears again and again what share is done."""
+        """``threads``: None is all usable cores; ``tell`` hears again and again what share is done.
+
+        With ``room`` there are no particles, but room for so many.
+        """
 
 
 @dataclass(frozen=True)
@@ -266,6 +281,11 @@ def make_picture(
     resolved = renderer.resolve(sums)
     lap(RESOLVE)
     return Rendering(renderer.fetch(resolved), bricks, sums)
+
+
+def make_bricks(state: StateLike, renderer: RendererLike) -> Bricks:
+    """What parts of the picture of a present state are traced from; the renderer's, until its next surface."""
+    return renderer.surface(state.fluid)
 
 
 def proved_digest(picture: Picture, frame: int) -> str:

@@ -12,8 +12,8 @@ from bench.backend.numba_settings import using_threads
 from bench.backend.protocol import Backend
 from bench.base import units
 from bench.base.errors import Unavailable, UserError
+from bench.pipeline.folder.pictures import can_write_exr, write_exr, write_png
 from bench.pipeline.frame import Makers, Picture
-from bench.pipeline.pictures import can_write_exr, write_exr, write_png
 from bench.pipeline.render import Renderer
 from bench.pipeline.scene import fill, terrain
 from bench.pipeline.scene.build import Scene, build_scene

@@ -14,11 +14,12 @@ import numpy as np
 
 from bench.backend.protocol import Backend, DeviceArray, Stamp
 from bench.pipeline.frame import Between, Bricks, Fluid, Picture, PixelSums, Rendering, Resolved
+from bench.pipeline.parts import Part, records
 from bench.pipeline.scene.build import Scene
 from bench.pipeline.surface import Surface
 from kernels.base import constants as k
 from kernels.image import img_resolve, img_trace
-from kernels.trace.trace_tiles import STRIP
+from kernels.trace.trace_tiles import PICTURE_MAX, STRIP
 
 F32 = np.float32
 ROULETTE_DEPTH = 3
@@ -29,6 +30,8 @@ SLOPE_MARGIN = 1.001
 PIECE_S, CPU_PIECE_S, LAUNCH_MOST_S = 0.15, 2.0, 0.25
 FIRST_PATHS, CPU_FIRST_PATHS = 2**21, 2**18  # of the first piece, of which nobody knows how long it takes
 FIRST_STRIPS = 4  # about so many of its strips, spread over the picture, tell what the rest will cost
+Window = tuple[int, int, int, int]  # x and y low, x and y high: pixels that are launched; high ends excluded
+WHOLE: Window = (0, 0, PICTURE_MAX, PICTURE_MAX)
 WORK_NAMES = {
     "paths": k.WORK_PATHS,
     "segments": k.WORK_SEGMENTS,
@@ -172,18 +175,52 @@ class Renderer:
 
         ``between`` is told the share that is done, from piece to piece; what it raises ends the picture.
         """
+        picture, backend = self.scene.picture, self.backend
+        count = picture.samples if samples is None else samples
+        sums = self._fresh_sums()
+        work = backend.zeros((k.TRACE_TASKS, k.WORK_WORDS), np.int64)
+        self._trace_window(self._same(bricks, frame, sums, work), WHOLE, 0, count, between)
+        return PixelSums(count, sums, work)
+
+    def trace_part(
+        self, bricks: Bricks, frame: int, part: Part, samples: int, between: Between | None = None
+    ) -> np.ndarray:
+        """Trace a part of the picture that has ``samples`` a pixel: float32[records, height, width, PIXEL_WORDS].
+
+        Its records, on the host, are the sums that the written order of addition needs (``parts.records``).
+        """
+        rows, columns = slice(part.y_low, part.y_high), slice(part.x_low, part.x_high)
+        work = self.backend.zeros((k.TRACE_TASKS, k.WORK_WORDS), np.int64)
+        found, before, whole = [], 0, part.sample_high - part.sample_low
+        for first, count in records(part, samples):
+            sums = self._fresh_sums()
+            done = before
+
+            def told(share: float, done: int = done, count: int = count) -> None:
+                if between is not None:
+                    between((done + share * count) / whole)
+
+            self._trace_window(self._same(bricks, frame, sums, work), part.window, first, count, told)
+            # Whole rows cross: of an array that is no device's, a copy
+            found.append(np.array(self.backend.host(sums[rows])[:, columns]))
+            before += count
+        return np.stack(found)
+
+    def _fresh_sums(self) -> DeviceArray:
+        picture = self.scene.picture
+        return self.backend.zeros((picture.height, picture.width, k.PIXEL_WORDS), F32)
+
+    def _same(self, bricks: Bricks, frame: int, sums: DeviceArray, work: DeviceArray) -> tuple[object, ...]:
+        """What all launches of a picture are handed, after samples, window and strips."""
         scene, backend = self.scene, self.backend
         picture = scene.picture
-        count = picture.samples if samples is None else samples
         trace, look = self._trace.copy(), scene.look.copy()
         trace[k.TRACE_HAS_SURFACE], trace[k.TRACE_HAS_FOG] = bricks.surface_count > 0, bricks.fog_count > 0
         trace[k.TRACE_SURFACE_LOW : k.TRACE_SURFACE_LOW + 6] = bricks.surface_box
         trace[k.TRACE_FOG_LOW : k.TRACE_FOG_LOW + 6] = bricks.fog_box
         trace[k.TRACE_TOP] = max(trace[k.TRACE_TOP], trace[k.TRACE_SURFACE_HIGH + 2], trace[k.TRACE_FOG_HIGH + 2])
         look[k.LOOK_TIME] += F32(frame * scene.frame_dt_s)
-        sums = backend.zeros((picture.height, picture.width, k.PIXEL_WORDS), F32)
-        work = backend.zeros((k.TRACE_TASKS, k.WORK_WORDS), np.int64)
-        same = (
+        return (
             (picture.seed * FRAME_STRIDE + frame) & 0x7FFFFFFF,
             picture.max_depth,
             ROULETTE_DEPTH,
@@ -205,19 +242,27 @@ class Renderer:
             work,
             backend.zeros(1, np.int32),
         )
+
+    def _trace_window(
+        self, same: tuple[object, ...], window: Window, first: int, count: int, between: Between | None
+    ) -> None:
+        """Add samples ``first`` to ``first + count - 1`` of a window's pixels to the sums that ``same`` has."""
+        backend, picture = self.backend, self.scene.picture
+        width = min(window[2], picture.width) - window[0]
+        height = min(window[3], picture.height) - window[1]
         if backend.is_gpu:
-            pieces = Pieces(picture.width, picture.height, count, PIECE_S, FIRST_PATHS)
+            pieces = Pieces(width, height, count, PIECE_S, FIRST_PATHS)
         else:
-            pieces = Pieces(picture.width, picture.height, count, CPU_PIECE_S, CPU_FIRST_PATHS)
-        whole = count * picture.width * picture.height
+            pieces = Pieces(width, height, count, CPU_PIECE_S, CPU_FIRST_PATHS)
+        whole = count * width * height
         if between is None and not backend.is_gpu:
-            self._launch(Piece(0, count), same)
-            return PixelSums(count, sums, work)
+            self._launch(Piece(0, count), window, first, same)
+            return
         pieces.paths_per_s = self._rate()  # of the picture before: a short one is then one launch, and nothing waits
         done = 0
         for piece in pieces:
-            paths, before = piece.paths(picture.width, picture.height), backend.clock()
-            self._launch(piece, same)
+            paths, before = piece.paths(width, height), backend.clock()
+            self._launch(piece, window, first, same)
             self._last = paths, before, backend.clock()
             done += paths
             if done == whole:
@@ -226,7 +271,6 @@ class Renderer:
             pieces.paths_per_s = self._rate()
             if between is not None:
                 between(done / whole)
-        return PixelSums(count, sums, work)
 
     def _rate(self) -> float | None:
         """Paths a second of the last piece, once it is done; None before the first."""
@@ -235,10 +279,9 @@ class Renderer:
         paths, before, after = self._last
         return paths / max(float(after - before), 1e-9)
 
-    def _launch(self, piece: Piece, same: tuple[object, ...]) -> None:
-        window = (img_trace.WHOLE_PICTURE[name] for name in ("x_low", "y_low", "x_high", "y_high"))
+    def _launch(self, piece: Piece, window: Window, first: int, same: tuple[object, ...]) -> None:
         comb = piece.strip_low, piece.strip_high, piece.strip_period
-        self.backend.launch(img_trace.KERNEL, piece.sample_start, piece.sample_count, *window, *comb, *same)
+        self.backend.launch(img_trace.KERNEL, first + piece.sample_start, piece.sample_count, *window, *comb, *same)
 
     def resolve(self, sums: PixelSums) -> Resolved:
         """Pixel sums as mean and variance, where they are."""
@@ -259,3 +302,11 @@ class Renderer:
         total = self.backend.host(rendering.pixel_sums.work).sum(axis=0)
         bricks = {"surface_bricks": rendering.bricks.surface_count, "fog_bricks": rendering.bricks.fog_count}
         return {**{name: int(total[slot]) for name, slot in WORK_NAMES.items()}, **bricks}
+
+
+def resolved_on(backend: Backend, sums: np.ndarray, samples: int) -> Picture:
+    """The picture of sums that are on the host, float32[height, width, PIXEL_WORDS], of so many samples a pixel."""
+    shape = (*sums.shape[:2], 3)
+    rgb, variance = backend.zeros(shape, F32), backend.zeros(shape, F32)
+    backend.launch(img_resolve.KERNEL, samples, backend.array(sums), rgb, variance)
+    return Picture(np.array(backend.host(rgb)), np.array(backend.host(variance)), samples)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from bench import __version__
 from bench.backend.protocol import Backend
 from bench.base.errors import UserError
 from bench.base.progress import told_when_slow
+from bench.pipeline.folder.frame_folder import FrameEntry
+from bench.pipeline.folder.made import Laps, Made, MadeDocument, Place
+from bench.pipeline.folder.pictures import Still, movie_name, stills_of, write_movie
+from bench.pipeline.folder.shot_folder import ShotFolder
+from bench.pipeline.folder.states import States
 from bench.pipeline.frame import (
     MOVIE,
     HostState,
@@ -21,11 +26,9 @@ from bench.pipeline.frame import (
     proved_digest,
     require_hashes,
 )
-from bench.pipeline.gpu_pool.pool import Worker, WorkerPool
+from bench.pipeline.gpu_pool.pool import Rendered, Worker, WorkerPool
 from bench.pipeline.gpu_pool.process import workers_of
-from bench.pipeline.pictures import Still, movie_name, stills_of, write_movie
 from bench.pipeline.scene.build import Scene
-from bench.pipeline.shot_folder import ShotFolder
 from bench.shot.load import Shot
 
 STATE_INTERVAL_FRAMES = 4
@@ -76,6 +79,7 @@ def render(
     tell: Tell,
     all_devices: bool = False,
     within: Callable[[str], None] = lambda text: None,
+    place: Place | None = None,
 ) -> int:
     """Make the job's pictures in these formats, the movie last; returns how many frames were made.
 
@@ -84,7 +88,7 @@ def render(
     """
     workers = workers_of(backend) if all_devices else []
     try:
-        made = shoot(job, folder, backend, makers, stills_of(kinds), golden, tell, workers, within)
+        made = shoot(job, folder, backend, makers, stills_of(kinds), golden, tell, workers, within, place)
     finally:
         for worker in workers:
             worker.close()
@@ -104,14 +108,16 @@ def shoot(
     tell: Tell = lambda done, text: None,
     workers: Sequence[Worker] = (),
     within: Callable[[str], None] = lambda text: None,
+    place: Place | None = None,
 ) -> int:
     """Render the frames that are not finished; returns how many were made.
 
     The simulation goes on from the newest kept state whose digest is right. With ``workers`` every frame is rendered
-    by one of them while the next is simulated. Raises CheckFailed when a frame's bits are not the golden ones.
+    by one of them while the next is simulated. ``place`` is who works, as the entries of frames say. Raises CheckFailed
+    when a frame's bits are not the golden ones.
     """
     says = {suffix: still.says for suffix, still in stills.items()}
-    needed = [frame for frame in job.frames if not (folder.finished(frame, says) and _is_golden(folder, frame, golden))]
+    needed = [frame for frame in job.frames if not is_golden(folder.finished_entry(frame, says), golden(frame))]
     done = len(job.frames) - len(needed)
     if not needed:
         return 0
@@ -120,25 +126,39 @@ def shoot(
     scene = makers.build_scene(job.shot, job.size, threads=backend.threads, tell=told)
     for worker in workers:
         worker.begin(scene)
-    simulation, first = _start(scene, folder, backend, makers, golden, needed[0])
+    simulation, first = start_simulation(scene, folder.states, backend, makers, golden, needed[0])
     renderer = None if workers else makers.renderer(scene, backend)
     wanted = set(needed)
     states: dict[int, str] = {}  # digests of frames that are being rendered
+    made: dict[int, list[Made]] = {}  # the pieces of work of each
 
-    def finish(frame: int, picture: Picture) -> None:
+    def finish(frame: int, picture: Picture, piece: Made | None) -> None:
         nonlocal done
         found = {"state": states[frame], "picture": proved_digest(picture, frame)}
         require_hashes(found, golden(frame), where=f"frame {frame}: ")
         bound = {suffix: partial(still.write, picture, scene, frame) for suffix, still in stills.items()}
-        folder.add(frame, states.pop(frame), found["picture"], bound)
+        begun = time.perf_counter()
+
+        def pieces() -> list[MadeDocument]:
+            last = [piece.ending(time.time(), time.perf_counter() - begun)] if piece else []
+            return [one.document() for one in (*made.pop(frame, ()), *last)]
+
+        folder.add(frame, states.pop(frame), found["picture"], bound, pieces)
         done += 1
         tell(done, f"frame {frame} done")
 
-    pool = WorkerPool(workers, lambda made: finish(made.frame, made.picture), job.samples) if workers else None
+    def returned(one: Rendered) -> None:
+        there = replace(place, device=one.device) if place else None
+        ended_s = time.time()
+        whole = Made.rendered(there, one.frame, ended_s - one.seconds, ended_s, trace_s=one.seconds) if there else None
+        finish(one.frame, one.picture, whole)
+
+    pool = WorkerPool(workers, returned, job.samples) if workers else None
     kept_at = time.monotonic()
     try:
         for frame in range(first, needed[-1] + 1):
             tell(done, f"simulate frame {frame}")
+            begun_s = time.time()
             simulation.advance_frame()
             if pool is not None:
                 pool.collect()  # what is finished is written while others are made
@@ -149,16 +169,23 @@ def shoot(
             elif frame in wanted:
                 sha256 = simulation.state_digest()
             if frame in wanted:
-                states[frame] = sha256
+                states[frame], simulated_s = sha256, time.time()
+                if place:
+                    made[frame] = [Made.simulated(place, frame, begun_s, simulated_s)]
                 if renderer is not None:
                     tell(done, f"trace frame {frame}")
-                    between = partial(_tell_share, tell, done, frame)
-                    made = make_picture(simulation, renderer, frame, job.samples, between=between)
-                    finish(frame, made.picture)
+                    between, laps = partial(_tell_share, tell, done, frame), Laps()
+                    picture = make_picture(simulation, renderer, frame, job.samples, laps, between).picture
+                    surface_s, trace_s = laps.read()
+                    times = {"surface_s": surface_s, "trace_s": trace_s}
+                    traced_s = time.time()
+                    finish(
+                        frame, picture, Made.rendered(place, frame, simulated_s, traced_s, **times) if place else None
+                    )
                 elif pool is not None:
                     pool.submit(frame, state)
             if keeps:
-                folder.save_state(frame, state, sha256)
+                folder.states.save(frame, state, sha256)
                 kept_at = time.monotonic()
         if pool is not None:
             pool.finish()
@@ -172,18 +199,19 @@ def _tell_share(tell: Tell, done: int, frame: int, share: float) -> None:
     tell(done, f"trace frame {frame}, {share:.0%}")
 
 
-def _is_golden(folder: ShotFolder, frame: int, golden: Golden) -> bool:
-    """Whether what the manifest says of a finished frame is what it has to be."""
-    entry, expected = folder.frames[str(frame)], golden(frame) or {}
+def is_golden(entry: FrameEntry | None, golden: Mapping[str, str] | None) -> bool:
+    """Whether a frame is finished, and what its entry says of it is what it has to be."""
+    if entry is None:
+        return False
     found = {"state": entry["state_sha256"], "picture": entry["picture_sha256"]}
-    return all(expected.get(what, sha256) == sha256 for what, sha256 in found.items())
+    return all((golden or {}).get(what, sha256) == sha256 for what, sha256 in found.items())
 
 
-def _start(
-    scene: Scene, folder: ShotFolder, backend: Backend, makers: Makers, golden: Golden, before: int
+def start_simulation(
+    scene: Scene, kept: States, backend: Backend, makers: Makers, golden: Golden, before: int
 ) -> tuple[SimulationLike, int]:
     """A simulation at the newest kept state below a frame, or at the beginning; and the next frame's number."""
-    states = folder.load_states(before)
+    states = kept.load(before)
     while (found := next(states, None)) is not None:
         frame, state, sha256 = found
         expected = (golden(frame) or {}).get("state", sha256)

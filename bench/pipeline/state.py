@@ -290,7 +290,7 @@ class PictureState:
 
     def __init__(self, scene: Scene, backend: Backend) -> None:
         self._backend = backend
-        self._names = PICTURE_WITH_HEAT if scene.has_heat else PICTURE
+        self._names = self.names(scene)
         zeros = backend.zeros
         capacity, effects = max(1, scene.particle_capacity), scene.effects.effect_capacity
         self._arrays = {
@@ -301,6 +301,11 @@ class PictureState:
             "effect_kind": zeros(effects, np.int32),
             "effect_temperature": zeros(effects, np.float32),
         }
+
+    @staticmethod
+    def names(scene: Scene) -> tuple[str, ...]:
+        """Arrays of a state that a picture of the scene is made from."""
+        return PICTURE_WITH_HEAT if scene.has_heat else PICTURE
 
     @property
     def fluid(self) -> Fluid:

@@ -141,7 +141,8 @@ def expected(node: JsonSchemaValue) -> str:
             count = f"{low}" if low == high else f"{low} to {high}"
             if item.get("type") == "array":
                 return f"a list of {count} points of {item['maxItems']} numbers"
-            return f"a list of {count} {'numbers' if item.get('type') == 'number' else 'tables'}"
+            items = {"number": "numbers", "string": "texts"}.get(str(item.get("type")), "tables")
+            return f"a list of {count} {items}"
     return str(node.get(WHEN_NO_TABLE, "a table"))
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.house.commands import all_commands
 from tests.support.source_tree import ROOT
 
-HEAVY = {"numba", "numpy", "scipy", "pydantic", "rich", "PIL", "pytest", "psutil", "filelock"}
+HEAVY = {"numba", "numpy", "scipy", "pydantic", "rich", "PIL", "pytest", "psutil", "filelock", "parsl"}
 OURS = {"kernels", "bench.pipeline.scene", "bench.measure.plugin", "bench.project.model"}
 
 

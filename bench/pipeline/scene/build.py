@@ -131,11 +131,13 @@ def build_scene(
     *,
     threads: int | None = None,
     tell: Callable[[float], None] = lambda share: None,
+    room: int | None = None,
 ) -> Scene:
     """All arrays of ``shot`` at ``size``, made on so many threads, which change no bit; None: on all usable cores.
 
-    ``tell`` hears again and again what share is done. Raises UserError where the shot has no such size or holds no
-    liquid.
+    ``tell`` hears again and again what share is done. With ``room`` the scene has no particles, but room for so many:
+    pictures can be made of it, of particles that come from elsewhere. Raises UserError where the shot has no such size
+    or holds no liquid.
     """
     file, chosen = shot.file, shot.size(size)
     cell = cell_size_m(file.domain, chosen)
@@ -144,7 +146,7 @@ def build_scene(
     sound = sound_speed_m_per_s(file)
     bulk = bulk_modulus_pa(file.material.density_kg_per_m3, sound)
     with using_threads(threads):
-        field, particles = fill_domain(shot, size, seed, tell)
+        field, particles = fill_domain(shot, size, seed, tell, room is None)
     count = len(particles.position)
     particle_volume = cell * cell * cell / PARTICLES_PER_CELL
     has_heat = isinstance(file.material, Lava)
@@ -158,7 +160,7 @@ def build_scene(
     w = file.domain.walls
     walls = [BOUNDARIES.index(side) for side in (w.x_min, w.x_max, w.y_min, w.y_max, w.z_min, w.z_max)]
     emitters = tuple(_emitter(e, offset) for e in file.emitter)
-    capacity = count + emitted_count(file, particle_volume)
+    capacity = room if room is not None else count + emitted_count(file, particle_volume)
     if capacity == 0:
         raise UserError(f"{shot.path}: body: expected bodies or emitters that hold liquid, got no particle")
     return Scene(
@@ -205,9 +207,9 @@ def build_scene(
 
 
 def fill_domain(
-    shot: Shot, size: str, seed: int, tell: Callable[[float], None] = lambda share: None
+    shot: Shot, size: str, seed: int, tell: Callable[[float], None] = lambda share: None, fills: bool = True
 ) -> tuple[HeightField | None, Particles]:
-    """The ground, in the shot's frame, and the particles over it."""
+    """The ground, in the shot's frame, and the particles over it, if they are wanted."""
     _tell_of_compiling()
     file = shot.file
     cell = cell_size_m(file.domain, file.size[size])
@@ -215,6 +217,8 @@ def fill_domain(
     if file.terrain is not None:
         first = TERRAIN_SHARE
         field = build_terrain(file.terrain, cell, lambda share: tell(TERRAIN_SHARE * share))
+    if not fills:
+        return field, Particles(np.zeros((0, 4), np.float32), np.zeros((0, 12), np.float32), np.zeros(1, np.float32))
     bulk = bulk_modulus_pa(file.material.density_kg_per_m3, sound_speed_m_per_s(file))
     return field, build_particles(shot, size, field, bulk, seed, lambda share: tell(first + (1.0 - first) * share))
 

@@ -11,8 +11,8 @@ from click.shell_completion import ShellComplete, get_completion_class
 from click.testing import CliRunner
 
 from bench.cli.main import main
+from bench.pipeline.folder.pictures import read_formats
 from bench.pipeline.frame import MOVIE, STILLS
-from bench.pipeline.pictures import read_formats
 from bench.project.inputs.cluster import cluster_names
 from bench.shot.load import shot_names
 from bench.shot.sizes import SIZE_NAMES

@@ -20,7 +20,7 @@ from bench.pipeline.gpu_pool.pool import Rendered, WorkerPool, measure_scaling
 from bench.pipeline.gpu_pool.process import started, visible_device
 from bench.record.schema import ScalingRow
 from bench.record.write import Draft
-from tests.bench.pipeline.test_shot_folder import Machine, render
+from tests.bench.pipeline.folder.test_shot_folder import Machine, render
 from tests.support.fake_backend import FakeBackend
 from tests.support.fake_shot import case, digest
 

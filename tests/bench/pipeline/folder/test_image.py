@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.pipeline import image
+from bench.pipeline.folder import image
 from tests.support.exr import read_exr
 
 

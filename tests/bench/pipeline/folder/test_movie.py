@@ -10,9 +10,9 @@ from click.testing import CliRunner
 
 from bench.base.errors import UserError
 from bench.cli.main import main
+from bench.pipeline.folder.pictures import Still, can_write_exr, movie_name, read_formats, stills_of, write_movie
+from bench.pipeline.folder.shot_folder import ShotFolder
 from bench.pipeline.frame import Picture
-from bench.pipeline.pictures import Still, can_write_exr, movie_name, read_formats, stills_of, write_movie
-from bench.pipeline.shot_folder import ShotFolder
 from tests.support.tiny_shot import write_tiny_shot
 
 FRAMES, WIDTH, HEIGHT, RATE = range(3, 9), 65, 34, 24.0

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from bench.base.errors import CheckFailed, UserError
-from bench.pipeline import shot_folder
+from bench.pipeline.folder import sealed
+from bench.pipeline.folder.pictures import Still
+from bench.pipeline.folder.shot_folder import ShotFolder, parse_frames
 from bench.pipeline.frame import Makers
-from bench.pipeline.pictures import Still
-from bench.pipeline.shoot import RenderJob, _start, shoot
-from bench.pipeline.shot_folder import ShotFolder, parse_frames
+from bench.pipeline.shoot import RenderJob, shoot, start_simulation
 from tests.support.fake_backend import FakeBackend
 from tests.support.fake_shot import digest
 
@@ -157,7 +157,7 @@ def test_states_that_are_looked_at_are_not_held_side_by_side(tmp_path: Path, mon
     """Two states of a large shot, or two simulations of it, are more than a machine holds."""
     alive: list[weakref.ref[Any]] = []
     beside: list[int] = []  # of them, when another one is read or made
-    read = shot_folder._arrays
+    read = sealed.load_arrays
 
     def counted(made: Any) -> Any:
         beside.append(sum(one() is not None for one in alive))
@@ -172,11 +172,11 @@ def test_states_that_are_looked_at_are_not_held_side_by_side(tmp_path: Path, mon
             return "another"
 
     render(tmp_path, "1-8")
-    monkeypatch.setattr(shot_folder, "_arrays", lambda path: counted(None) or read(path))
+    monkeypatch.setattr(sealed, "load_arrays", lambda path: counted(None) or read(path))
     makers: Any = SimpleNamespace(simulation=lambda scene, backend: counted(Wrong([])))
     scene: Any = None
     with ShotFolder(tmp_path, HEADER) as folder:
-        found, first = _start(scene, folder, FakeBackend(), makers, lambda frame: None, 9)
+        found, first = start_simulation(scene, folder.states, FakeBackend(), makers, lambda frame: None, 9)
     assert (first, found.frame, len(alive)) == (1, 0, 4)
     assert beside == [0] * 5, "two states, their two simulations, and the one from the beginning"
 

@@ -14,10 +14,11 @@ import numpy as np
 from bench import __version__
 from bench.base.errors import UserError
 from bench.base.files import whole_file
-from bench.pipeline import image
+from bench.pipeline.folder import image
+from bench.pipeline.folder.frame_folder import FrameFolder, Says
+from bench.pipeline.folder.rows import rows_of
 from bench.pipeline.frame import MOVIE, STILLS, Picture
 from bench.pipeline.scene.build import Scene
-from bench.pipeline.shot_folder import Says, ShotFolder
 
 ABOUT = "shotmark."  # what the names of our attributes begin with
 MOVIE_FRAMES_LENGTH_MAX = 60  # of a movie's name, the part that says which frames it has
@@ -118,26 +119,17 @@ def movie_name(shot: str, frames: Sequence[int], last: int) -> str:
 
 def frames_text(frames: Sequence[int]) -> str:
     """``0001-0010+0020+0030-0060x5``: frames in order as a part of a file's name; a very long one is a hash."""
-    parts, start = [], 0
-    while start < len(frames):
-        stop = start + 1
-        step = frames[stop] - frames[start] if stop < len(frames) else 1
-        while stop < len(frames) and frames[stop] - frames[stop - 1] == step:
-            stop += 1
-        if stop - start == 2 and step > 1:
-            stop -= 1  # two frames apart are no row of frames
-        span = f"{frames[start]:04d}"
-        if stop - start > 1:
-            span += f"-{frames[stop - 1]:04d}" + (f"x{step}" if step > 1 else "")
-        parts.append(span)
-        start = stop
+    parts = []
+    for row in rows_of(frames):
+        step = f"x{row.step}" if row.step > 1 else ""
+        parts.append(f"{row[0]:04d}" if len(row) == 1 else f"{row[0]:04d}-{row[-1]:04d}{step}")
     text = "+".join(parts)
     if len(text) <= MOVIE_FRAMES_LENGTH_MAX:
         return text
     return f"{frames[0]:04d}-{frames[-1]:04d}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
-def write_movie(shot_folder: ShotFolder, name: str, frames: Sequence[int], frame_rate: float) -> Path:
+def write_movie(shot_folder: FrameFolder, name: str, frames: Sequence[int], frame_rate: float) -> Path:
     """H.264 movie of the PNG frames, written whole or not at all. Raises UserError without the encoder."""
     try:
         import imageio_ffmpeg

@@ -22,8 +22,10 @@ from hypothesis import strategies as st
 
 from bench.base.errors import UserError
 from bench.cli.main import main
-from bench.pipeline.shot_folder import ABOUT, ShotFolder, file_sha256
-from tests.bench.pipeline.test_shot_folder import HEADER, picture_says, render
+from bench.pipeline.folder.frame_folder import file_sha256
+from bench.pipeline.folder.sealed import ABOUT
+from bench.pipeline.folder.shot_folder import ShotFolder
+from tests.bench.pipeline.folder.test_shot_folder import HEADER, picture_says, render
 from tests.support.fake_shot import digest
 from tests.support.source_tree import ROOT
 from tests.support.tiny_shot import write_tiny_shot
@@ -71,25 +73,25 @@ def test_a_state_that_says_another_number_of_itself_is_found_out(tmp_path: Path)
 def test_a_state_of_another_render_is_passed_over(tmp_path: Path, key: str) -> None:
     header = {**HEADER, "version": "1"}
     with ShotFolder(tmp_path / "other", {**header, key: "another"}) as other:
-        other.save_state(4, {"value": np.array([99]), "frame": np.array(4)}, digest("99"))
+        other.states.save(4, {"value": np.array([99]), "frame": np.array(4)}, digest("99"))
     with ShotFolder(tmp_path / "ours", header) as ours:
         shutil.copy(state(tmp_path / "other", 4), state(tmp_path / "ours", 4))
-        assert list(ours.load_states(9)) == []
-        ours.save_state(4, {"value": np.array([16]), "frame": np.array(4)}, digest("16"))
-        assert [frame for frame, _, _ in ours.load_states(9)] == [4]
+        assert list(ours.states.load(9)) == []
+        ours.states.save(4, {"value": np.array([16]), "frame": np.array(4)}, digest("16"))
+        assert [frame for frame, _, _ in ours.states.load(9)] == [4]
 
 
 def test_a_state_that_the_manifest_knows_otherwise_is_passed_over(tmp_path: Path) -> None:
     render(tmp_path, "1-8")
     with ShotFolder(tmp_path, HEADER) as folder:
-        folder.save_state(8, {"value": np.array([99]), "frame": np.array(8)}, digest("99"))
+        folder.states.save(8, {"value": np.array([99]), "frame": np.array(8)}, digest("99"))
     assert render(tmp_path, "9")[0] == "simulate 32"
     assert right(tmp_path)
 
 
 def test_a_state_that_is_not_the_golden_one_is_passed_over(tmp_path: Path) -> None:
     with ShotFolder(tmp_path, HEADER) as folder:
-        folder.save_state(4, {"value": np.array([99]), "frame": np.array(4)}, digest("99"))
+        folder.states.save(4, {"value": np.array([99]), "frame": np.array(4)}, digest("99"))
     golden = {"state": digest("16"), "picture": digest("picture 16")}
     render(tmp_path, "5", golden=lambda frame: golden if frame == 4 else None)
     assert right(tmp_path, range(5, 6))
@@ -213,7 +215,7 @@ def test_a_folder_that_is_refused_stays_free(tmp_path: Path, manifest: str) -> N
 HOLDER = """
 import sys, time
 from pathlib import Path
-from bench.pipeline.shot_folder import ShotFolder
+from bench.pipeline.folder.shot_folder import ShotFolder
 with ShotFolder(Path(sys.argv[1]), {"shot": "wave", "size": "S", "samples": 16}):
     print("has it", flush=True)
     time.sleep(600.0)
@@ -293,7 +295,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     render(folder / "ours", "1-8")
     with ShotFolder(folder / "other", {**HEADER, "samples": 64}) as other:
         for frame in (4, 8):
-            other.save_state(frame, {"value": np.array([99]), "frame": np.array(frame)}, digest("99"))
+            other.states.save(frame, {"value": np.array([99]), "frame": np.array(frame)}, digest("99"))
     return folder
 
 

@@ -1,0 +1,1 @@
+"""What carries tasks to workers: the engine's interface, and Parsl behind it."""
