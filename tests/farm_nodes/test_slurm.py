@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 from tests.farm_nodes import slurm as emulated
 from tests.farm_nodes.faults import faults, give_back, kill_one, take_away, workers
 from tests.farm_nodes.slurm import Slurm, free_ports, start, until, why_not
+from tests.support.source_tree import ROOT
 
 WAIT_S = 60.0
 
@@ -73,6 +76,43 @@ wait"""
     slurm.wait(job, seconds=WAIT_S)
 
 
+def test_faults_come_from_a_command_line(slurm: Slurm, tmp_path: Path) -> None:
+    """As the farm's own trial has them: workers killed time and again, a node drained, each a line of JSON."""
+    job = submit(slurm, f"while true; do {sys.executable} -c 'import llvmlite.binding, time; time.sleep(600)'; done")
+    words = ["--every", "1", "--drain", "gb3", "--after", "2", "--seconds", "6"]
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.farm_nodes.faults", *words],
+            env={**slurm.environment, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        told = [json.loads(line) for line in done.stdout.splitlines()]
+        kinds = [line["fault"] for line in told]
+        assert kinds.count("drain") == 1 and kinds.count("kill") >= 2
+        killed = [line["pid"] for line in told if line["fault"] == "kill"]
+        assert len(set(killed)) == len(killed) and slurm.state(job) == "RUNNING"
+        assert slurm.nodes()["gb3"].startswith("drain")
+    finally:
+        give_back(slurm, "gb3")
+        slurm.run("scancel", job)
+        slurm.wait(job, seconds=WAIT_S)
+
+
+def test_by_hand_it_says_what_is_wrong(tmp_path: Path) -> None:
+    def say(*words: str) -> tuple[int, str]:
+        env = {name: value for name, value in os.environ.items() if name != "SLURM_CONF"}
+        words = (sys.executable, "-m", *words)
+        done = subprocess.run(words, env={**env, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60)
+        return done.returncode, (done.stdout + done.stderr).splitlines()[-1]
+
+    code, line = say("tests.farm_nodes.faults", "--every", "1")
+    assert code == 2 and "--conf or SLURM_CONF: expected the slurm.conf of an emulated Slurm" in line
+    assert say("tests.farm_nodes.faults", "--conf", str(tmp_path / "no"))[0] == 2
+
+
 @pytest.mark.slurm
 @pytest.mark.slow
 def test_nothing_is_left_of_it(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -81,6 +121,8 @@ def test_nothing_is_left_of_it(tmp_path_factory: pytest.TempPathFactory) -> None
         pytest.skip(reason)
     other = start(tmp_path_factory.mktemp("s"), nodes=1, gpus=0)
     try:
+        with pytest.raises(RuntimeError, match="a Slurm runs here already"):
+            start(other.folder)
         submit(other, f"trap '' TERM; echo $$ > {other.folder}/pid; while true; do sleep 1; done")
         until(lambda: (other.folder / "pid").exists() and len(other.processes()) >= 5, WAIT_S, "the job")
         found = other.processes()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.project.inputs.site_check import SiteCheck
 
@@ -17,6 +17,10 @@ class NodeFacts:
     workers: int
     threads: int  # of a worker
     backend: str = "numba"
+
+    def of(self, pool: str) -> NodeFacts:
+        """The same, told apart from those of other pools."""
+        return replace(self, node=f"{pool} {self.node}", machine=f"{pool} {self.machine}")
 
 
 @dataclass(frozen=True)

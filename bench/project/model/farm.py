@@ -144,6 +144,7 @@ class _Run:
         self.lives = [0] * len(workers)  # a lost worker's events are of the life before
         self.warm = [False] * len(workers)
         self.has_scene = [False] * len(workers)  # for pictures; a simulation lets go of it
+        self.held = [0] * len(workers)  # the frame of whose parts a worker has the surface
         self.costs: dict[int, FrameCost] = {}  # of frames that were rendered, as they were
         self.simulated_s: list[float] = []  # of each frame, as it was
         self.now_task: dict[int, Done] = {}
@@ -282,6 +283,8 @@ class _Run:
         if task.kind == SIMULATE or not self.has_scene[worker]:
             start_s += it.scene_s
         self.has_scene[worker] = task.kind != SIMULATE
+        if task.kind == SIMULATE:
+            self.held[worker] = 0
         found.append(("start", start_s * it.slow, 1.0))
         if task.kind == SIMULATE:
             for work in self.to_simulate:
@@ -289,7 +292,9 @@ class _Run:
             return found
         work = self.by_frame[task.frame]
         if task.kind != ASSEMBLE:
-            found += [("load", work.load_s, 0.0), ("surface", work.surface_s * it.slow, it.threads)]
+            if self.held[worker] != task.frame:
+                found += [("load", work.load_s, 0.0), ("surface", work.surface_s * it.slow, it.threads)]
+            self.held[worker] = task.frame if task.kind == PART else 0
             found.append(("trace", work.trace_s * it.slow * self.share[task.frame], it.threads))
         if task.kind == PART:
             return [*found, ("write", self.handing.sums_s, 0.0)]
@@ -346,6 +351,7 @@ class _Run:
         heapq.heapify(self.free)
         self.lives[worker] += 1
         self.warm[worker] = self.has_scene[worker] = False
+        self.held[worker] = 0
         if task is not None:
             del self.now_task[worker]
             phases = self.phases.pop(worker, [])

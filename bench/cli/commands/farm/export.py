@@ -12,7 +12,7 @@ from bench.farm.export import FORMS, PIECES_MAX, export
 
 @click.command("export")
 @click.argument("shot", type=options.SHOT)
-@click.option("--to", "form", type=options.OneOf(FORMS), required=True, help=f"Of {', '.join(FORMS)}.")
+@click.option("--to", "form", type=options.OneOf(FORMS), required=True, help="The farm's engine.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder that every machine sees.")
 @options.size
 @options.frames

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench.farm.forecast import SiteFacts, project, site_facts
+from bench.farm.forecast import SiteFacts, facts_of, project, project_on, site_facts
 from bench.pipeline.shoot import RenderJob
 from bench.project.inputs.assumptions import farm_assumptions
 from bench.project.inputs.cluster import ASSUMED
@@ -144,3 +145,47 @@ def test_every_assumption_has_a_source_and_its_order() -> None:
     for name, one in farm_assumptions().items():
         assert ASSUMED.search(one.source), name
         assert min(one.fast, one.slow) <= one.likely <= max(one.fast, one.slow), name
+
+
+@dataclass(frozen=True)
+class Pool:
+    """As a site file says it."""
+
+    name: str = "cpus"
+    provider: str = "slurm"
+    nodes: int = 3
+    gpus: int = 0
+    workers: int = 2
+    cores: int = 2
+    threads: int = 1
+    backend: str = "auto"
+
+
+@dataclass(frozen=True)
+class MadeUpSite:
+    """A loaded one."""
+
+    name: str
+    pools: tuple[Pool, ...]
+
+
+def test_a_site_of_two_pools() -> None:
+    site = MadeUpSite("two", (Pool(), Pool("gpus", nodes=1, gpus=4, workers=4, cores=32, threads=8)))
+    found = facts_of(site, None)
+    assert [(node.node, node.backend) for node in found.nodes] == [
+        ("cpus node 1", "numba"), ("cpus node 2", "numba"), ("cpus node 3", "numba"), ("gpus node 1", "cupy"),
+    ]  # fmt: skip
+    assert found.worker_count == 10 and found.cores == 3 * 2 + 32 and found.provider == "slurm"
+    checked = facts_of(MadeUpSite("three", (Pool(),)), site_check(nodes=3, workers=2, cores=2))
+    assert [node.machine for node in checked.nodes] == ["boot-0"] * 3 and checked.cores == 2
+
+
+def test_gpus_do_not_share_cores() -> None:
+    site = facts_of(MadeUpSite("gpus", (Pool(nodes=1, gpus=4, workers=4, cores=4),)), None)
+    assert middle(foretold(site)) < 60.0  # by assumption: no record has a GPU
+
+
+def test_what_farm_run_calls_takes_the_committed_records() -> None:
+    found: Any = project_on(job(), MadeUpSite("three", (Pool(),)), None, pieces=2)
+    assert found["site"] == "three" and found["pieces"] == 2 and len(found["stands_on"]) == 1
+    assert not found["stands_on"][0].startswith("/") and "poll" not in found["assumed"]

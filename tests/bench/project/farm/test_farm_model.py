@@ -94,9 +94,11 @@ def test_one_frame_in_four_parts() -> None:
     assert found.sum_of("trace") == pytest.approx(4.0) and found.sum_of("surface") == pytest.approx(2.0)
 
 
-def test_every_part_builds_the_surface_anew() -> None:
-    found = run(*apart(1), frames(1, surface_s=3.0), Handing(pieces=3))
-    assert found.sum_of("surface") == pytest.approx(9.0) and found.sum_of("trace") == pytest.approx(4.0)
+def test_the_next_part_of_a_frame_finds_its_surface() -> None:
+    found = run(*apart(1), frames(2, surface_s=3.0), Handing(pieces=3))
+    assert found.sum_of("surface") == pytest.approx(6.0) and found.sum_of("trace") == pytest.approx(8.0)
+    whole = run(*apart(1), frames(2, surface_s=3.0), Handing(pieces=1))
+    assert whole.sum_of("surface") == pytest.approx(6.0)
 
 
 def test_a_scene_is_built_for_the_simulation_and_for_the_first_picture() -> None:
