@@ -63,6 +63,8 @@ class World:
             self.measured |= {"core_simulate", "core_surface", "core_trace", "core_pixel"}
         if poll_s is not None:
             self._measure("poll", [poll_s], 0.0)
+        if (scene_s := costs.scene_s(first.backend)) is not None:
+            self._measure("scene", [scene_s])
         self._take_from_check()
         self.last = max(job.frames)
         self.noise = self.main.noise * generator.standard_normal((self.count, self.last + 1))
