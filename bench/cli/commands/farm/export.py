@@ -68,8 +68,8 @@ def command(
         threads=threads,
         setup=setup,
     )
-    text = export(job, form)
+    content = export(job, form).encode()
     if file is None:
-        click.echo(text, nl=False)
+        click.echo(content, nl=False)  # as bytes: a terminal's encoding may lack what a path is called
     else:
-        write_atomically(file, text.encode())
+        write_atomically(file, content)
