@@ -137,7 +137,7 @@ def test_nothing_is_left_of_it(tmp_path_factory: pytest.TempPathFactory) -> None
         assert int((other.folder / "pid").read_text()) in {process.pid for process in found}
     finally:
         other.stop()
-    assert not other.processes() and not [process for process in found if process.is_running()]
+    assert not other.processes() and not [process for process in found if emulated.alive(process)]
 
 
 def test_another_slurm_is_not_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -155,6 +155,19 @@ def test_a_process_id_that_was_given_away_is_let_be(tmp_path: Path) -> None:
     assert slurm.daemons() == {} and slurm.processes() == []
     slurm.stop()
     assert psutil.pid_exists(os.getpid())
+
+
+@pytest.mark.needs("os.fork")
+def test_a_process_that_nobody_asked_for_has_ended_all_the_same() -> None:
+    """In a container the first process may ask for none of those that were left to it."""
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    process = psutil.Process(child.pid)
+    assert emulated.alive(process)
+    child.kill()
+    until(lambda: not emulated.alive(process), WAIT_S, "its end")
+    assert process.is_running(), "it is still in the system's table"
+    child.wait()
+    assert not emulated.alive(process)
 
 
 def test_it_says_why_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
