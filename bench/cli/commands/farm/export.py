@@ -30,6 +30,7 @@ from bench.farm.export import FORMS, PIECES_MAX, export
 @options.threads
 @click.option("--setup", multiple=True, help="Line of a shell that a task runs first; may be given again.")
 @click.option("--file", type=click.Path(path_type=Path, dir_okay=False), default=None, help="[standard output]")
+@options.needs_numba
 def command(
     shot: str,
     form: str,

@@ -117,6 +117,21 @@ def test_a_file_is_written_whole_and_stands_on_its_own(form: str, tmp_path: Path
     assert [path.name for path in tmp_path.iterdir()] == ["job"]
 
 
+@pytest.mark.parametrize("words", [["export", "wave", "--to", "slurm", "--out", "x"], ["report", "x"]], ids=" ".join)
+def test_a_numba_that_cannot_compile_is_one_line(words: list[str], tmp_path: Path) -> None:
+    """As of every command that imports the kernels."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "farm", *words],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "NUMBA_DISABLE_JIT": "1"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "shotmark: NUMBA_DISABLE_JIT=1: expected 0 or nothing: the kernels cannot run uncompiled\n"
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_standard_output_loses_no_letter_of_a_path(form: str) -> None:
     """Whatever a terminal can show: what is written is run."""
