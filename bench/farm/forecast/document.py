@@ -93,7 +93,7 @@ def project(
 def _sum(one: FarmOutcome, name: str) -> float:
     match name:
         case "start_s":
-            return one.sum_of("start")
+            return one.sum_of("start") + one.early_s
         case "load_s":
             return one.sum_of("load")
         case "render_s":

@@ -106,9 +106,19 @@ class FarmOutcome:
         return sum(task.took_s.get(name, 0.0) for task in counted for name in what)
 
     @property
+    def early_s(self) -> float:
+        """From submitting each worker's first task until it was begun: of a real worker this is its start-up."""
+        first: dict[int, Done] = {}
+        for task in self.tasks:
+            if not task.lost:
+                first.setdefault(task.worker, task)
+        return sum(task.begun_s - task.submitted_s for task in first.values())
+
+    @property
     def dispatch_s(self) -> float:
-        """Between submitting and beginning, and between ending and being known, all tasks together."""
-        return sum(t.begun_s - t.submitted_s + t.returned_s - t.ended_s for t in self.tasks if not t.lost)
+        """Between submitting and beginning, and between ending and being known, all tasks but for ``early_s``."""
+        done = [task for task in self.tasks if not task.lost]
+        return sum(t.begun_s - t.submitted_s + t.returned_s - t.ended_s for t in done) - self.early_s
 
     @property
     def utilisation(self) -> float:

@@ -69,7 +69,7 @@ def test_every_hand_over_is_paid() -> None:
     found = run(*apart(2), frames(1), handing)
     # simulate: handed out 0.5 + 0.5, 1 s; seen after 2 s; render: 0.5 + 0.5, 4 s, back 0.5; assemble
     assert found.makespan_s == pytest.approx(1.0 + 1.0 + 2.0 + 1.0 + 4.0 + 0.5 + 7.0)
-    assert found.dispatch_s == pytest.approx(2 * 1.5)
+    assert found.early_s == pytest.approx(2 * 1.0) and found.dispatch_s == pytest.approx(2 * 0.5)
     assert [task.wait_s for task in found.tasks] == [0.0, pytest.approx(3.0)]
 
 
