@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import itertools
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.base.errors import Unavailable, UserError
-from bench.base.files import default_results, make_folder, write_atomically
+from bench.base.files import default_results, dump, make_folder, write_atomically
 from bench.base.locks import acquire, lock_of
 from bench.farm.dispatch.board import Board
 from bench.farm.dispatch.dispatcher import Dispatcher, Run
@@ -36,8 +36,9 @@ NAMED_MOST = 3  # frames that failed, in the line that a run ends with
 WALL_SHARE = 4  # no piece takes longer than a quarter of a wall time
 
 Projection = Mapping[str, object]
-# What a run will take on a site, before its first task; None where nobody can tell
-Project = Callable[[RenderJob, Site, SiteCheck | None], Projection | None]
+# What a run will take on a site, before its first task: of the frames that are left to make, the site, what farm check
+# found there, parts of every frame where their number is fixed, the last frame up to which states are there
+Project = Callable[[RenderJob, Site, SiteCheck | None, int | None, int], Projection]
 
 
 @dataclass(frozen=True)
@@ -69,15 +70,17 @@ def here(site: Site) -> Site:
     return site.here(gpus, usable_cores())
 
 
-def no_projection(job: RenderJob, site: Site, check: SiteCheck | None) -> Projection | None:
-    """Nothing is known before."""
-    return None
+def foretell(job: RenderJob, site: Site, check: SiteCheck | None, pieces: int | None, simulated_to: int) -> Projection:
+    """The model of ``bench.project`` on this site."""
+    from bench.farm.forecast.of_site import project_on
+
+    return project_on(job, site, check, pieces=pieces, simulated_to=simulated_to)
 
 
 def run_farm(
     asked: Asked,
     shown: Shown,
-    project: Project = no_projection,
+    project: Project = foretell,
     start: Callable[[Site, Path, float], Engine] | None = None,
 ) -> int:
     """Make the frames that are not finished, on the site; returns how many were made.
@@ -96,7 +99,7 @@ def run_farm(
         needed = [frame for frame in wanted if not is_golden(opened.finished_entry(frame, says), asked.golden(frame))]
         token = _begin(asked, farm)
         log = FarmLog(farm)
-        projection = _project(asked, farm, project) if needed else None
+        projection = _project(asked, needed, opened, project, shown) if needed else None
         begun_s = log.write(
             "begin",
             site=asked.site.name,
@@ -160,13 +163,22 @@ def _begin(asked: Asked, farm: Path) -> str:
     return token
 
 
-def _project(asked: Asked, farm: Path, project: Project) -> Projection | None:
-    """What the run will take, kept in the folder before its first task. A run goes on without."""
+def _project(
+    asked: Asked, needed: Sequence[int], opened: TaskFolder, project: Project, shown: Shown
+) -> Projection | None:
+    """What the run will take, kept in the folder before its first task; a run goes on without."""
     path = check_path(default_results(), asked.site.name)
     check = load_check(path) if path.is_file() else None
-    projection = project(asked.job, asked.site, check)
-    if projection is not None:
-        write_atomically(farm / PROJECTION, json.dumps(projection, indent=1).encode() + b"\n")
+    states = View(asked.folder).fluids()
+    # States of frames that are wanted are made in their order: the first gap is where the simulation goes on
+    there = list(itertools.takewhile(states.__contains__, needed))
+    simulated_to = max([*there, *opened.states.frames()], default=0)
+    try:
+        projection = project(replace(asked.job, frames=needed), asked.site, check, asked.pieces, simulated_to)
+    except (UserError, Unavailable) as error:
+        shown.tell(f"nothing is known of how long it will take: {error}")
+        return None
+    write_atomically(asked.folder / FARM / PROJECTION, dump(projection))
     return projection
 
 

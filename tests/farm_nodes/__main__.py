@@ -22,7 +22,11 @@ def main() -> int:
         print(reason)
         return 3
     if given.what == "up":
-        slurm = start(given.folder, given.nodes, given.gpus, given.cores)
+        try:
+            slurm = start(given.folder, given.nodes, given.gpus, given.cores)
+        except RuntimeError as error:
+            print(error)
+            return 2
         print(f"export SLURM_CONF={slurm.conf}")
     elif (slurm := Slurm(given.folder.resolve())).conf.exists():
         slurm.stop()

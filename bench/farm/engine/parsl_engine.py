@@ -22,7 +22,7 @@ from typing import Any
 from bench.base.errors import Unavailable, UserError, one_line
 from bench.farm.engine import interchange
 from bench.farm.engine.protocol import Order, Returned
-from bench.farm.engine.providers import accelerators, drain_s, provider_of, require_provider
+from bench.farm.engine.providers import accelerators, drain_s, provider_of, require_partition, require_provider
 from bench.farm.site import Pool, Site
 
 LOOK_S = 0.5  # between two questions who is connected
@@ -43,6 +43,7 @@ def require_engine(site: Site, folder: Path) -> None:
         raise Unavailable(f"the farm's engine, Parsl, is not installed ({one_line(error)}): {HELPS}") from None
     for pool in site.pools:
         require_provider(pool)
+        require_partition(pool, site.path)
     if not PLAIN_PATH.fullmatch(str(folder.absolute())):
         raise UserError(f"{folder}: expected a path of A-Z, a-z, 0-9 and ._/+=@%,- (Parsl takes no other)")
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import importlib.util
 import shlex
 import shutil
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.base.errors import Unavailable
+from bench.base.errors import Unavailable, UserError
 from bench.base.files import CHECKOUT
 from bench.farm.site import Pool
 
 COMMAND_TIMEOUT_S = 60  # of sbatch, squeue and such: Parsl's 10 s are too few where hundreds ask at once
+ANSWER_WITHIN_S = 20  # of Slurm, to the question which partitions it has
 STATUS_INTERVAL_S = 15  # between two looks at the queue
 CANCEL_AT_ONCE = 50  # jobs; hundreds in one scancel time out
 # What a provider needs on this machine, and what it is called there
@@ -39,6 +41,27 @@ def require_provider(pool: Pool) -> None:
         )
     if pool.provider == "kubernetes" and importlib.util.find_spec("kubernetes") is None:
         raise Unavailable(f"pool {pool.name}: provider kubernetes needs a package: pip install kubernetes")
+
+
+def require_partition(pool: Pool, path: str) -> None:
+    """Raise Unavailable where Slurm does not answer, UserError where it has no such partition; ``path`` is the site's.
+
+    sbatch would say it too, but after a minute for each node.
+    """
+    if pool.provider != "slurm" or shutil.which("sinfo") is None:
+        return
+    try:
+        done = subprocess.run(["sinfo", "-h", "-o", "%R"], capture_output=True, text=True, timeout=ANSWER_WITHIN_S)
+        said, failed = done.stderr, done.returncode != 0
+    except subprocess.TimeoutExpired as error:
+        said, failed = (error.stderr or b"").decode(errors="replace"), True
+    if failed:
+        why = " ".join(said.split())[-200:] or f"no answer within {ANSWER_WITHIN_S} s"
+        raise Unavailable(f"pool {pool.name}: Slurm does not answer: {why}")
+    names = sorted(set(done.stdout.split()))
+    if pool.partition is not None and pool.partition not in names:
+        has = ", ".join(names[:8]) or "none"
+        raise UserError(f"{path}: pool {pool.name}: partition: expected one of {has}, got {pool.partition!r}")
 
 
 def provider_of(pool: Pool) -> Any:

@@ -85,7 +85,8 @@ task:simulate | task:render | task:assemble)
 	queue() {{  # name of the logs, options, step
 		job=$(sbatch --parsable --chdir="$out/logs" --kill-on-invalid-dep=yes --output="$@")
 		job=${{job%%;*}}  # a cluster's name may follow
-		echo "${{!#}} $job"
+		step=${{!#}}
+		echo "${{step#task:}} $job"
 	}}
 	queue simulate-%j.log{needs} "$@" "$0" task:simulate
 	queue render-%A_%a.log --dependency="afterok:$job" --array=0-{last}{needs} "$@" "$0" task:render

@@ -125,6 +125,28 @@ def test_no_scheduler_is_one_line(monkeypatch: pytest.MonkeyPatch, provider: str
         providers.require_provider(pool(provider))
 
 
+@pytest.mark.parametrize(
+    ("script", "error", "says"),
+    [
+        ("echo gpu; echo cpu", UserError, "mine.toml: pool p: partition: expected one of cpu, gpu, got 'night'"),
+        ("echo sinfo: error: no controller >&2; exit 1", Unavailable, "does not answer: sinfo: error: no controller"),
+        ("echo retrying >&2; exec sleep 60", Unavailable, "does not answer: retrying"),
+    ],
+)
+def test_what_slurm_says_no_to_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str, error: type[Exception], says: str
+) -> None:
+    program = tmp_path / "sinfo"
+    program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(providers, "ANSWER_WITHIN_S", 0.5)
+    night = pool("slurm").model_copy(update={"partition": "night"})
+    with pytest.raises(error) as caught:
+        providers.require_partition(night, "mine.toml")
+    assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
 def test_no_parsl_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "parsl", None)
     with pytest.raises(Unavailable, match=r"Parsl, is not installed .*: pip install 'shotmark\[farm\]'"):

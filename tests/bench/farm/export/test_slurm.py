@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,8 @@ from bench.farm.export import export
 from bench.farm.export.slurm import ARRAY_MAX, OF_LOGS
 from bench.pipeline.folder.shot_folder import parse_frames
 from tests.bench.farm.export.made import NASTY, WORDS, entries, job, program, rendered_alone, tiny
+from tests.farm_nodes.faults import kill_one
+from tests.farm_nodes.slurm import until
 
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
 
@@ -72,7 +75,7 @@ def test_it_queues_three_jobs_that_wait_for_each_other(tmp_path: Path) -> None:
     env = programs(tmp_path, sbatch=f'{count}\nprintf "%s\\0" "$@" > {tmp_path}/said$n\necho "$n;cluster"')
     done = bash(script, "--partition=a b", env=env)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines() == ["task:simulate 41", "task:render 42", "task:assemble 43"]
+    assert done.stdout.splitlines() == ["simulate 41", "render 42", "assemble 43"]
     simulate, render, assemble = ((tmp_path / f"said{n}").read_text().split("\0")[:-1] for n in (41, 42, 43))
     always = ["--parsable", f"--chdir={tmp_path / QUIET}/logs", "--kill-on-invalid-dep=yes"]
     assert simulate == [
@@ -165,8 +168,30 @@ def test_slurm_takes_each_step(slurm: Any, tmp_path: Path) -> None:
         slurm.run("sbatch", "--test-only", "--partition=gold", str(script), "task:simulate")
 
 
+def test_slurm_takes_it_from_a_job_too_and_a_cancelled_step_ends_the_others(slurm: Any, tmp_path: Path) -> None:
+    """``sbatch FILE`` queues the steps from a node; the task of a cancelled one is told, what waits for it goes."""
+    shell = f"""trap 'echo told >> {tmp_path}/told; exit 143' TERM
+echo x >> {tmp_path}/begun
+for i in $(seq 600); do sleep 0.1; done"""
+    env = programs(tmp_path, shotmark=shell)
+    script = written(tmp_path, folder=tmp_path / QUIET, frames=range(1, 4))
+    outer = slurm.run(
+        "sbatch", "--parsable", f"--output={tmp_path}/queued", str(script), "--time=5", also={"PATH": env["PATH"]}
+    ).strip()
+    assert slurm.wait(outer, seconds=60) == {outer: "COMPLETED"}
+    steps = dict(line.split() for line in (tmp_path / "queued").read_text().splitlines())
+    assert list(steps) == ["simulate", "render", "assemble"]
+    until((tmp_path / "begun").exists, 60, "the task")
+    slurm.run("scancel", steps["simulate"])
+    assert slurm.wait(*steps.values(), seconds=60) == dict.fromkeys(steps.values(), "CANCELLED")
+    assert (tmp_path / "told").read_text() == "told\n" and (tmp_path / "begun").read_text() == "x\n"
+
+
 def test_slurm_makes_the_shot(slurm: Any, tmp_path: Path) -> None:
-    """Pieces of frames on several nodes, in a folder with a nasty name, end in the hashes of one thread."""
+    """Pieces of frames on several nodes, in a folder with a nasty name, end in the hashes of one thread.
+
+    The simulation is killed once, as by a kernel that is short of memory: it is begun again.
+    """
     shot = tiny(tmp_path)
     out = tmp_path / QUIET / "out"
     options = {"frames": range(1, 4), "chunk": 2, "pieces": 2, "threads": 1}
@@ -178,10 +203,12 @@ def test_slurm_makes_the_shot(slurm: Any, tmp_path: Path) -> None:
         ["bash", script, "--time=30"], env={**slurm.environment, **path}, capture_output=True, text=True, check=True
     )
     jobs = [line.split()[1] for line in done.stdout.splitlines()]
+    until(lambda: kill_one(slurm, random.Random(1)) is not None, 60, "a task to kill")
     states = slurm.wait(*jobs, seconds=240)
     logs = "".join(log.read_text() for log in sorted((out / "logs").iterdir()))
     assert states == dict.fromkeys(jobs, "COMPLETED"), logs
     assert entries(out) == alone
+    assert "attempt 1 of 3 ended with 137" in logs
     # Simulated, traced in two pieces, put together: each on a node of this Slurm
     for frame in json.loads((out / "manifest.json").read_text())["frames"].values():
         assert [piece["kind"] for piece in frame["made"]] == ["simulate", "part", "part", "assemble"]
