@@ -92,9 +92,10 @@ class World:
         nodes, workers = check.nodes, [one for node in check.nodes for one in node.workers]
         self._measure("queue", check.queue_s)
         self.measured |= {"queue_local", "queue_batch"}
-        # All workers of a check start at once, so what they took there was shared like what they will take
-        sharing = max(1.0, len(workers) / check.cores)
-        self._measure("start", [(one.import_s + one.start_s) / sharing for one in workers])
+        # Each worker of a check starts while no other works; its start holds one scene, which is counted apart here
+        scene_s = float(np.median(self.values["scene"])) * self.costs.work.particles
+        own = scene_s if any(one.alone and one.alone.size == self.job.size for one in workers) else 0.0
+        self._measure("start", [one.import_s + max(0.2 * one.start_s, one.start_s - own) for one in workers])
         self._measure("dispatch", check.dispatch_s)
         self._measure("latency", check.latency_s)
         self._measure("write_rate", [node.write_bytes_per_s for node in nodes])
