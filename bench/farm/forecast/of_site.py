@@ -10,7 +10,7 @@ from typing import Protocol
 
 from bench.base.files import default_results
 from bench.farm.forecast.document import project
-from bench.farm.forecast.facts import Here, SiteFacts, site_facts
+from bench.farm.forecast.facts import Here, Known, SiteFacts, site_facts
 from bench.pipeline.shoot import RenderJob
 from bench.project.inputs.site_check import SiteCheck
 
@@ -81,6 +81,7 @@ def project_on(
     *,
     pieces: int | None = None,
     simulated_to: int = 0,
+    losses_per_hour: float = 0.0,
     results: Path | None = None,
 ) -> dict[str, object]:
     """Project a job's frames on a site; ``job.frames`` are those that are left to make."""
@@ -93,11 +94,8 @@ def project_on(
         facts,
         check,
         known_records(results or default_results()),
+        Known(pieces, simulated_to, LOOK_S, losses_per_hour, look_here(facts)),
         machine=str(machine.describe()["id"]),
-        pieces=pieces,
-        simulated_to=simulated_to,
-        poll_s=LOOK_S,
-        here=look_here(facts),
     )
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench.farm.forecast import Here, SiteFacts, facts_of, of_site, project, project_on, site_facts
+from bench.farm.forecast import Here, Known, SiteFacts, facts_of, of_site, project, project_on, site_facts
 from bench.pipeline.shoot import RenderJob
 from bench.project.inputs.assumptions import farm_assumptions
 from bench.project.inputs.cluster import ASSUMED
@@ -38,7 +40,7 @@ def foretold(
     site: SiteFacts, check: SiteCheck | None = None, records: tuple[Record, ...] = (RECORD,), **more: Any
 ) -> Any:
     of = more.pop("of", None) or job()
-    return project(of, site, check, records, draws=40, now=lambda: 1790000000.0, **more)
+    return project(of, site, check, records, Known(**more), draws=40, now=lambda: 1790000000.0)
 
 
 def middle(found: Any, name: str = "makespan_s") -> float:
@@ -212,3 +214,19 @@ def test_what_runs_here_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(of_site, "LOAD", tmp_path / "none")
     monkeypatch.setattr(of_site, "BOOT_ID", tmp_path / "none")
     assert of_site.threads_of_others(2, 0.0) == 0.0 and of_site.boot_id() is None
+
+
+def test_losses_that_are_known_of_make_it_longer() -> None:
+    calm, rough = foretold(facts(1, 2, threads=1)), foretold(facts(1, 2, threads=1), losses_per_hour=120.0)
+    assert middle(rough) > 1.1 * middle(calm) and "notice" in rough["assumed"] and "notice" not in calm["assumed"]
+
+
+def test_a_fresh_check_is_surer_than_an_old_one() -> None:
+    check = site_check()
+    moment = datetime.fromisoformat(check.checked).timestamp()
+    spans = []
+    for at_s in (moment, moment + 40 * 3600.0):
+        site = facts(threads=1, check=check)
+        found: Any = project(job(), site, check, (RECORD,), now=partial(float, at_s), draws=120)
+        spans.append(found["chain_s"]["p90"] / found["chain_s"]["p10"])
+    assert spans[0] < spans[1]
