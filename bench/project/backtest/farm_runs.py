@@ -133,11 +133,14 @@ def farm_folder(results: Path) -> Path:
 
 
 def keep_run(run: FarmRun, results: Path) -> Path:
-    """Write a run, named by when it began, and return its path. Raises UserError where another has the name."""
+    """Write a run, named by when it began, and return its path. Raises UserError where another has the name.
+
+    A name that begins with a number would be a record's.
+    """
     began = datetime.fromisoformat(run.began).strftime("%Y%m%d_%H%M%S")
     folder = farm_folder(results)
     make_folder(folder)
-    path = folder / f"{began}_{_word(run.site)}_{_word(run.shot)}-{run.size}.json"
+    path = folder / f"run_{began}_{_word(run.site)}_{_word(run.shot)}-{run.size}.json"
     content = dump(run.document())
     if path.exists() and path.read_bytes() != content:
         raise UserError(f"{shown(str(path))}: expected no such file or the same run, found another")
