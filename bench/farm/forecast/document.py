@@ -59,7 +59,7 @@ def project(
     at_s = now()
     world = World(job, site, check, costs, values, generator, known, at_s)
     outcomes = [world.run(index) for index in range(count)]
-    factor = values["unforeseen"]
+    factor = world.values["unforeseen"]
     # A run that comes to its end takes at least what the model knows of
     makespan = Quantiles.of([one.makespan_s * f for one, f in zip(outcomes, factor)])
     sums = {name: Quantiles.of([_sum(one, name) for one in outcomes]) for name in SUMS}
@@ -85,6 +85,7 @@ def project(
         "makespan_s": asdict(makespan),
         "chain_s": asdict(Quantiles.of([one.chain_s for one in outcomes])),
         **{name: asdict(found) for name, found in sums.items()},
+        "learned": world.learned,
         "linear_s": world.linear_s(),
         "farm_formula_s": world.farm_formula_s(),
         "task_p90_s": world.limits(count),

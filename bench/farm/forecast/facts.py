@@ -25,6 +25,7 @@ class Known:
     poll_s: float | None = None  # between two looks of the dispatcher
     losses_per_hour: float = 0.0  # of workers
     here: Here = Here()
+    lessons: tuple[float, ...] = ()  # of earlier runs there: what each took over what the model alone had said
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ CROWDING_LEAST, CROWDING_MOST = 0.7, 2.5
 CROWDING_SPREAD = 0.05  # standard deviation of the logarithm, beside what workers differ by
 DRIFTED_S, DRIFT_AT_ONCE = 4 * 3600.0, 0.35  # a machine has drifted after so long, and this share of it at once
 SEED, LOSSES_MOST = 20251223, 2000
+LESSONS_LEAST, LESSONS_LIKE, UNLEARNED = 3, 2.0, 0.03  # runs; runs that say "as the model"; least spread (log)
 AGAIN = 0.15  # of a time that was measured on another day: queue, start-up, storage
 
 
@@ -70,6 +71,7 @@ class World:
         self._take_from_check()
         if known.here.compiles and (compile_s := costs.compile_s()) is not None:
             self._measure("compile", [compile_s])
+        self._learn(known.lessons)
         self.last = max(job.frames)
         self.noise = self.main.noise * generator.standard_normal((self.count, self.last + 1))
 
@@ -109,10 +111,28 @@ class World:
             level = crowding_of(median(slowing) or 1.0, check.cores, asked, len(workers))
             self._measure("crowding", [min(CROWDING_MOST, max(CROWDING_LEAST, level))], CROWDING_SPREAD)
 
+    def _learn(self, lessons: Sequence[float]) -> None:
+        """What earlier runs of this site took that is in no model; few of them say little."""
+        if len(lessons) < LESSONS_LEAST:
+            return
+        logs = np.log(lessons)
+        count = len(logs)
+        middle = float(np.median(logs)) * count / (count + LESSONS_LIKE)
+        spread = math.hypot(float(np.std(logs, ddof=1)) * math.sqrt(1.0 + 1.0 / count), UNLEARNED)
+        self.values["unforeseen"] = np.exp(middle + spread * self.generator.standard_normal(self.count))
+        self.measured.add("unforeseen")
+
+    @property
+    def learned(self) -> float:
+        """By how much what is in no model moves the middle of all draws."""
+        return float(np.median(self.values["unforeseen"]))
+
     def stands_on(self) -> list[str]:
         found = [path for kind in self.kinds.values() for path in kind.stands_on]
         if self.check is not None:
             found.append(f"{self.check.site}: farm check of {self.check.date}")
+        if "unforeseen" in self.measured:
+            found.append(f"{len(self.known.lessons)} earlier runs on {self.site.name}")
         return list(dict.fromkeys(found))
 
     def assumed(self) -> set[str]:

@@ -103,14 +103,21 @@ class FarmRun(Table):
     assumed: Lines = Field(description="what it assumed")
     projected: FarmProjected
     actual: FarmFigures
+    learned: Annotated[float, Field(ge=0.01, le=100.0)] = Field(
+        default=1.0, description="factor on the projection from what is in no model, earlier runs among it"
+    )
     linear_s: Positive = Field(description="the work over the workers")
     farm_formula_s: Positive = Field(description="(pending x mean + slowest) / running")
+
+    @property
+    def fault_count(self) -> int:
+        return sum(vars(self.faults).values())
 
     @property
     def label(self) -> str:
         of = f"{self.shot} {self.size}, {self.frames} frame{'s' * (self.frames != 1)}"
         cut = f" in {self.pieces} parts" if self.pieces and self.pieces > 1 else ""
-        wrong = sum(vars(self.faults).values())
+        wrong = self.fault_count
         faults = f", {wrong} fault{'s' * (wrong != 1)}" if wrong else ""
         return f"{of}{cut} on {self.site}, {self.workers} workers{faults}"
 

@@ -13,12 +13,14 @@ import pytest
 
 from bench.farm.forecast import Here, Known, SiteFacts, facts_of, of_site, project, project_on, site_facts
 from bench.pipeline.shoot import RenderJob
+from bench.project.backtest.farm_runs import Faults, keep_run
 from bench.project.inputs.assumptions import farm_assumptions
 from bench.project.inputs.cluster import ASSUMED
 from bench.project.inputs.site_check import SiteCheck
 from bench.record.schema import Record
 from bench.shot.load import load_shot
 from tests.bench.project.farm.made_up_site import site_check
+from tests.bench.project.farm.test_farm_runs import farm_run
 from tests.support.project_record import make_record
 from tests.support.tiny_shot import write_tiny_shot
 
@@ -230,3 +232,17 @@ def test_a_fresh_check_is_surer_than_an_old_one() -> None:
         found: Any = project(job(), site, check, (RECORD,), now=partial(float, at_s), draws=120)
         spans.append(found["chain_s"]["p90"] / found["chain_s"]["p10"])
     assert spans[0] < spans[1]
+
+
+def test_earlier_runs_of_the_site_are_learned_from(tmp_path: Path) -> None:
+    plain = foretold(facts())
+    assert middle(foretold(facts(), lessons=(1.3, 1.2))) == middle(plain)  # two say too little
+    slower = foretold(facts(), lessons=(1.3, 1.25, 1.2, 1.28, 1.22, 1.3, 1.25, 1.27))
+    assert slower["learned"] == pytest.approx(1.2, abs=0.03)
+    assert middle(slower) / middle(plain) == pytest.approx(1.2 / plain["learned"], rel=0.05)
+    assert "unforeseen" not in slower["assumed"] and "8 earlier runs on three" in slower["stands_on"]
+    for minute, (took_s, faults) in enumerate([(120.0, 0), (110.0, 0), (500.0, 3)]):
+        keep_run(farm_run(100.0, took_s, minute, learned=1.1, faults=Faults(lost=faults)), tmp_path)
+    keep_run(farm_run(100.0, 300.0, 9, site="other"), tmp_path)
+    (tmp_path / "farm" / "run_0.json").write_text("{")  # no run stops for it
+    assert of_site.lessons_of("three", tmp_path) == pytest.approx((1.32, 1.21))  # over the model alone, faults left out
