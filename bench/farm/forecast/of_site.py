@@ -19,6 +19,7 @@ from bench.project.inputs.site_check import SiteCheck
 
 BOOT_ID, LOAD = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/loadavg")
 LOOKS, BETWEEN_S = 12, 0.03
+OTHERS_LEAST = 0.5  # threads; fewer are what a system does by itself
 LOOK_S = 0.25  # the dispatcher looks for new states so often, and hears of what ended a moment later
 
 
@@ -146,4 +147,5 @@ def threads_of_others(looks: int = LOOKS, between_s: float = BETWEEN_S) -> float
         except (OSError, ValueError, IndexError):
             return 0.0
         time.sleep(between_s)
-    return fmean(found)
+    middle = fmean(found)
+    return middle if middle >= OTHERS_LEAST else 0.0
