@@ -29,6 +29,7 @@ from bench.record.statistics import median
 FLUID_BYTES = 20.0  # of a particle: position, volume, temperature
 KEEP_SHARE = 0.1  # of the simulation's time, at most, goes into keeping whole states
 CROWDING_LEAST, CROWDING_MOST = 0.7, 2.5
+CROWDING_SHARE = 0.4  # of what a check measured beyond sharing, that is the machine's own at the least
 CROWDING_SPREAD = 0.05  # standard deviation of the logarithm, beside what workers differ by
 DRIFTED_S, DRIFT_AT_ONCE = 4 * 3600.0, 0.35  # a machine has drifted after so long, and this share of it at once
 SEED, LOSSES_MOST = 20251223, 2000
@@ -109,7 +110,11 @@ class World:
         if slowing:
             asked = sum(float(one.threads) for one in workers)
             level = crowding_of(median(slowing) or 1.0, check.cores, asked, len(workers))
-            self._measure("crowding", [min(CROWDING_MOST, max(CROWDING_LEAST, level))], CROWDING_SPREAD)
+            most = math.log(min(CROWDING_MOST, max(CROWDING_LEAST, level)))
+            # One frame each, alone and together: whoever else used the machine then made it slower, never faster
+            share = self.generator.uniform(CROWDING_SHARE, 1.0, self.count)
+            self._measure("crowding", [1.0], CROWDING_SPREAD)
+            self.values["crowding"] *= np.exp(share * most)
 
     def _learn(self, lessons: Sequence[float]) -> None:
         """What earlier runs of this site took that is in no model; few of them say little."""
