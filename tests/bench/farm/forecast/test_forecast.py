@@ -223,6 +223,13 @@ def test_losses_that_are_known_of_make_it_longer() -> None:
     assert middle(rough) > 1.1 * middle(calm) and "notice" in rough["assumed"] and "notice" not in calm["assumed"]
 
 
+def test_of_what_a_check_saw_beyond_sharing_a_share_is_the_machine_s() -> None:
+    quiet, crowded = site_check(workers=2, slowing=1.0), site_check(workers=2, slowing=1.6)
+    found = [foretold(facts(1, 2, threads=1, check=one), one)["render_s"] for one in (quiet, crowded)]
+    ratio = {name: found[1][name] / found[0][name] for name in ("p10", "p50", "p90")}
+    assert 1.1 < ratio["p10"] < ratio["p50"] < ratio["p90"] < 1.65
+
+
 def test_a_fresh_check_is_surer_than_an_old_one() -> None:
     check = site_check()
     moment = datetime.fromisoformat(check.checked).timestamp()
