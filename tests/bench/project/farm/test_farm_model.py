@@ -6,7 +6,7 @@ import math
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.project.model.farm import (
@@ -176,6 +176,7 @@ def finished(found: FarmOutcome, work: list[FrameWork]) -> bool:
     return made == Counter(one.frame for one in work)
 
 
+@settings(deadline=None)
 @given(WORK, st.integers(1, 7), st.sampled_from([1.0, 2.0, 8.0]), st.sampled_from([None, 1, 3]))
 def test_no_run_is_shorter_than_its_bounds(
     work: list[FrameWork], workers: int, cores: float, pieces: int | None
@@ -190,6 +191,7 @@ def test_no_run_is_shorter_than_its_bounds(
     assert found.sum_of("trace") >= sum(one.trace_s for one in work) - 1e-6
 
 
+@settings(deadline=None)
 @given(WORK, st.lists(st.tuples(st.floats(0.0, 40.0), st.integers(0, 3)), max_size=12), st.sampled_from([None, 4]))
 def test_nothing_is_missing_whoever_is_lost(
     work: list[FrameWork], losses: list[tuple[float, int]], pieces: int | None
