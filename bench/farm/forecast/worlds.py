@@ -217,15 +217,18 @@ class World:
         load_s = FLUID_BYTES * particles / float(values["read_rate"][draw])
         write_s = sync + 24.0 * pixels / digest
         wanted, found = set(self.job.frames), []
-        for frame in range(self.known.simulated_to + 1, self.last + 1):
+        there = sorted(frame for frame in wanted if frame <= self.known.simulated_to)
+        for frame in [*there, *range(self.known.simulated_to + 1, self.last + 1)]:
+            present = frame <= self.known.simulated_to
             seconds = {part: kind.seconds(part, draw, frame) for part in PARTS}
             again = math.exp(float(self.noise[draw, frame]))
             found.append(
                 FrameWork(
                     frame=frame,
-                    simulate_s=seconds["simulate"],
-                    store_s=store_s + min(keep_s, KEEP_SHARE * seconds["simulate"]),
+                    simulate_s=0.0 if present else seconds["simulate"],
+                    store_s=0.0 if present else store_s + min(keep_s, KEEP_SHARE * seconds["simulate"]),
                     wanted=frame in wanted,
+                    present=present,
                     load_s=load_s,
                     surface_s=seconds["surface"] * again,
                     trace_s=seconds["trace"] * again,

@@ -122,6 +122,12 @@ def test_fewer_samples_take_less_and_states_that_are_there_nothing() -> None:
     on = foretold(facts(), of=late, simulated_to=19)
     assert middle(on, "chain_s") < 0.5 * middle(foretold(facts(), of=late), "chain_s")
     assert [task["frame"] for task in on["tasks"]] == list(range(20, 31))
+    rest = foretold(facts(), of=late, simulated_to=25)  # six of eleven pictures have their states
+    assert [task["frame"] for task in rest["tasks"]] == list(range(20, 31))
+    assert middle(rest, "render_s") == pytest.approx(middle(on, "render_s"), rel=0.1)
+    assert 0.0 < middle(rest, "chain_s") < middle(on, "chain_s")
+    none = foretold(facts(), of=late, simulated_to=30)
+    assert middle(none, "chain_s") == 0.0 and middle(none) > 0.6 * middle(on)
 
 
 def test_limits_hold_while_all_are_busy() -> None:

@@ -79,6 +79,16 @@ def test_frames_that_are_not_wanted_are_simulated_alone() -> None:
     assert found.makespan_s == pytest.approx(6.0) and Counter(t.kind for t in found.tasks) == {SIMULATE: 1, RENDER: 1}
 
 
+def test_states_that_are_there_are_rendered_at_once() -> None:
+    work = [FrameWork(n, 1.0, trace_s=2.0, present=n < 4) for n in range(1, 5)]
+    found = run(*apart(2), work, Handing(pieces=1))
+    assert found.chain_s == pytest.approx(1.0) and finished(found, work)
+    assert sorted(found.state_s.items()) == [(1, 0.0), (2, 0.0), (3, 0.0), (4, 1.0)]
+    assert found.makespan_s == pytest.approx(5.0)  # 1 s and two pictures here, two pictures there
+    rest = run(*apart(2), work[:3], Handing(pieces=1))
+    assert rest.chain_s == 0.0 and rest.makespan_s == pytest.approx(4.0) and finished(rest, work[:3])
+
+
 def test_the_longest_of_those_ready_goes_first() -> None:
     work = [FrameWork(n, 0.1, trace_s=s) for n, s in enumerate((5.0, 1.0, 2.0, 9.0, 3.0), 1)]
     found = run(ONE, [FarmWorker(0)], work)
