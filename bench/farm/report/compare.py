@@ -83,16 +83,20 @@ def report(files: FarmFiles) -> Report:
 def _notes(found: Actual) -> list[str]:
     notes = []
     if found.sessions_before:
-        notes.append(f"went on: {found.sessions_before} runs before this one are not in these figures")
+        notes.append(f"went on from {_times(found.sessions_before, 'earlier run')}, not in these figures")
     sessions = len(found.clock.sessions)
     if sessions > 1:
-        notes.append(f"was taken up again {sessions - 1} times; the time between is left out")
+        notes.append(f"was taken up again {_times(sessions - 1, 'time')}; the time between is left out")
     if found.faults:
         of = ", ".join(f"{count} {outcome}" for outcome, count in sorted(found.faults.items()))
         notes.append(f"tasks that did not come back well: {of}; made again and done: {found.retried}")
     if found.outcome != "done":
         notes.append(f"the run did not come to its end ({found.outcome}): its makespan is not known")
     return notes
+
+
+def _times(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
 
 
 def _took(one: Made) -> float:

@@ -268,7 +268,7 @@ def _events(path: Path, notes: list[str]) -> Iterator[Event]:
     if cut:
         notes.append(f"{cut} line{'s' * (cut > 1)} of {LOG} that a run had begun when it was killed: passed over")
     if strange:
-        notes.append(f"{strange} lines of {LOG} are of events that are not known here: passed over")
+        notes.append(f"{strange} line{'s' * (strange > 1)} of {LOG} of events that are not known here: passed over")
 
 
 def _lines(path: Path, name: str) -> Iterator[tuple[int, bytes]]:

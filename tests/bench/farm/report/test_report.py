@@ -91,11 +91,12 @@ def test_a_run_that_was_taken_up_again(tmp_path: Path) -> None:
     made.manifest["frames"] = {}
     found = reported(made, tmp_path)
     assert found.line("makespan_s").actual == pytest.approx(made.makespan_s, abs=2.0)
-    assert any("taken up again 1 times" in note for note in found.notes)
+    assert any("taken up again 1 time; the time between" in note for note in found.notes)
     # A projection that was made for the second session covers that alone
     made.projection["at_s"] = pause["at_s"] + 0.1
     found = reported(made, tmp_path)
     assert found.actual.sessions_before == 1 and found.actual.outcome == "done"
+    assert found.notes[-1] == "went on from 1 earlier run, not in these figures"
     assert (found.line("makespan_s").actual or 0.0) < 0.8 * made.makespan_s
 
 
@@ -127,7 +128,7 @@ def test_a_cut_last_line_and_events_of_a_later_version_are_passed_over(tmp_path:
     (tmp_path / "manifest.json").unlink()
     notes = report(read_files(tmp_path)).notes
     assert any("1 line of log.jsonl that a run had begun when it was killed" in note for note in notes)
-    assert any("1 lines of log.jsonl are of events" in note for note in notes)
+    assert any("1 line of log.jsonl of events" in note for note in notes)
     assert any("there is no manifest.json yet" in note for note in notes)
 
 
