@@ -24,13 +24,13 @@ COMPILER = "llvmlite"
 
 
 def workers(slurm: Slurm) -> list[psutil.Process]:
-    """Processes of jobs that make frames just now, by process id."""
-    found = []
+    """Processes of jobs that make frames just now, by process id; not those that such a one began to help it."""
+    found = {}
     for process in descendants(slurm.steps()):
         with contextlib.suppress(psutil.Error, OSError):
             if COMPILER in Path(f"/proc/{process.pid}/maps").read_text():
-                found.append(process)
-    return sorted(found, key=lambda process: process.pid)
+                found[process.pid] = (process, process.ppid())
+    return [process for pid, (process, parent) in sorted(found.items()) if parent not in found]
 
 
 def kill_one(slurm: Slurm, rng: random.Random) -> dict[str, object] | None:

@@ -105,7 +105,7 @@ class Slurm:
             with contextlib.suppress(OSError, ValueError, psutil.NoSuchProcess):
                 process = psutil.Process(int(file.read_text()))
                 # A number that was given away again is somebody else's process
-                if process.name() == file.name.split(".")[0] and process.status() != psutil.STATUS_ZOMBIE:
+                if process.name() == file.name.split(".")[0] and alive(process):
                     found[file.stem] = process
         return found
 
@@ -145,12 +145,21 @@ def descendants(processes: list[psutil.Process]) -> list[psutil.Process]:
     return list(found.values())
 
 
+def alive(process: psutil.Process) -> bool:
+    """Whether it runs. A process whose parent never asks for its end does not: a container's first one may not ask."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 def _end(processes: list[psutil.Process]) -> None:
     for ask in (psutil.Process.terminate, psutil.Process.kill):
         for process in processes:
             with contextlib.suppress(psutil.Error):
                 ask(process)
-        _, processes = psutil.wait_procs(processes, timeout=DOWN_S)
+        with contextlib.suppress(TimeoutError):
+            until(lambda: not any(map(alive, processes)), DOWN_S, "their end")
 
 
 def until(true: Callable[[], bool], seconds: float, what: str) -> None:

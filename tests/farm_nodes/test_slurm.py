@@ -18,6 +18,13 @@ from tests.farm_nodes.slurm import Slurm, free_ports, start, until, why_not
 from tests.support.source_tree import ROOT
 
 WAIT_S = 60.0
+# A worker with a child that ends when it does
+HELPED = """import llvmlite.binding, os, time
+out, into = os.pipe()
+if os.fork():
+    time.sleep(600)
+os.close(into)
+os.read(out, 1)"""
 
 
 def submit(slurm: Slurm, script: str, *options: str) -> str:
@@ -61,12 +68,13 @@ def test_a_drained_node_gets_no_new_work(slurm: Slurm, tmp_path: Path) -> None:
 
 
 def test_a_worker_is_killed_and_nothing_else(slurm: Slurm) -> None:
-    """Of a job's processes only the one that has the compiler loaded; its parent and a sleeper are left alone."""
-    script = f"""sleep 600 & {sys.executable} -c 'import llvmlite.binding, time; time.sleep(600)'
-wait"""
-    job = submit(slurm, script)
+    """Of a job's processes only the one that has the compiler loaded; its parent and a sleeper are left alone.
+
+    Nor is its child taken for a worker, which has the compiler too.
+    """
+    job = submit(slurm, f"sleep 600 & {sys.executable} -c '{HELPED}'\nwait")
     rng = random.Random(1)
-    until(lambda: len(workers(slurm)) == 1, WAIT_S, "a worker")
+    until(lambda: any(worker.children() for worker in workers(slurm)), WAIT_S, "a worker with a child")
     (worker,) = workers(slurm)
     due = {"fault": "kill", "node": worker.environ()["SLURMD_NODENAME"], "pid": worker.pid}
     assert kill_one(slurm, rng) == due
@@ -129,7 +137,7 @@ def test_nothing_is_left_of_it(tmp_path_factory: pytest.TempPathFactory) -> None
         assert int((other.folder / "pid").read_text()) in {process.pid for process in found}
     finally:
         other.stop()
-    assert not other.processes() and not [process for process in found if process.is_running()]
+    assert not other.processes() and not [process for process in found if emulated.alive(process)]
 
 
 def test_another_slurm_is_not_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -147,6 +155,19 @@ def test_a_process_id_that_was_given_away_is_let_be(tmp_path: Path) -> None:
     assert slurm.daemons() == {} and slurm.processes() == []
     slurm.stop()
     assert psutil.pid_exists(os.getpid())
+
+
+@pytest.mark.needs("os.fork")
+def test_a_process_that_nobody_asked_for_has_ended_all_the_same() -> None:
+    """In a container the first process may ask for none of those that were left to it."""
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    process = psutil.Process(child.pid)
+    assert emulated.alive(process)
+    child.kill()
+    until(lambda: not emulated.alive(process), WAIT_S, "its end")
+    assert process.is_running(), "it is still in the system's table"
+    child.wait()
+    assert not emulated.alive(process)
 
 
 def test_it_says_why_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:

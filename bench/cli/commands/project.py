@@ -35,6 +35,7 @@ from bench.project.inputs.defaults import CLUSTER, FILM_SHOTS, FRAME_RATE, SHOT_
     show_default=True,
     help="A cluster that ships, or your own .toml file.",
 )
+@click.option("--site", default=None, metavar="NAME|FILE", help="Overheads as farm check measured them on this site.")
 @click.option("--shots", "film_shots", type=int, default=FILM_SHOTS, show_default=True, help="Shots of the film.")
 @click.option("--sweep", default=None, metavar="N,N,...", help="Numbers of GPUs to compare: 1,10,100,1000.")
 @click.option("--my-frame-hours", type=float, default=None, help="Your own hours a frame, on a machine like this one.")
@@ -54,6 +55,7 @@ def command(
     frames: int | None,
     gpus: int | None,
     cluster: str,
+    site: str | None,
     film_shots: int,
     sweep: str | None,
     my_frame_hours: float | None,
@@ -70,6 +72,8 @@ def command(
     Every time is P10, P50 and P90, with what measuring alone leaves open beside it. Nothing here is measured.
     """
     from bench.project.inputs.cluster import load_cluster
+    from bench.project.inputs.measured_cluster import check_of, with_check
+    from bench.project.model.costs import scene_seconds
     from bench.project.output.document import as_csv as csv_text
     from bench.project.output.document import as_document
     from bench.project.output.plot import SWEEP, save, terminal, validate_path
@@ -93,6 +97,9 @@ def command(
         chosen = find_record(record, folder, options.tell)
     else:
         chosen = newest_record(folder, options.tell, of_the_cpu, "a record of the CPU")
+    chosen_cluster = load_cluster(cluster)
+    if site is not None and (check := check_of(site, folder, options.tell)) is not None:
+        chosen_cluster = with_check(chosen_cluster, check, scene_seconds(chosen, size))
     made = project(
         chosen,
         gpus=gpus,
@@ -102,7 +109,7 @@ def command(
         film_shots=film_shots,
         only=only,
         others=known_records(folder),
-        cluster=load_cluster(cluster),
+        cluster=chosen_cluster,
         sweep=numbers,
         my_frame_hours=my_frame_hours,
         simulate_gpus=simulate_gpus,

@@ -15,7 +15,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from bench.farm.forecast.facts import SiteFacts
+from bench.farm.forecast.facts import Here, SiteFacts
 from bench.farm.forecast.worlds import World
 from bench.pipeline.shoot import RenderJob
 from bench.project.inputs.assumptions import farm_assumptions
@@ -44,6 +44,7 @@ def project(
     pieces: int | None = None,
     simulated_to: int = 0,
     poll_s: float | None = None,
+    here: Here | None = None,
     now: Callable[[], float] = time.time,
     draws: int | None = None,
 ) -> dict[str, object]:
@@ -58,7 +59,7 @@ def project(
     assumed = farm_assumptions()
     quantiles = latin_hypercube(generator, len(assumed), count)
     values = {n: np.array([a.range.at(float(u)) for u in row]) for (n, a), row in zip(assumed.items(), quantiles)}
-    world = World(job, site, check, costs, values, generator, pieces, simulated_to, poll_s)
+    world = World(job, site, check, costs, values, generator, pieces, simulated_to, poll_s, here or Here())
     outcomes = [world.run(index) for index in range(count)]
     factor = values["unforeseen"]
     # A run that comes to its end takes at least what the model knows of
@@ -78,6 +79,8 @@ def project(
         "threads": max(node.threads for node in site.nodes),
         "pieces": pieces,
         "draws": count,
+        "threads_of_others": here.threads_of_others if here else 0.0,
+        "compiles": here.compiles if here else False,
         "stands_on": world.stands_on(),
         "assumed": sorted(world.assumed()),
         "makespan_s": asdict(makespan),
@@ -93,7 +96,7 @@ def project(
 def _sum(one: FarmOutcome, name: str) -> float:
     match name:
         case "start_s":
-            return one.sum_of("start")
+            return one.sum_of("start") + one.early_s
         case "load_s":
             return one.sum_of("load")
         case "render_s":

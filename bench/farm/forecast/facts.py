@@ -8,6 +8,15 @@ from bench.project.inputs.site_check import SiteCheck
 
 
 @dataclass(frozen=True)
+class Here:
+    """What is so just now on the machine that submits."""
+
+    machine: str | None = None  # its boot id: nodes that have it are this machine
+    threads_of_others: float = 0.0  # that run now and are not ours
+    compiles: bool = False  # the cache of the workers holds nothing of this version
+
+
+@dataclass(frozen=True)
 class NodeFacts:
     """What is known of a node before anything runs there."""
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Protocol
 
 from bench.base.files import default_results
 from bench.farm.forecast.document import project
-from bench.farm.forecast.facts import SiteFacts, site_facts
+from bench.farm.forecast.facts import Here, SiteFacts, site_facts
 from bench.pipeline.shoot import RenderJob
 from bench.project.inputs.site_check import SiteCheck
 
+BOOT_ID, LOAD = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/loadavg")
+LOOKS, BETWEEN_S = 12, 0.03
 LOOK_S = 0.25  # the dispatcher looks for new states so often, and hears of what ended a moment later
 
 
@@ -83,13 +87,48 @@ def project_on(
     from bench.project.output.projection import known_records
     from bench.record import machine
 
+    facts = facts_of(site, check)
     return project(
         job,
-        facts_of(site, check),
+        facts,
         check,
         known_records(results or default_results()),
         machine=str(machine.describe()["id"]),
         pieces=pieces,
         simulated_to=simulated_to,
         poll_s=LOOK_S,
+        here=look_here(facts),
     )
+
+
+def look_here(facts: SiteFacts) -> Here:
+    """What is so just now on this machine, as far as the run is on it."""
+    mine = boot_id()
+    if facts.provider != "local" and all(node.machine != mine for node in facts.nodes):
+        return Here(mine)
+    from bench.backend.ahead import uncached
+    from bench.pipeline.makers import COMPILED
+
+    on_cpu = any(node.backend == "numba" for node in facts.nodes)
+    return Here(mine, threads_of_others(), bool(uncached(COMPILED, kernels=on_cpu)))
+
+
+def boot_id() -> str | None:
+    """What tells this machine, since it was started, from others; None where the system does not say."""
+    try:
+        return BOOT_ID.read_text(encoding="ascii").strip() or None
+    except (OSError, ValueError):
+        return None
+
+
+def threads_of_others(looks: int = LOOKS, between_s: float = BETWEEN_S) -> float:
+    """Threads that run or wait for a core just now beside this one, over some looks; 0 where nobody says."""
+    found = []
+    for _ in range(looks):
+        try:
+            running = LOAD.read_text(encoding="ascii").split()[3].partition("/")[0]
+            found.append(max(0, int(running) - 1))
+        except (OSError, ValueError, IndexError):
+            return 0.0
+        time.sleep(between_s)
+    return fmean(found)

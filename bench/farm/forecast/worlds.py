@@ -12,7 +12,7 @@ from statistics import fmean
 
 import numpy as np
 
-from bench.farm.forecast.facts import SiteFacts
+from bench.farm.forecast.facts import Here, NodeFacts, SiteFacts
 from bench.pipeline.scene.needs import KEPT_BYTES
 from bench.pipeline.shoot import RenderJob
 from bench.project.inputs.assumptions import farm_assumptions
@@ -46,9 +46,10 @@ class World:
         pieces: int | None,
         simulated_to: int,
         poll_s: float | None,
+        here: Here,
     ) -> None:
         self.job, self.site, self.check, self.costs, self.values = job, site, check, costs, dict(values)
-        self.pieces, self.simulated_to = pieces, simulated_to
+        self.pieces, self.simulated_to, self.here = pieces, simulated_to, here
         self.count, self.generator = len(values["unforeseen"]), generator
         self.measured: set[str] = set()  # assumptions in whose place something measured stands
         self.kinds: dict[tuple[str, int], FrameCosts] = {}
@@ -63,7 +64,11 @@ class World:
             self.measured |= {"core_simulate", "core_surface", "core_trace", "core_pixel"}
         if poll_s is not None:
             self._measure("poll", [poll_s], 0.0)
+        if (scene_s := costs.scene_s(first.backend)) is not None:
+            self._measure("scene", [scene_s])
         self._take_from_check()
+        if here.compiles and (compile_s := costs.compile_s()) is not None:
+            self._measure("compile", [compile_s])
         self.last = max(job.frames)
         self.noise = self.main.noise * generator.standard_normal((self.count, self.last + 1))
 
@@ -109,8 +114,12 @@ class World:
         return list(dict.fromkeys(found))
 
     def assumed(self) -> set[str]:
-        other = "queue_batch" if self.site.provider == "local" else "queue_local"
-        return {name for name in farm_assumptions() if name not in self.measured | {other}}
+        unused = {"queue_batch" if self.site.provider == "local" else "queue_local"}
+        if not self.here.compiles:
+            unused.add("compile")
+        if not self.here.threads_of_others:
+            unused.add("others")
+        return {name for name in farm_assumptions() if name not in self.measured | unused}
 
     # --- one draw ----------------------------------------------------------------------------
     def run(self, draw: int) -> FarmOutcome:
@@ -123,7 +132,7 @@ class World:
         place: dict[str, int] = {}
         workers = []
         arrives_s, start_s, scene_s = (
-            float(self.values["queue"][draw]),
+            self._arrives_s(draw),
             float(self.values["start"][draw]),
             self._scene_s(draw),
         )
@@ -137,9 +146,19 @@ class World:
                     continue
                 if node.machine not in place:
                     place[node.machine] = len(machines)
-                    machines.append(FarmMachine(node.cores, float(self.values["crowding"][draw])))
+                    machines.append(self._machine(node, draw))
                 workers.append(FarmWorker(place[node.machine], arrives_s, start_s, scene_s, node.threads, slow))
         return machines, workers
+
+    def _arrives_s(self, draw: int) -> float:
+        """When the workers can begin; one compiles for all where nothing is compiled."""
+        compile_s = float(self.values["compile"][draw]) if self.here.compiles else 0.0
+        return float(self.values["queue"][draw]) + compile_s
+
+    def _machine(self, node: NodeFacts, draw: int) -> FarmMachine:
+        mine = self.site.provider == "local" or node.machine == self.here.machine
+        others = self.here.threads_of_others * float(self.values["others"][draw]) if mine else 0.0
+        return FarmMachine(node.cores, float(self.values["crowding"][draw]), others)
 
     def _scene_s(self, draw: int) -> float:
         return float(self.values["scene"][draw] * self.costs.work.particles)

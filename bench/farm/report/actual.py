@@ -137,6 +137,17 @@ def before_s(task: TaskDone) -> float:
     return max(0.0, min(one.begun_s for one in task.made) - task.begun_s)
 
 
+def _first_of_workers(tasks: Sequence[TaskDone]) -> set[int]:
+    """Places of the tasks that a process did first: what lies before them is its start-up, not dispatch."""
+    found: dict[object, tuple[float, int]] = {}
+    for place, task in enumerate(tasks):
+        if task.begun_s is not None and task.node is not None:
+            pids = {one.pid for one in task.made}
+            who = task.node, task.worker, pids.pop() if len(pids) == 1 else None
+            found[who] = min(found.get(who, (task.begun_s, place)), (task.begun_s, place))
+    return {place for _, place in found.values()}
+
+
 def _figures(
     foretold: Foretold, clock: Clock, made: Sequence[Made], tasks: Sequence[TaskDone], outcome: str
 ) -> dict[str, float | None]:
@@ -144,20 +155,23 @@ def _figures(
     states = [one for one in made if one.kind == "simulate"]
     done = [task for task in tasks if task.outcome == "done"]
     busy = sum(one.took(name) for one in made for name in ("simulate", "load", "surface", "trace", "write"))
+    first = _first_of_workers(done)
+    early_s = sum(max(0.0, (done[n].begun_s or 0.0) - (done[n].submitted_s or done[n].begun_s or 0.0)) for n in first)
     waits: dict[int, float] = {}
     for one in pictures:
         if one.wait_s is not None and one.frame is not None:
             waits[one.frame] = min(one.wait_s, waits.get(one.frame, one.wait_s))
     chain_s = None
     if states:
-        first = min(clock.at(one.begun_s) + one.took("start") for one in states)
-        chain_s = max(clock.at(one.ended_s) for one in states) - first
+        begun_s = min(clock.at(one.begun_s) + one.took("start") for one in states)
+        chain_s = max(clock.at(one.ended_s) for one in states) - begun_s
+    starts_s = early_s + sum(one.took("start") for one in made) + sum(before_s(task) for task in done)
     found: dict[str, float | None] = {
         "makespan_s": clock.total_s if outcome == "done" else None,
         "chain_s": chain_s,
         "wait_s": sum(waits.values()) if waits else None,
-        "dispatch_s": sum(task.handing_s for task in done) if done else None,
-        "start_s": sum(one.took("start") for one in made) + sum(before_s(task) for task in done) if made else None,
+        "dispatch_s": max(0.0, sum(task.handing_s for task in done) - early_s) if done else None,
+        "start_s": starts_s if made else None,
         "load_s": sum(one.took("load") for one in pictures) if pictures else None,
         "render_s": sum(one.took("surface") + one.took("trace") for one in pictures) if pictures else None,
         "write_s": sum(one.took("write") for one in pictures) if pictures else None,

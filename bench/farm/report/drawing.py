@@ -137,17 +137,17 @@ def _axis(axis_s: float, x: Scale, floor: float) -> list[str]:
     for count in range(int(axis_s / step) + 1):
         at = x(count * step)
         out.append(f'<line class="g" x1="{at:.2f}" x2="{at:.2f}" y1="{TOP}" y2="{floor + 4}"/>')
-        label = "0" if count == 0 else _moment(count * step)
+        label = "0" if count == 0 else _moment(count * step, axis_s)
         out.append(f'<text x="{at:.2f}" y="{floor + 18}" text-anchor="middle">{label}</text>')
     return out
 
 
-def _moment(seconds: float) -> str:
-    """``90 s``, ``5 min``, ``2 h``: as even as the axis' steps are."""
-    for size, name in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size or (seconds >= size and seconds % size == 0):
+def _moment(seconds: float, whole_s: float) -> str:
+    """``90 s``, ``5 min``, ``2 h``: one unit for the whole axis."""
+    for most_s, size, name in ((180.0, 1.0, "s"), (7200.0, 60.0, "min"), (172_800.0, 3600.0, "h")):
+        if whole_s <= most_s:
             return f"{seconds / size:.3g} {name}"
-    return f"{seconds:g} s"
+    return f"{seconds / 86_400.0:.3g} d"
 
 
 def _bar(bar: Bar, x: Scale, y: float) -> str:

@@ -243,7 +243,34 @@ def _table(path: Path, model: type[Foretold], document: Any) -> Foretold:
 
 
 def _events(path: Path, notes: list[str]) -> Iterator[Event]:
-    name, count, strange = shown(str(path)), 0, 0
+    """Events in their order. A line that a killed run had begun is the last one, or stands before the next begin."""
+    name, strange, cut = shown(str(path)), 0, 0
+    broken: UserError | None = None
+    for number, line in _lines(path, name):
+        try:
+            event = _event(line, name, number)
+        except UserError as error:
+            if broken is not None or not isinstance(error.__cause__, ValueError):
+                raise broken or error from None
+            broken = error
+            continue
+        if broken is not None:
+            if not isinstance(event, Begin):
+                raise broken
+            broken, cut = None, cut + 1
+        if event is None:
+            strange += 1
+        else:
+            yield event
+    if broken is not None:
+        cut += 1
+    if cut:
+        notes.append(f"{cut} line{'s' * (cut > 1)} of {LOG} that a run had begun when it was killed: passed over")
+    if strange:
+        notes.append(f"{strange} lines of {LOG} are of events that are not known here: passed over")
+
+
+def _lines(path: Path, name: str) -> Iterator[tuple[int, bytes]]:
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
@@ -251,49 +278,31 @@ def _events(path: Path, notes: list[str]) -> Iterator[Event]:
         if found.st_size > LOG_BYTES_MAX:
             raise UserError(f"{name}: expected at most {LOG_BYTES_MAX} bytes, it has {found.st_size}")
         with open(path, "rb") as file:
-            while line := file.readline(LINE_BYTES_MAX + 1):
-                count += 1
-                if count > EVENTS_MAX:
-                    raise UserError(f"{name}: expected at most {EVENTS_MAX} lines")
-                whole = line.endswith(b"\n")
-                if not whole and len(line) <= LINE_BYTES_MAX:
-                    if (event := _cut(line, name, count)) is None:
-                        notes.append(f"the last line of {LOG} is cut: passed over")
-                        break
-                else:
-                    event = _event(line, name, count)
-                if event == "strange":
-                    strange += 1
-                elif not isinstance(event, str):
-                    yield event
+            for number in range(1, EVENTS_MAX + 2):
+                line = file.readline(LINE_BYTES_MAX + 1)
+                if not line:
+                    return
+                if number > EVENTS_MAX or len(line) > LINE_BYTES_MAX:
+                    raise UserError(f"{name}: expected at most {EVENTS_MAX} lines of at most {LINE_BYTES_MAX} bytes")
+                yield number, line
     except OSError as error:
         raise UserError(f"{name}: {error.strerror or error}") from None
-    if strange:
-        notes.append(f"{strange} lines of {LOG} are of events that are not known here: passed over")
 
 
-def _cut(line: bytes, name: str, number: int) -> Event | str | None:
-    """The event of a line without an end; None where it is cut."""
+def _event(line: bytes, name: str, number: int) -> Event | None:
+    """The event of a line, None where its kind is not known; raises UserError, from ValueError where it is no JSON."""
     try:
-        return _event(line, name, number)
-    except UserError:
-        return None
-
-
-def _event(line: bytes, name: str, number: int) -> Event | str:
-    """The event of a line, "strange" where it is of another kind; raises UserError."""
-    try:
-        if len(line) > LINE_BYTES_MAX:
-            raise Problem("the line", f"at most {LINE_BYTES_MAX} bytes", Got("more"))
         document = json.loads(line.decode("utf-8"), parse_constant=_refuse, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        cause = error if isinstance(error, ValueError) else None
+        raise UserError(f"{name}: line {number}: expected a JSON object with finite numbers") from cause
+    try:
         if not isinstance(document, dict) or not isinstance(document.get("event"), str):
             raise Problem("event", f"one of {', '.join(EVENTS)}", Got("a line without it"))
         model = EVENTS.get(document["event"])
-        return "strange" if model is None else validate(model, document)
+        return None if model is None else validate(model, document)
     except Problem as problem:
         raise UserError(f"{name}: line {number}: {problem}") from None
-    except (ValueError, RecursionError):
-        raise UserError(f"{name}: line {number}: expected a JSON object with finite numbers") from None
 
 
 def _refuse(text: str) -> float:

@@ -61,10 +61,10 @@ def sealed(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {**arrays, SEAL: np.array(seal_of(arrays))}
 
 
-def unsealed(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray] | None:
+def unsealed(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray] | None:
     """The arrays, where they still have the bits that were sealed."""
-    seal = arrays.pop(SEAL, None)
-    return arrays if seal is not None and str(seal) == seal_of(arrays) else None
+    rest = {name: values for name, values in arrays.items() if name != SEAL}
+    return rest if SEAL in arrays and str(arrays[SEAL]) == seal_of(rest) else None
 
 
 def load_arrays(path: Path) -> dict[str, np.ndarray]:

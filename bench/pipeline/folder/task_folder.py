@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.base.aside import Aside
 from bench.base.files import TEMPORARY_PREFIX, dump, make_folder, write_atomically
 from bench.pipeline.folder import sealed
 from bench.pipeline.folder.claims import Claims
@@ -45,12 +46,17 @@ class FluidFile:
     sha256: str  # of the whole state
     made: list[MadeDocument]  # the simulation of this frame
     since_s: float  # when it was there, on the clock of the file system
-    file: tuple[int, int, int] | None = None  # what tells it from another one of that name
+    file: tuple[int, int, int]  # what tells it from another one of that name
+    seal: Aside[bool]  # whether the arrays have the bits that were written: found out beside other work
+
+    def whole(self) -> bool:
+        """Whether the arrays have the bits that were written; waits until that is known."""
+        return self.seal.result()
 
     def same_file(self, path: Path) -> bool:
         """Whether the file of that name is still the one that this came from."""
         try:
-            return self.file is not None and self.file == _identity(path)
+            return self.file == _identity(path)
         except OSError:
             return False
 
@@ -115,20 +121,29 @@ class TaskFolder(FrameFolder):
         return self.fluid_path(frame).is_file()
 
     def fluid(self, frame: int) -> FluidFile | None:
-        """What the picture of a frame is made from; None where it is not there, or is damaged: it is gone then."""
+        """What the picture of a frame is made from; None where it is not there, or cannot be read: it is gone then.
+
+        Ask ``whole`` before what comes of it is kept.
+        """
         path = self.fluid_path(frame)
         if not path.exists():
             return None
         found = sealed.read(path, sealed.about(self.header, frame, of=FLUID))
-        arrays = sealed.unsealed(found[0]) if found is not None else None
-        if found is None or arrays is None or ROOM not in arrays or not self.may_be(frame, found[1]):
-            with contextlib.suppress(OSError):
-                path.unlink()
+        if found is None or ROOM not in found[0] or not self.may_be(frame, found[1]):
+            self.drop_fluid(frame)
             return None
-        room, made = int(arrays.pop(ROOM)), _made_in(arrays)
+        with_words, sha256 = found
+        arrays = {name: values for name, values in with_words.items() if name not in (ROOM, MADE, sealed.SEAL)}
+        seal = Aside(lambda: sealed.unsealed(with_words) is not None)
+        room, made = int(with_words[ROOM]), _made_in(with_words)
         with contextlib.suppress(OSError):
-            return FluidFile(arrays, room, found[1], made, path.stat().st_mtime, _identity(path))
+            return FluidFile(arrays, room, sha256, made, path.stat().st_mtime, _identity(path), seal)
         return None  # gone meanwhile: the frame is finished
+
+    def drop_fluid(self, frame: int) -> None:
+        """Let go of a file that is no good."""
+        with contextlib.suppress(OSError):
+            self.fluid_path(frame).unlink()
 
     # --- sums --------------------------------------------------------------------------------
     def sums_path(self, frame: int, part: Part) -> Path:
@@ -207,9 +222,9 @@ def _identity(path: Path) -> tuple[int, int, int]:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _made_in(arrays: dict[str, np.ndarray]) -> list[MadeDocument]:
-    """What the maker said, taken out of the arrays."""
+def _made_in(arrays: Mapping[str, np.ndarray]) -> list[MadeDocument]:
+    """What the maker said, beside the arrays."""
     try:
-        return made_documents(json.loads(str(arrays.pop(MADE))))
+        return made_documents(json.loads(str(arrays[MADE])))
     except (KeyError, ValueError, RecursionError):
         return []

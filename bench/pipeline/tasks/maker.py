@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 
 from bench.backend.protocol import Backend
+from bench.base.aside import InTurn
 from bench.base.errors import CheckFailed, Unavailable
 from bench.base.progress import told_when_slow
 from bench.pipeline.folder.made import ASSEMBLED, PART, RENDERED, Laps, Made, MadeDocument, Place
@@ -35,7 +36,6 @@ from bench.pipeline.state import PictureState
 
 KEEP_MOST_S = 60.0  # a whole state is kept at least so often
 KEEP_SHARE = 0.1  # of the simulation's time, at most, goes into keeping them
-ROOM_MAX = 2**31  # particles; a file that says more is none of ours
 
 
 class TaskMaker:
@@ -85,31 +85,35 @@ class TaskMaker:
         told = told_when_slow("scene", self._within)
         scene = self.makers.build_scene(job.shot, job.size, threads=self.backend.threads, tell=told)
         simulation, first = start_simulation(scene, folder.states, self.backend, self.makers, self._golden, needed[0])
-        wanted, found = set(needed), []
+        wanted, found = set(needed), list[Made]()
         start_s, kept_at, keeping_s = time.time() - begun_s, time.monotonic(), 0.0
-        for frame in range(first, needed[-1] + 1):
-            self._tell(f"simulate {frame}")
-            before_s = time.time()
-            simulation.advance_frame()
-            keeps = time.monotonic() - kept_at >= min(KEEP_MOST_S, keeping_s / KEEP_SHARE)
-            if not keeps and frame not in wanted:
-                continue
-            state, sha256 = simulation.crossed(whole=keeps)
-            require_hashes({"state": sha256}, self._golden(frame), where=f"frame {frame}: ")
-            done_s = time.time()
-            times = {"start_s": start_s, "simulate_s": done_s - before_s}
-            made = Made.simulated(self.place, frame, begun_s, done_s, **times)
-            if frame in wanted:
-                names = PictureState.names(scene)
-                arrays = {name: state[name] for name in names}
-                folder.save_fluid(frame, arrays, scene.particle_capacity, sha256, made)
-                found.append(made)
-            if keeps:
-                keep_s = time.monotonic()
-                folder.states.save(frame, state, sha256)
-                kept_at = time.monotonic()
-                keeping_s = kept_at - keep_s
-            begun_s, start_s = time.time(), 0.0
+        # Written while the next frame is simulated: on a GPU a state takes as long to write as to make
+        with InTurn() as writer:
+            for frame in range(first, needed[-1] + 1):
+                self._tell(f"simulate {frame}")
+                before_s = time.time()
+                simulation.advance_frame()
+                keeps = time.monotonic() - kept_at >= min(KEEP_MOST_S, keeping_s / KEEP_SHARE)
+                if not keeps and frame not in wanted:
+                    continue
+                state, sha256 = simulation.crossed(whole=keeps)
+                require_hashes({"state": sha256}, self._golden(frame), where=f"frame {frame}: ")
+                done_s = time.time()
+                times = {"start_s": start_s, "simulate_s": done_s - before_s}
+                made = Made.simulated(self.place, frame, begun_s, done_s, **times)
+                if frame in wanted:
+                    arrays = {name: state[name] for name in PictureState.names(scene)}
+                    writer.do(partial(folder.save_fluid, frame, arrays, scene.particle_capacity, sha256, made))
+                    found.append(made)
+                    del arrays
+                if keeps:
+                    keep_s = time.monotonic()
+                    writer.do(partial(folder.states.save, frame, state, sha256))
+                    writer.wait()  # two whole states would be too much for some memory
+                    kept_at = time.monotonic()
+                    keeping_s = kept_at - keep_s
+                del state
+                begun_s, start_s = time.time(), 0.0
         return found
 
     # --- pictures ----------------------------------------------------------------------------
@@ -131,6 +135,7 @@ class TaskMaker:
             between = partial(self._share, name)
             rendering = make_picture(self._state, self._renderer, frame, self.job.samples, laps, between)
             surface_s, trace_s = laps.read()
+            self._require_whole(frame, fluid)
             made = self._piece(name, RENDERED, frame, None, begun_s, fluid)
             told = partial(made, start_s=start_s, load_s=load_s, surface_s=surface_s, trace_s=trace_s)
             return self._finish(frame, fluid.sha256, rendering.picture, kinds, fluid.made, told)
@@ -156,6 +161,7 @@ class TaskMaker:
             clock, samples = time.perf_counter(), self._samples
             sums = self._renderer.trace_part(bricks, frame, part, samples, partial(self._share, name))
             trace_s = time.perf_counter() - clock
+            self._require_whole(frame, fluid)
             made = self._piece(name, PART, frame, part, begun_s, fluid)(
                 start_s=start_s, load_s=load_s, surface_s=surface_s, trace_s=trace_s
             )
@@ -238,10 +244,10 @@ class TaskMaker:
         """What a frame is made from, put where the renderer finds it; seconds of building, and of loading."""
         clock, self._held = time.perf_counter(), None
         fluid = self.folder.fluid(frame)
-        if fluid is None or not 0 < fluid.room < ROOM_MAX:
-            raise Unavailable(
-                f"{self.folder.folder}: frame {frame} has no state to be rendered from; render --states-only makes it"
-            )
+        if fluid is None:
+            raise Unavailable(self._no_state(frame))
+        if fluid.room != self._room:  # before so much is allocated
+            self._require_whole(frame, fluid)
         loaded = time.perf_counter()
         start_s = self._prepare(fluid.room)
         assert self._state is not None
@@ -252,6 +258,16 @@ class TaskMaker:
             raise Unavailable(f"{self.folder.fluid_path(frame)}: {error}; delete it, --states-only makes it") from None
         self.backend.synchronize()
         return fluid, start_s, loaded - clock + time.perf_counter() - put
+
+    def _require_whole(self, frame: int, fluid: FluidFile) -> None:
+        """Raise Unavailable where what was rendered from has other bits than were written; it is gone then."""
+        if not fluid.whole():
+            self._held = None
+            self.folder.drop_fluid(frame)
+            raise Unavailable(f"{self._no_state(frame)}: the one that was there is damaged")
+
+    def _no_state(self, frame: int) -> str:
+        return f"{self.folder.folder}: frame {frame} has no state to be rendered from; render --states-only makes it"
 
     def _bricks(self, frame: int) -> tuple[FluidFile, Bricks, float, float, float]:
         """What a frame is made from, and what its parts are traced from; seconds of building, loading and surface.

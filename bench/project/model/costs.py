@@ -9,7 +9,7 @@ comes from a series of frames; without one every frame costs what the measured o
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -125,6 +125,24 @@ def measured_shots(record: Record, backend: str) -> list[dict[str, Row]]:
         if shot not in found:
             found[shot] = whole[max(key for key in whole if key[:3] == (shot, size, frame))]
     return list(found.values())
+
+
+def before_seconds(rows: Mapping[str, Row]) -> float | None:
+    """What came before a shot's first frame beside the program's start: scene, upload, first touch; None unknown."""
+    row = rows.get("frame")
+    known = [value for value in (row.before_s or {}).values() if value is not None] if row is not None else []
+    return sum(known) if known else None
+
+
+def scene_seconds(record: Record, size: str | None) -> float | None:
+    """The same at ``size``, of the shot that takes the longest; in proportion to the particles. None unknown."""
+    found = []
+    for rows in measured_shots(record, "numba"):
+        seconds, here = before_seconds(rows), work_of(rows["simulate"])
+        if seconds is not None and here is not None:
+            _, there = _target(rows["simulate"], here, size)
+            found.append(seconds * there.particles / here.particles)
+    return max(found, default=None)
 
 
 class Evidence:

@@ -31,6 +31,7 @@ class FarmMachine:
 
     cores: float
     crowding: float = 1.0  # times that everything takes longer there once all cores work
+    others: float = 0.0  # threads of somebody else, all the time
 
 
 @dataclass(frozen=True)
@@ -106,9 +107,19 @@ class FarmOutcome:
         return sum(task.took_s.get(name, 0.0) for task in counted for name in what)
 
     @property
+    def early_s(self) -> float:
+        """From submitting each worker's first task until it was begun: of a real worker this is its start-up."""
+        first: dict[int, Done] = {}
+        for task in self.tasks:
+            if not task.lost:
+                first.setdefault(task.worker, task)
+        return sum(task.begun_s - task.submitted_s for task in first.values())
+
+    @property
     def dispatch_s(self) -> float:
-        """Between submitting and beginning, and between ending and being known, all tasks together."""
-        return sum(t.begun_s - t.submitted_s + t.returned_s - t.ended_s for t in self.tasks if not t.lost)
+        """Between submitting and beginning, and between ending and being known, all tasks but for ``early_s``."""
+        done = [task for task in self.tasks if not task.lost]
+        return sum(t.begun_s - t.submitted_s + t.returned_s - t.ended_s for t in done) - self.early_s
 
     @property
     def utilisation(self) -> float:
@@ -131,7 +142,7 @@ class _Run:
         handing: Handing,
         losses: Sequence[tuple[float, int]],
     ) -> None:
-        self.cores = [Cores(one.cores, one.crowding) for one in machines]
+        self.cores = [Cores(one.cores, one.crowding, one.others) for one in machines]
         self.workers, self.handing = workers, handing
         self.by_frame = {work.frame: work for work in frames}
         self.to_simulate = deque(frames)
@@ -346,7 +357,7 @@ class _Run:
         task = self.now_task.get(worker)
         if task is not None and not math.isnan(task.ended_s):
             self._back(now, worker)
-            task = None
+            task = self.now_task.get(worker)  # it may have been given the next one at once
         self.free = [one for one in self.free if one[1] != worker]
         heapq.heapify(self.free)
         self.lives[worker] += 1

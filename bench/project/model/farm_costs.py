@@ -19,9 +19,9 @@ import numpy as np
 from bench.base.errors import UserError
 from bench.pipeline.scene.estimate import Estimate
 from bench.project.inputs.assumptions import assumptions
-from bench.project.inputs.evidence import Work, WorkAtSizes, points_of, series_records
+from bench.project.inputs.evidence import Work, WorkAtSizes, points_of, series_records, work_of
 from bench.project.inputs.site_check import FrameTimes
-from bench.project.model.costs import Basis, Evidence, basis, measured_shots
+from bench.project.model.costs import Basis, Evidence, basis, before_seconds, measured_shots
 from bench.project.model.fit import proportional
 from bench.project.model.graph import F64
 from bench.record.read import in_order
@@ -99,6 +99,24 @@ class Costs:
         noise = self._noise(source)
         stands_on = ("/".join(Path(source.source).parts[-2:]),) if source else ()
         return FrameCosts(draws, course, noise, stands_on)
+
+    def scene_s(self, backend: str) -> float | None:
+        """Scene, upload and first touch of this shot, for each particle, by the newest record that says."""
+        for record in reversed([r for r in self.records if not r.run.get("series")]):
+            for rows in measured_shots(record, backend):
+                seconds, work = before_seconds(rows), work_of(rows["simulate"])
+                if rows["simulate"].shot == self.shot.name and seconds is not None and work is not None:
+                    return seconds / work.particles
+        return None
+
+    def compile_s(self) -> float | None:
+        """What a record of this machine took to compile ahead."""
+        for record in reversed(self.records):
+            ahead = record.run.get("compiled_ahead")
+            seconds = ahead.get("wall_s") if isinstance(ahead, dict) else None
+            if record.machine_id == self.machine and isinstance(seconds, float) and 1.0 < seconds < 1e5:
+                return seconds
+        return None
 
     # --- levels ------------------------------------------------------------------------------
     def _basis(self, shot: str, size: str, backend: str) -> Basis | None:

@@ -5,6 +5,7 @@ same share of what it asked for, so everything on that machine runs at one rate,
 this rate tells when each ends: a computation of w seconds that began at virtual time v ends at v + w, whoever comes
 and goes meanwhile (Kleinrock, Queueing Systems II, 1976; a start or an end costs O(log n)). Cores that are shared have
 caches and memory in common too: ``crowding`` says how much longer everything takes on a machine whose cores are full.
+``others`` are threads of somebody else, that take their share of the cores all the time.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import math
 class Cores:
     """The cores of one machine, and what computes on them."""
 
-    def __init__(self, cores: float, crowding: float = 1.0) -> None:
-        self.cores, self.crowding = float(cores), float(crowding)
+    def __init__(self, cores: float, crowding: float = 1.0, others: float = 0.0) -> None:
+        self.cores, self.crowding, self.others = float(cores), float(crowding), float(others)
         self.version = 0  # changes with every start and end: what was said of the next end holds no longer
         self._clock = 0.0  # virtual seconds
         self._at = 0.0  # when the clock was set
@@ -31,7 +32,7 @@ class Cores:
         count = len(self._running)
         if count == 0:
             return 1.0
-        share = min(1.0, self.cores / self._asked)
+        share = min(1.0, self.cores / (self._asked + self.others))
         if self.crowding == 1.0 or count == 1:
             return share
         return share * math.pow(self.crowding, -crowd(self.cores, self._asked, count))

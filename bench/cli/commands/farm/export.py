@@ -30,6 +30,7 @@ from bench.farm.export import FORMS, PIECES_MAX, export
 @options.threads
 @click.option("--setup", multiple=True, help="Line of a shell that a task runs first; may be given again.")
 @click.option("--file", type=click.Path(path_type=Path, dir_okay=False), default=None, help="[standard output]")
+@options.needs_numba
 def command(
     shot: str,
     form: str,
@@ -68,8 +69,8 @@ def command(
         threads=threads,
         setup=setup,
     )
-    text = export(job, form)
+    content = export(job, form).encode()
     if file is None:
-        click.echo(text, nl=False)
+        click.echo(content, nl=False)  # as bytes: a terminal's encoding may lack what a path is called
     else:
-        write_atomically(file, text.encode())
+        write_atomically(file, content)

@@ -20,6 +20,7 @@ from bench.cli import options
 @options.results
 @options.json
 @click.option("--markdown", is_flag=True, help="Markdown on standard output.")
+@options.needs_numba
 def command(out: Path, drawing: Path | None, keep: bool, results: Path | None, as_json: bool, markdown: bool) -> None:
     """Hold a farm run's projection against what the run took: OUT is the folder that ``farm run`` wrote.
 

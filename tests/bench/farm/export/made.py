@@ -36,9 +36,9 @@ def program(folder: Path) -> Path:
     return programs
 
 
-def tiny(folder: Path) -> Path:
+def tiny(folder: Path, name: str = NASTY) -> Path:
     """The tiny shot, in a folder whose name is made to break things."""
-    at = folder / NASTY
+    at = folder / name
     at.mkdir(parents=True)
     return write_tiny_shot(at)
 

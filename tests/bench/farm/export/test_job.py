@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,7 @@ from bench.pipeline.folder.rows import frames_text, rows_of
 from bench.pipeline.folder.shot_folder import parse_frames
 from bench.pipeline.parts import tiles
 from tests.bench.farm.export.made import job
+from tests.support.source_tree import ROOT
 
 
 def exported(*words: str) -> tuple[int, str, list[str]]:
@@ -111,6 +115,34 @@ def test_a_file_is_written_whole_and_stands_on_its_own(form: str, tmp_path: Path
     assert (code, text, told) == (0, "", [])
     assert (tmp_path / "job").read_text() == export(job(), form)
     assert [path.name for path in tmp_path.iterdir()] == ["job"]
+
+
+@pytest.mark.parametrize("words", [["export", "wave", "--to", "slurm", "--out", "x"], ["report", "x"]], ids=" ".join)
+def test_a_numba_that_cannot_compile_is_one_line(words: list[str], tmp_path: Path) -> None:
+    """As of every command that imports the kernels."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "farm", *words],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "NUMBA_DISABLE_JIT": "1"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "shotmark: NUMBA_DISABLE_JIT=1: expected 0 or nothing: the kernels cannot run uncompiled\n"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_standard_output_loses_no_letter_of_a_path(form: str) -> None:
+    """Whatever a terminal can show: what is written is run."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "farm", "export", "wave", "--to", form, "--out", "/山 ü"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode() == export(job("/山 ü"), form)
 
 
 def test_a_template_is_json() -> None:

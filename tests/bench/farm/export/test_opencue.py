@@ -21,7 +21,7 @@ from bench.base.errors import UserError
 from bench.farm.export import export
 from bench.farm.export.opencue import NOT_QUOTED
 from bench.pipeline.folder.shot_folder import parse_frames
-from tests.bench.farm.export.made import NASTY, WORDS, job
+from tests.bench.farm.export.made import NASTY, WORDS, entries, job, program, rendered_alone, tiny
 
 # As nasty as OpenCue lets a folder be
 QUIET = "".join(character for character in NASTY if character not in NOT_QUOTED)
@@ -33,24 +33,33 @@ print(outline.cuerun.OutlineLauncher(job, user="somebody").serialize(use_pycueru
 """
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(
+with_pyoutline = pytest.mark.skipif(
     importlib.util.find_spec("outline") is None, reason="opencue-pyoutline is not installed (extra dev)"
 )
-def test_pyoutline_makes_a_job_of_it(tmp_path: Path) -> None:
-    """Serialised for Cuebot, without one: three layers, the middle one by pieces, each after the last."""
-    made = job(f"/{QUIET}", frames=range(1, 61, 3), pieces=2, chunk=5, gpu=True, threads=4, setup=["module load x"])
-    script = tmp_path / "job.py"
-    script.write_text(export(made, "opencue"))
+
+
+def specified(text: str, home: Path) -> ElementTree.Element:
+    """What the real PyOutline would send to Cuebot."""
+    script = home / "job.py"
+    script.write_text(text)
     done = subprocess.run(
         [sys.executable, "-c", SPECIFY, script],
-        env={**os.environ, "HOME": str(tmp_path), "OL_LOG_LEVEL": "ERROR"},
+        env={**os.environ, "HOME": str(home)},
         capture_output=True,
         text=True,
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    spec = ElementTree.fromstring(re.sub(r"<\?xml.*?\?>|<!DOCTYPE[^>]*>", "", done.stdout[done.stdout.index("<") :]))
+    spec = done.stdout[done.stdout.index("<") :]
+    return ElementTree.fromstring(re.sub(r"<\?xml.*?\?>|<!DOCTYPE[^>]*>", "", spec))
+
+
+@pytest.mark.slow
+@with_pyoutline
+def test_pyoutline_makes_a_job_of_it(tmp_path: Path) -> None:
+    """Serialised for Cuebot, without one: three layers, the middle one by pieces, each after the last."""
+    made = job(f"/{QUIET}", frames=range(1, 61, 3), pieces=2, chunk=5, gpu=True, threads=4, setup=["module load x"])
+    spec = specified(export(made, "opencue"), tmp_path)
     layers = {layer.get("name"): layer for layer in spec.iter("layer")}
     assert list(layers) == ["simulate", "render0", "render1", "assemble"]
 
@@ -73,6 +82,27 @@ def test_pyoutline_makes_a_job_of_it(tmp_path: Path) -> None:
     assert sorted(depends) == [  # type: ignore[type-var]
         ("assemble", "render0"), ("assemble", "render1"), ("render0", "simulate"), ("render1", "simulate"),
     ]  # fmt: skip
+
+
+@pytest.mark.slow
+@with_pyoutline
+def test_its_commands_make_the_shot(tmp_path: Path) -> None:
+    """Each command of the specification run by a shell, layer after layer, with frames in place of Cuebot's tokens."""
+    shot = tiny(tmp_path, QUIET)
+    out = tmp_path / QUIET / "out"
+    made = job(out, str(shot), frames=range(1, 4), chunk=2, threads=1, setup=[f'echo "$0" >> "{tmp_path}/tried"'])
+    spec = specified(export(made, "opencue"), tmp_path)
+    alone = rendered_alone(shot, tmp_path / "alone", "1-3")
+    env = {**os.environ, "PATH": f"{program(tmp_path)}{os.pathsep}{os.environ['PATH']}"}
+    for layer in spec.iter("layer"):
+        command, chunk = layer.findtext("cmd") or "", int(layer.findtext("chunk") or 0)
+        frames = parse_frames(layer.findtext("range") or "", 60)
+        for start in range(0, len(frames), chunk):
+            part = frames[start : start + chunk]
+            line = command.replace("#FRAME_START#", str(part[0])).replace("#FRAME_END#", str(part[-1]))
+            subprocess.run(["sh", "-c", line], env=env, check=True, capture_output=True, timeout=300)
+    assert entries(out) == alone
+    assert (tmp_path / "tried").read_text() == "shotmark\n" * 4
 
 
 def commands(text: str) -> list[list[str]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bench.farm.forecast import SiteFacts, facts_of, project, project_on, site_facts
+from bench.farm.forecast import Here, SiteFacts, facts_of, of_site, project, project_on, site_facts
 from bench.pipeline.shoot import RenderJob
 from bench.project.inputs.assumptions import farm_assumptions
 from bench.project.inputs.cluster import ASSUMED
@@ -189,3 +189,26 @@ def test_what_farm_run_calls_takes_the_committed_records() -> None:
     found: Any = project_on(job(), MadeUpSite("three", (Pool(),)), None, pieces=2)
     assert found["site"] == "three" and found["pieces"] == 2 and len(found["stands_on"]) == 1
     assert not found["stands_on"][0].startswith("/") and "poll" not in found["assumed"]
+
+
+def test_threads_of_others_and_a_cold_cache_make_it_longer() -> None:
+    quiet, busy = foretold(facts()), foretold(facts(), here=Here(threads_of_others=4.0))
+    assert middle(busy) > 1.3 * middle(quiet) and "others" in busy["assumed"] and "others" not in quiet["assumed"]
+    cold = foretold(facts(), here=Here(compiles=True))
+    assert middle(cold) > middle(quiet) + 40.0 and cold["compiles"] and "compile" in cold["assumed"]
+    away = site_facts("far", "slurm", nodes=1, workers=1, threads=2, cores=2)
+    near = foretold(away, here=Here("boot-9", 4.0))
+    assert middle(near) == middle(foretold(away))  # others on this machine are none on that node
+
+
+def test_what_runs_here_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = tmp_path / "loadavg"
+    load.write_text("0.50 0.40 0.30 5/200 1234\n")
+    monkeypatch.setattr(of_site, "LOAD", load)
+    assert of_site.threads_of_others(2, 0.0) == 4.0
+    for text in ("", "a b c d", "0 0 0 x/2 1", "1 2"):
+        load.write_text(text)
+        assert of_site.threads_of_others(2, 0.0) == 0.0
+    monkeypatch.setattr(of_site, "LOAD", tmp_path / "none")
+    monkeypatch.setattr(of_site, "BOOT_ID", tmp_path / "none")
+    assert of_site.threads_of_others(2, 0.0) == 0.0 and of_site.boot_id() is None

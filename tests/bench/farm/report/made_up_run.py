@@ -91,7 +91,7 @@ def made_up_run(
         return {"p10": 0.9 * value, "p50": 0.95 * value, "p90": 1.1 * value}
 
     sums = {
-        "chain_s": found.chain_s, "start_s": found.sum_of("start"), "load_s": found.sum_of("load"),
+        "chain_s": found.chain_s, "start_s": found.sum_of("start") + found.early_s, "load_s": found.sum_of("load"),
         "render_s": found.sum_of("surface", "trace"), "write_s": found.sum_of("encode", "write"),
         "dispatch_s": found.dispatch_s, "wait_s": sum(_waits(found.tasks).values()), "utilisation": found.utilisation,
     }  # fmt: skip

@@ -126,9 +126,21 @@ def test_a_cut_last_line_and_events_of_a_later_version_are_passed_over(tmp_path:
     log.write_text(log.read_text() + '{"event": "task", "at_')
     (tmp_path / "manifest.json").unlink()
     notes = report(read_files(tmp_path)).notes
-    assert any("last line of log.jsonl is cut" in note for note in notes)
+    assert any("1 line of log.jsonl that a run had begun when it was killed" in note for note in notes)
     assert any("1 lines of log.jsonl are of events" in note for note in notes)
     assert any("there is no manifest.json yet" in note for note in notes)
+
+
+def test_a_line_that_a_killed_run_had_begun_stands_before_the_next_begin(tmp_path: Path) -> None:
+    made_up_run().write(tmp_path)
+    log = tmp_path / "farm" / "log.jsonl"
+    lines = log.read_text().splitlines(keepends=True)
+    again = json.dumps({"event": "begin", "at_s": AT_S + 100.0, "site": "three"}) + "\n"
+    log.write_text("".join(lines) + '{"event": "ta\n' + again)
+    assert any("had begun when it was killed" in note for note in report(read_files(tmp_path)).notes)
+    log.write_text("".join([*lines[:3], '{"event": "ta\n', *lines[3:]]))
+    with pytest.raises(UserError, match=r"log\.jsonl: line 4: expected a JSON object"):
+        read_files(tmp_path)
 
 
 def change_event(kind: str, key: str, value: object) -> Callable[[MadeUp], None]:

@@ -69,7 +69,7 @@ def test_every_hand_over_is_paid() -> None:
     found = run(*apart(2), frames(1), handing)
     # simulate: handed out 0.5 + 0.5, 1 s; seen after 2 s; render: 0.5 + 0.5, 4 s, back 0.5; assemble
     assert found.makespan_s == pytest.approx(1.0 + 1.0 + 2.0 + 1.0 + 4.0 + 0.5 + 7.0)
-    assert found.dispatch_s == pytest.approx(2 * 1.5)
+    assert found.early_s == pytest.approx(2 * 1.0) and found.dispatch_s == pytest.approx(2 * 0.5)
     assert [task.wait_s for task in found.tasks] == [0.0, pytest.approx(3.0)]
 
 
@@ -135,6 +135,13 @@ def test_a_lost_simulation_goes_on_from_what_it_kept() -> None:
     found = run(*apart(1), frames(4, trace_s=0.5), Handing(notice_s=1.0, return_s=1.0), losses=[(2.5, 0)])
     assert found.state_s == pytest.approx({1: 1.0, 2: 2.0, 3: 4.5, 4: 5.5})  # it goes before frames 1 and 2
     assert found.sum_of("simulate") == pytest.approx(4.0)
+
+
+def test_a_worker_that_is_lost_between_its_end_and_its_return_has_done_its_task() -> None:
+    handing = Handing(latency_s=1.0, notice_s=1.0, return_s=2.0, pieces=1)
+    found = run(*apart(1), frames(2, trace_s=1.0), handing, losses=[(2.75, 0)])  # the simulation ended at 2.5
+    assert [(task.kind, task.lost) for task in found.tasks][:2] == [(SIMULATE, False), (RENDER, True)]
+    assert finished(found, frames(2)) and found.makespan_s < 15.0
 
 
 def test_with_nobody_left_it_never_ends() -> None:

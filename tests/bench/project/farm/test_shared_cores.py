@@ -103,6 +103,15 @@ def test_crowding_is_what_was_measured(cores: float, threads: float, count: int)
     assert crowding_of(5.0, 2.0, 1.0, 1) == 1.0  # one alone says nothing
 
 
+def test_others_take_their_share_all_the_time() -> None:
+    machine = Cores(2.0, others=2.0)
+    machine.start(0.0, 1, 1.0, 1.0)
+    assert machine.next_end() == pytest.approx(1.5)  # three threads on two cores
+    idle = Cores(4.0, others=2.0)
+    idle.start(0.0, 1, 1.0, 1.0)
+    assert idle.next_end() == pytest.approx(1.0)
+
+
 def test_what_is_cancelled_leaves_its_share() -> None:
     assert run([(0.0, 2.0, 1.0), (0.0, 2.0, 1.0)], 1.0, stop={1: 1.0}) == pytest.approx([2.5, 1.0])
     assert run([(0.0, 2.0, 1.0), (0.0, 1.0, 1.0)], 1.0, stop={1: 1.5}) == pytest.approx([2.75, 1.5])
