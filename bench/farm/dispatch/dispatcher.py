@@ -23,7 +23,6 @@ from bench.farm.dispatch.answers import (
     answer_of,
 )
 from bench.farm.dispatch.board import Board
-from bench.farm.dispatch.pieces import parts_of
 from bench.farm.dispatch.shown import NAMES_MOST, Shown, Status
 from bench.farm.dispatch.task import ASSEMBLE, PART, RENDER, SIMULATE, Out, Task, Worker
 from bench.farm.dispatch.times import START_LIMIT_S, Times
@@ -31,6 +30,7 @@ from bench.farm.dispatch.view import View
 from bench.farm.engine.protocol import Engine, Returned
 from bench.farm.log import FarmLog
 from bench.farm.site import Pool
+from bench.project.model.pieces import parts_of
 
 LOOK_S = 0.2  # between two looks for new states
 WAIT_S = 0.1  # for what comes back, at the most
@@ -153,7 +153,7 @@ class Dispatcher:
             return (self.times.simulate_s or 0.0) * len(self.board.unready) + self.engine.now() - self.begun_s
         cost = self.times.cost(task.frame) if task.frame is not None else None
         if cost is None:
-            return 0.0
+            return float("inf")  # nobody knows: it is not free
         if task.kind == PART and task.frame is not None:
             return cost.of_part(len(self.board.cuts.get(task.frame, (0,))))
         return cost.fixed_s if task.kind == ASSEMBLE else cost.whole_s

@@ -6,7 +6,8 @@ import bisect
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from bench.project.model.pieces import FrameCost
 
 KEPT = 400  # of each kind, the newest
 ENOUGH = 5  # measured pieces that a limit may stand on
@@ -14,21 +15,6 @@ LIMIT_TIMES = 4.0  # of the 90th percentile
 LIMIT_LEAST_S = 60.0  # below that a network that stalls would look like a task that hangs
 START_LIMIT_S = 1200.0  # more for a worker's first task, which may compile and builds the scene
 HANDING_S = 0.05  # of one task, until measured
-
-
-@dataclass(frozen=True)
-class FrameCost:
-    """Seconds of rendering a frame on one worker."""
-
-    fixed_s: float  # every part of it pays that: its state is loaded, its surface built, its files written
-    trace_s: float  # what parts share
-
-    def of_part(self, parts: int) -> float:
-        return self.fixed_s + self.trace_s / parts
-
-    @property
-    def whole_s(self) -> float:
-        return self.fixed_s + self.trace_s
 
 
 class Times:

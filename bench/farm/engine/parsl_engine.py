@@ -65,6 +65,7 @@ class ParslEngine:
         self._status: dict[str, dict[str, Any]] = {name: {} for name in self._pools}
         self._fruitless = dict.fromkeys(self._pools, 0)
         self._seen: dict[str, int] = dict.fromkeys(self._pools, 0)
+        self._leaving: dict[str, set[str]] = {name: set() for name in self._pools}  # blocks that take no more tasks
         self._ever = dict.fromkeys(self._pools, False)
         self._looked_s = float("-inf")
         self._closing = False
@@ -133,6 +134,7 @@ class ParslEngine:
         if executor.interchange_proc.poll() is not None:
             return 0
         found = executor.connected_managers()
+        self._leaving[name] = {str(one["block_id"]) for one in found if one.get("draining")}
         return sum(int(one["worker_count"]) for one in found if one["active"] and not one.get("draining"))
 
     def submit(self, pool: str, order: Order) -> int:
@@ -193,7 +195,9 @@ class ParslEngine:
                 elif over:
                     self._fruitless[pool.name] = 0
             self._status[pool.name] = now
-            missing = pool.nodes - sum(not one.terminal for one in now.values())
+            # One that takes no more tasks, for its wall time comes, is asked for again while it ends what it has
+            leaving = self._leaving[pool.name]
+            missing = pool.nodes - sum(not one.terminal and block not in leaving for block, one in now.items())
             most = FRUITLESS_MOST if self._ever[pool.name] else 1
             hopeless = self._fruitless[pool.name] >= most
             if now and missing > 0 and not hopeless and not self._closing:

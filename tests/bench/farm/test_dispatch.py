@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from bench.base.errors import CheckFailed, Unavailable
-from bench.farm.dispatch import pieces
 from bench.farm.dispatch.board import Board
 from bench.farm.dispatch.task import Task
-from bench.farm.dispatch.times import LIMIT_LEAST_S, FrameCost, Times
+from bench.farm.dispatch.times import LIMIT_LEAST_S, Times
 from bench.farm.site import Pool
+from bench.project.model import pieces
+from bench.project.model.pieces import FrameCost
 from tests.bench.farm.fake_farm import SIMULATE_S, FakeFarm, Fault, Told, rows
 
 
@@ -113,7 +114,10 @@ def test_a_part_is_worth_its_handing_out() -> None:
     assert pieces.parts_of(cost, [0.0], free, 0.1, 1e9) == 2  # 20 times 0.1 s
     assert pieces.parts_of(cost, [0.0], free, 1.0, 1e9) == 1
     assert pieces.parts_of(cost, [0.0] * 12, free, 0.01, 1e9) == 1
-    assert pieces.parts_of(None, [0.0], free, 0.01, 1e9) == 1
+    assert pieces.parts_of(None, [0.0], free, 0.01, 1e9) == 6, "nobody knows what it costs, and five would idle"
+    assert pieces.parts_of(None, [0.0] * 5, free, 0.01, 1e9) == 2
+    assert pieces.parts_of(None, [0.0] * 6, free, 0.01, 1e9) == 1
+    assert pieces.parts_of(None, [0.0], [0.0, *[1.0] * 5], 0.01, 1e9) == 1
     assert pieces.parts_of(cost, [0.0] * 100, free, 0.01, 1.5) == 3, "a wall time cuts frames too"
     assert pieces.parts_of(cost, [0.0], [0.0, *[100.0] * 5], 0.01, 1e9) == 1, "busy workers are no use"
     # Seven frames on six workers: whole ones take two rounds

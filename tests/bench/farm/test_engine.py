@@ -262,3 +262,22 @@ def test_parsl_writes_into_the_folder_alone(tmp_path: Path, engine: Any) -> None
     assert (tmp_path / "000" / "parsl.log").is_file()
     assert not (Path.cwd() / "runinfo").exists()
     assert parsl_engine.PLAIN_PATH.fullmatch(str(tmp_path))
+
+
+@pytest.mark.slow
+def test_a_node_whose_time_comes_is_asked_for_again_before_it_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parsl_engine, "drain_s", lambda pool, longest_s: 6)
+    engine = ParslEngine(site(), tmp_path, echo.call)
+    try:
+        until(lambda: engine.workers()["here"] == 2)
+        jobs = engine._kernel.executors["here"].provider.resources
+        first = engine.submit("here", {"sleep_s": 15.0})
+        until(lambda: engine.workers()["here"] == 0, 20.0)
+        until(lambda: len(jobs) == 2 and engine.workers()["here"] == 2, 20.0)
+        found: list[Returned] = []
+        until(lambda: found.extend(engine.wait(0.1)) or found)
+        assert found[0].ticket == first and found[0].answer is not None, "what it had it brought to its end"
+    finally:
+        engine.close()
