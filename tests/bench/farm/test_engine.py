@@ -275,8 +275,10 @@ def test_a_node_whose_time_comes_is_asked_for_again_before_it_goes(
         jobs = engine._kernel.executors["here"].provider.resources
         first = engine.submit("here", {"sleep_s": 15.0})
         until(lambda: engine.workers()["here"] == 0, 20.0)
-        until(lambda: len(jobs) == 2 and engine.workers()["here"] == 2, 20.0)
-        found: list[Returned] = []
+        until(lambda: len(jobs) == 2, 8.0)
+        found = engine.wait(0.0)
+        assert not found, "it has not ended yet"
+        until(lambda: engine.workers()["here"] == 2)
         until(lambda: found.extend(engine.wait(0.1)) or found)
         assert found[0].ticket == first and found[0].answer is not None, "what it had it brought to its end"
     finally:
