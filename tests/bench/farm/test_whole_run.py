@@ -25,7 +25,7 @@ from bench.farm.run import Asked, Project, run_farm
 from bench.farm.site import Site, parse_site
 from bench.pipeline.shoot import RenderJob
 from bench.shot.load import load_shot
-from tests.bench.farm.fake_farm import Told
+from tests.bench.farm.dispatch.fake_farm import Told
 from tests.support.source_tree import ROOT
 from tests.support.tiny_shot import write_tiny_shot
 

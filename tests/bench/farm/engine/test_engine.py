@@ -22,7 +22,7 @@ from bench.farm.engine import interchange, parsl_engine, providers
 from bench.farm.engine.parsl_engine import ParslEngine, require_engine
 from bench.farm.engine.protocol import Returned
 from bench.farm.site import Pool, Site, parse_site
-from tests.bench.farm import echo
+from tests.bench.farm.engine import echo
 
 TWO = '[[pool]]\nname = "here"\nprovider = "local"\nworkers_per_node = 2\ncores_per_node = 2\nheartbeat_s = 6\n'
 FULL = {

@@ -16,7 +16,7 @@ from bench.farm.dispatch.times import LIMIT_LEAST_S, Times
 from bench.farm.site import Pool
 from bench.project.model import pieces
 from bench.project.model.pieces import FrameCost
-from tests.bench.farm.fake_farm import SIMULATE_S, FakeFarm, Fault, Told, rows
+from tests.bench.farm.dispatch.fake_farm import SIMULATE_S, FakeFarm, Fault, Told, rows
 
 
 @pytest.fixture
