@@ -115,6 +115,8 @@ def test_workers_are_pinned_and_told_their_threads() -> None:
     lines = providers.first_lines(pool("slurm", 'setup = ["module load cuda", "export NUMBA_NUM_THREADS=99"]'))
     assert lines[-1] == "export NUMBA_NUM_THREADS=4" and "module load cuda" in lines
     assert any(str(Path(sys.executable).parent) in line for line in lines)
+    assert lines[0] == 'export SHOTMARK_GPUS="${CUDA_VISIBLE_DEVICES:-0,1}"', "not by what nvidia-smi counts"
+    assert providers.first_lines(site().pools[0])[0] == "export SHOTMARK_GPUS="
 
 
 # --- what is not there -------------------------------------------------------------------------
@@ -283,3 +285,25 @@ def test_a_node_whose_time_comes_is_asked_for_again_before_it_goes(
         assert found[0].ticket == first and found[0].answer is not None, "what it had it brought to its end"
     finally:
         engine.close()
+
+
+@pytest.mark.slow
+def test_an_interchange_that_ends_is_told_and_its_nodes_are_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient = site(TWO.replace("heartbeat_s = 6", "heartbeat_s = 60"))  # the workers do not notice by themselves
+    engine = ParslEngine(patient, tmp_path, echo.call)
+    until(lambda: engine.workers()["here"] == 2)
+    engine.submit("here", {})
+    found: list[Returned] = []
+    until(lambda: found.extend(engine.wait(0.1)) or found)
+    assert found[0].answer is not None
+    executor = engine._kernel.executors["here"]
+    executor.interchange_proc.kill()
+    until(engine.problem)
+    assert "Parsl's interchange has ended" in str(engine.problem())
+    until(lambda: engine.workers()["here"] == 0)
+    monkeypatch.setattr(parsl_engine, "CLOSE_S", 3.0)
+    engine.close()
+    pid = int(str(found[0].answer["pid"]))
+    until(lambda: not alive(pid), 5.0)
