@@ -95,6 +95,8 @@ class Dispatcher:
             if self.engine.now() - self._looked_s > LOOK_S:
                 self._look()
             self._require_an_end()
+        self._shown_s = float("-inf")
+        self._show()
 
     def _look(self) -> None:
         self._looked_s = self.engine.now()
@@ -361,6 +363,8 @@ class Dispatcher:
     def _left_s(self, workers: int) -> float | None:
         """From what was measured; before that, what is left of the projection."""
         left = self.board.left
+        if not left:
+            return 0.0
         costs = [cost.whole_s for frame in left if (cost := self.times.cost(frame)) is not None]
         chain_s = (self.times.simulate_s or 0.0) * len(self.board.unready)
         if not costs:
