@@ -164,6 +164,7 @@ class Dispatcher:
         self._number += 1
         note = f"{self.run_.token}-{self._number:06d}"
         limit_s = self.times.limit_s(task.kind, len(task.frames), self.run_.frames)
+        limit_s = limit_s * 2**task.hung if limit_s is not None else None
         order = {
             **self.run_.order,
             "note": note,
@@ -239,6 +240,7 @@ class Dispatcher:
         """Try it again elsewhere, or give it up."""
         where = f" on {answer.worker[0]}" if answer is not None and answer.worker is not None else ""
         task.failures += 1
+        task.hung += answer is not None and answer.outcome == HUNG
         if answer is not None and answer.worker is not None:
             task.avoid.add(answer.worker)
         line = f"{task.name}{where}: {why}"
@@ -284,7 +286,7 @@ class Dispatcher:
             if now - out.submitted_s > out.limit_s + START_LIMIT_S + GRACE_S:
                 out.given_up = True
                 again = Task(out.task.kind, out.task.frame, out.task.part, out.task.frames)
-                again.attempt, again.failures = out.task.attempt, out.task.failures
+                again.attempt, again.failures, again.hung = out.task.attempt, out.task.failures, out.task.hung
                 begun = self.view.begun(self._notes[out.ticket])
                 self._failed(again, answer_of(None, None, begun, True, out.limit_s), None)
 

@@ -178,17 +178,30 @@ def test_a_task_that_hangs_is_ended_by_its_limit_and_done_elsewhere(farm: FakeFa
     assert limits == {"simulate": 400.0, "render": 120.0}
     assert [one["outcome"] for one in farm.events("task") if one["task"] == "render 2"] == ["hung", "done"]
     assert any("longer than its limit of 120 s" in line for line in told.lines)
+    again = [order["limit_s"] for order in farm.orders if order["task"]["frame"] == 2]
+    assert again[1] >= 2 * LIMIT_LEAST_S, "the limit may be what was wrong"
 
 
 def test_a_limit_follows_what_was_measured() -> None:
     times = Times()
     assert times.limit_s("render") is None and times.limit_s("simulate", 10) is None
-    times.learn([{"kind": "render", "frame": n, "trace_s": 50.0} for n in range(5)])
+    times.learn([{"kind": "render", "frame": n, "trace_s": 50.0} for n in range(2)])
     assert times.limit_s("render") == 200.0 == times.limit_s("part")
+    assert Times({"render": 1.0, "simulate": 1.0}).limit_s("render") == LIMIT_LEAST_S
+    wrong = Times({"render": 1.0})
+    wrong.learn([{"kind": "render", "frame": 1, "trace_s": 90.0}])
+    assert wrong.limit_s("render") == 360.0, "one measured frame counts more than a projection that is too low"
     times.learn([{"kind": "render", "frame": n, "trace_s": 0.1} for n in range(400)])
     assert times.limit_s("render") == LIMIT_LEAST_S
     times.learn([{"kind": "simulate", "frame": n, "simulate_s": 20.0} for n in range(5)])
     assert times.limit_s("simulate", 10, 60) == 800.0
+
+
+def test_a_projection_that_is_far_too_low_ends_no_run(farm: FakeFarm) -> None:
+    """A limit that stands on it would end every task, try after try."""
+    farm.trace_s = lambda frame: 400.0 + 100.0 * frame
+    made = farm.run(24, projected={"render": 1.0, "simulate": 1.0}, cut=lambda count: [(0, 0, 64, 64, 0, 16)])
+    assert made.board.done == set(range(1, 25)) and not made.board.failed
 
 
 def test_a_worker_that_cannot_end_itself_is_not_waited_for(farm: FakeFarm) -> None:
