@@ -23,7 +23,6 @@ from bench.farm.dispatch.answers import (
     answer_of,
 )
 from bench.farm.dispatch.board import Board
-from bench.farm.dispatch.pieces import parts_of
 from bench.farm.dispatch.shown import NAMES_MOST, Shown, Status
 from bench.farm.dispatch.task import ASSEMBLE, PART, RENDER, SIMULATE, Out, Task, Worker
 from bench.farm.dispatch.times import START_LIMIT_S, Times
@@ -31,6 +30,7 @@ from bench.farm.dispatch.view import View
 from bench.farm.engine.protocol import Engine, Returned
 from bench.farm.log import FarmLog
 from bench.farm.site import Pool
+from bench.project.model.pieces import parts_of
 
 LOOK_S = 0.2  # between two looks for new states
 WAIT_S = 0.1  # for what comes back, at the most
@@ -95,6 +95,8 @@ class Dispatcher:
             if self.engine.now() - self._looked_s > LOOK_S:
                 self._look()
             self._require_an_end()
+        self._shown_s = float("-inf")
+        self._show()
 
     def _look(self) -> None:
         self._looked_s = self.engine.now()
@@ -153,7 +155,7 @@ class Dispatcher:
             return (self.times.simulate_s or 0.0) * len(self.board.unready) + self.engine.now() - self.begun_s
         cost = self.times.cost(task.frame) if task.frame is not None else None
         if cost is None:
-            return 0.0
+            return float("inf")  # nobody knows: it is not free
         if task.kind == PART and task.frame is not None:
             return cost.of_part(len(self.board.cuts.get(task.frame, (0,))))
         return cost.fixed_s if task.kind == ASSEMBLE else cost.whole_s
@@ -162,6 +164,7 @@ class Dispatcher:
         self._number += 1
         note = f"{self.run_.token}-{self._number:06d}"
         limit_s = self.times.limit_s(task.kind, len(task.frames), self.run_.frames)
+        limit_s = limit_s * 2**task.hung if limit_s is not None else None
         order = {
             **self.run_.order,
             "note": note,
@@ -237,6 +240,7 @@ class Dispatcher:
         """Try it again elsewhere, or give it up."""
         where = f" on {answer.worker[0]}" if answer is not None and answer.worker is not None else ""
         task.failures += 1
+        task.hung += answer is not None and answer.outcome == HUNG
         if answer is not None and answer.worker is not None:
             task.avoid.add(answer.worker)
         line = f"{task.name}{where}: {why}"
@@ -282,7 +286,7 @@ class Dispatcher:
             if now - out.submitted_s > out.limit_s + START_LIMIT_S + GRACE_S:
                 out.given_up = True
                 again = Task(out.task.kind, out.task.frame, out.task.part, out.task.frames)
-                again.attempt, again.failures = out.task.attempt, out.task.failures
+                again.attempt, again.failures, again.hung = out.task.attempt, out.task.failures, out.task.hung
                 begun = self.view.begun(self._notes[out.ticket])
                 self._failed(again, answer_of(None, None, begun, True, out.limit_s), None)
 
@@ -361,6 +365,8 @@ class Dispatcher:
     def _left_s(self, workers: int) -> float | None:
         """From what was measured; before that, what is left of the projection."""
         left = self.board.left
+        if not left:
+            return 0.0
         costs = [cost.whole_s for frame in left if (cost := self.times.cost(frame)) is not None]
         chain_s = (self.times.simulate_s or 0.0) * len(self.board.unready)
         if not costs:

@@ -23,6 +23,7 @@ class Task:
     attempt: int = 1  # this is the first, the second, ...
     failures: int = 0  # since it last came further
     avoid: set[Worker] = field(default_factory=set)  # where it failed
+    hung: int = 0  # times that it took longer than its limit: the limit may be what was wrong
     bounces: int = 0  # times that one of these got it again, and gave it back
     not_before_s: float = 0.0  # unix time
 

@@ -6,29 +6,15 @@ import bisect
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from bench.project.model.pieces import FrameCost
 
 KEPT = 400  # of each kind, the newest
-ENOUGH = 5  # measured pieces that a limit may stand on
+ENOUGH = 5  # measured pieces that a median may stand on
 LIMIT_TIMES = 4.0  # of the 90th percentile
 LIMIT_LEAST_S = 60.0  # below that a network that stalls would look like a task that hangs
 START_LIMIT_S = 1200.0  # more for a worker's first task, which may compile and builds the scene
 HANDING_S = 0.05  # of one task, until measured
-
-
-@dataclass(frozen=True)
-class FrameCost:
-    """Seconds of rendering a frame on one worker."""
-
-    fixed_s: float  # every part of it pays that: its state is loaded, its surface built, its files written
-    trace_s: float  # what parts share
-
-    def of_part(self, parts: int) -> float:
-        return self.fixed_s + self.trace_s / parts
-
-    @property
-    def whole_s(self) -> float:
-        return self.fixed_s + self.trace_s
 
 
 class Times:
@@ -86,12 +72,11 @@ class Times:
         """
         if kind == "simulate":
             of_chain = self._projected.get("simulate", 0.0) * frames / max(1, of)
-            measured = _p90(self._simulated) * frames if len(self._simulated) >= ENOUGH else 0.0
+            measured = _high(self._simulated) * frames
             # What comes before the first frame that is wanted is simulated again where no state was kept
             worst = max(of_chain, measured)
         else:
-            measured = _p90(self._rendered) if len(self._rendered) >= ENOUGH else 0.0
-            worst = max(self._projected.get("render", 0.0), measured)
+            worst = max(self._projected.get("render", 0.0), _high(self._rendered))
         return max(LIMIT_LEAST_S, LIMIT_TIMES * worst) if worst > 0.0 else None
 
 
@@ -106,6 +91,7 @@ def _seconds(one: Mapping[str, object], key: str) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
 
 
-def _p90(values: Sequence[float]) -> float:
+def _high(values: Sequence[float]) -> float:
+    """The 90th percentile, of few the largest, of none 0."""
     ranked = sorted(values)
-    return ranked[min(len(ranked) - 1, int(0.9 * len(ranked)))]
+    return ranked[min(len(ranked) - 1, int(0.9 * len(ranked)))] if ranked else 0.0

@@ -28,7 +28,7 @@ from bench.farm.site import Pool, Site
 LOOK_S = 0.5  # between two questions who is connected
 PERIOD_S = 2  # between two looks of Parsl at its blocks
 FRUITLESS_MOST = 3  # times that a pool's nodes may end without a worker before it is given up
-CLOSE_S = 60.0
+CLOSE_S = 30.0
 PLAIN_PATH = re.compile(r"[A-Za-z0-9._/+=@%,-]+")  # Parsl puts paths into shell scripts as they are
 HELPS = "pip install 'shotmark[farm]'"
 
@@ -65,6 +65,7 @@ class ParslEngine:
         self._status: dict[str, dict[str, Any]] = {name: {} for name in self._pools}
         self._fruitless = dict.fromkeys(self._pools, 0)
         self._seen: dict[str, int] = dict.fromkeys(self._pools, 0)
+        self._leaving: dict[str, set[str]] = {name: set() for name in self._pools}  # blocks that take no more tasks
         self._ever = dict.fromkeys(self._pools, False)
         self._looked_s = float("-inf")
         self._closing = False
@@ -133,6 +134,7 @@ class ParslEngine:
         if executor.interchange_proc.poll() is not None:
             return 0
         found = executor.connected_managers()
+        self._leaving[name] = {str(one["block_id"]) for one in found if one.get("draining")}
         return sum(int(one["worker_count"]) for one in found if one["active"] and not one.get("draining"))
 
     def submit(self, pool: str, order: Order) -> int:
@@ -172,6 +174,8 @@ class ParslEngine:
         executor = self._kernel.executors[name]
         if executor.interchange_proc.poll() is not None:
             return f"pool {name}: Parsl's interchange has ended ({executor.logdir}/interchange.log says why)"
+        if executor.bad_state_is_set:  # such as another Python on the nodes
+            return f"pool {name}: {one_line(executor.executor_exception)}"
         if self._seen[name] or any(not status.terminal for status in dict(self._status[name]).values()):
             return None
         if not self._status[name] or (self._ever[name] and self._fruitless[name] < FRUITLESS_MOST):
@@ -193,7 +197,9 @@ class ParslEngine:
                 elif over:
                     self._fruitless[pool.name] = 0
             self._status[pool.name] = now
-            missing = pool.nodes - sum(not one.terminal for one in now.values())
+            # One that takes no more tasks, for its wall time comes, is asked for again while it ends what it has
+            leaving = self._leaving[pool.name]
+            missing = pool.nodes - sum(not one.terminal and block not in leaving for block, one in now.items())
             most = FRUITLESS_MOST if self._ever[pool.name] else 1
             hopeless = self._fruitless[pool.name] >= most
             if now and missing > 0 and not hopeless and not self._closing:
@@ -211,6 +217,8 @@ class ParslEngine:
         self._logging.close()
 
     def _clean(self) -> None:
+        for name in self._pools:
+            self._cancel_what_parsl_would_leave(self._kernel.executors[name])
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -219,6 +227,21 @@ class ParslEngine:
             logging.getLogger("parsl").warning("cleanup: %s", one_line(error))
             for name in self._pools:
                 self._kernel.executors[name].interchange_proc.kill()
+
+    def _cancel_what_parsl_would_leave(self, executor: Any) -> None:
+        """Parsl asks the interchange before it cancels blocks, and cancels none of an executor that has failed."""
+        if executor.interchange_proc.poll() is None and not executor.bad_state_is_set:
+            return
+        jobs = [job for block, job in dict(executor.blocks_to_job_id).items() if self._lives(executor.label, block)]
+        try:
+            executor.provider.cancel(jobs)
+            executor.set_bad_state_and_fail_all(RuntimeError("the interchange has ended"))
+        except Exception as error:
+            logging.getLogger("parsl").warning("cancel: %s", one_line(error))
+
+    def _lives(self, name: str, block: str) -> bool:
+        status = self._status[name].get(block)
+        return status is None or not status.terminal
 
 
 def _returned(ticket: int, done: Future[Any]) -> Returned:

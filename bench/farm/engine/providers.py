@@ -28,7 +28,7 @@ CLASSES = {
     "lsf": "LSFProvider",
     "kubernetes": "KubernetesProvider",
 }
-GPUS = "SHOTMARK_GPUS"  # what the scheduler gave a node, for Parsl numbers GPUs from 0
+GPUS = "SHOTMARK_GPUS"  # that the scheduler gave a node: Parsl numbers from 0, and by what nvidia-smi counts
 
 
 def require_provider(pool: Pool) -> None:
@@ -119,7 +119,8 @@ def arguments_of(pool: Pool) -> dict[str, Any]:
 
 def first_lines(pool: Pool) -> list[str]:
     """What a node's shell does first. The pool's own lines come last but for what they may not change."""
-    lines = [f'export {GPUS}="${{CUDA_VISIBLE_DEVICES:-}}"']
+    numbers = ",".join(map(str, range(pool.gpus)))  # where nobody gave the node its GPUs, they are numbered from 0
+    lines = [f'export {GPUS}="${{CUDA_VISIBLE_DEVICES:-{numbers}}}"' if pool.gpus else f"export {GPUS}="]
     if pool.provider != "kubernetes":  # there the image has its own
         lines.append(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH")
         if (CHECKOUT / "pyproject.toml").is_file():  # installed, it is found by itself

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from bench.project.model.pieces import FrameCost, parts_of
+from bench.project.model.pieces import FEW, FrameCost, parts_of
 from bench.project.model.shared_cores import Cores
 
 SIMULATE, RENDER, PART, ASSEMBLE = "simulate", "render", "part", "assemble"
@@ -254,16 +254,22 @@ class _Run:
 
     def _parts(self, now: float, frame: int) -> int:
         """As the dispatcher decides, from what it has measured."""
-        if self.unsent >= 2 * len(self.workers) or not self.costs:
+        if self.unsent >= FEW * len(self.workers):
             return 1
-        cost = self.costs[min(self.costs, key=lambda known: abs(known - frame))]
+        nearest = min(self.costs, key=lambda known: abs(known - frame), default=None)
+        cost = self.costs[nearest] if nearest is not None else None
         step_s = median(self.simulated_s) if self.simulated_s else 0.0
         to_come = sum(work.wanted for work in self.to_simulate)
         ready_s = [0.0] * (self.unsent - to_come) + [step_s * (n + 1) for n in range(to_come)]
         free_s = [0.0] * len(self.free)
         for task in self.now_task.values():
-            whole_s = {RENDER: cost.whole_s, ASSEMBLE: cost.fixed_s, SIMULATE: step_s * to_come + now}
-            expected_s = whole_s.get(task.kind) or cost.of_part(round(1.0 / self.share[task.frame]))
+            if task.kind == SIMULATE:
+                expected_s = step_s * to_come + now
+            elif cost is None:
+                expected_s = math.inf
+            else:
+                whole_s = {RENDER: cost.whole_s, ASSEMBLE: cost.fixed_s}
+                expected_s = whole_s.get(task.kind) or cost.of_part(round(1.0 / self.share[task.frame]))
             free_s.append(max(0.0, expected_s - (now - task.submitted_s)))
         return parts_of(cost, ready_s, free_s, self.handing.dispatch_s + self.handing.latency_s)
 

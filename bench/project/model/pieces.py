@@ -1,5 +1,7 @@
 """Into how many parts a frame is cut: whole frames while there are enough for all workers, parts where few are left.
 
+``farm run`` cuts by it, and so does the model of a farm run.
+
 Parts cost more than the frame, for each loads the state and builds the surface. So every number of parts that is worth
 its handing out is played through, worker by worker, and the one taken whose last piece ends first.
 """
@@ -7,6 +9,7 @@ its handing out is played through, worker by worker, and the one taken whose las
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,17 +34,29 @@ class FrameCost:
         return self.fixed_s + self.trace_s
 
 
-def parts_of(cost: FrameCost | None, ready_s: Sequence[float], free_s: Sequence[float], handing_s: float) -> int:
-    """Into how many parts the next frame is cut; 1 where nobody knows what it costs.
+def parts_of(
+    cost: FrameCost | None,
+    ready_s: Sequence[float],
+    free_s: Sequence[float],
+    handing_s: float,
+    longest_s: float = math.inf,
+) -> int:
+    """Into how many parts the next frame is cut. Where nobody knows what it costs: so that no worker is without one.
 
     ``ready_s``: when each frame that is left can be begun, this one first; ``free_s``: when each worker is free, both
-    in seconds from now.
+    in seconds from now. No piece may take longer than ``longest_s``, be it worth it or not.
     """
-    if cost is None or not free_s or len(ready_s) >= FEW * len(free_s):
+    if not free_s:
         return 1
-    best, best_s = 1, last_end_s(cost, 1, ready_s, free_s)
-    for count in COUNTS[1:]:
-        if cost.trace_s / count < WORTH_TIMES * handing_s:
+    if cost is None:
+        each = sum(free <= 0.0 for free in free_s) / len(ready_s)
+        return next((count for count in COUNTS if count >= each), COUNTS[-1])
+    least = next((count for count in COUNTS if cost.of_part(count) <= longest_s), COUNTS[-1])
+    if len(ready_s) >= FEW * len(free_s):
+        return least
+    best, best_s = least, last_end_s(cost, least, ready_s, free_s)
+    for count in COUNTS:
+        if count <= least or cost.trace_s / count < WORTH_TIMES * handing_s:
             continue
         end_s = last_end_s(cost, count, ready_s, free_s)
         if end_s < BETTER * best_s:

@@ -121,7 +121,7 @@ def test_in_how_many_parts_a_frame_goes_out() -> None:
     assert parts_of(cost, [0.0] * 60, idle, 0.01) == 1 and parts_of(cost, [0.0] * 6, idle, 0.01) == 1
     assert parts_of(cost, [0.0], idle, 0.01) == 6 and parts_of(cost, [0.0] * 3, idle, 0.01) == 2
     assert parts_of(cost, [0.0], idle, 0.2) == 3  # a part of 4 s is worth 0.2 s, one of 3 s is not
-    assert parts_of(cost, [0.0], [0.0], 0.01) == 1 and parts_of(None, [0.0], idle, 0.01) == 1
+    assert parts_of(cost, [0.0], [0.0], 0.01) == 1 and parts_of(None, [0.0], idle, 0.01) == 6
     assert parts_of(FrameCost(9.0, 1.0), [0.0], idle, 0.0) == 4  # a fifth part would gain less than 2 %
     assert last_end_s(cost, 2, [0.0, 3.0], [0.0, 1.0]) == pytest.approx(1.0 + 2 * 6.5)
 

@@ -33,6 +33,7 @@ class FakeWorker:
     node: str
     rank: str
     ticket: int | None = None
+    tasks: int = 0  # that it was handed
 
 
 @dataclass
@@ -119,7 +120,15 @@ class FakeFarm:
         task = order["task"]
         name = name_of(task)
 
+        first_s = order["start_limit_s"] if worker.tasks == 0 else 0.0
+        limit_s = order["limit_s"] + first_s if order["limit_s"] is not None else float("inf")
+        worker.tasks += 1
+
         def back(after_s: float, answer: dict[str, object] | None, lost: str | None = None) -> None:
+            if after_s > limit_s and not fault:
+                note.with_suffix(".late").write_text("Timeout!")
+                after_s, answer, lost = limit_s, None, "the worker died"
+
             def come() -> Returned:
                 worker.ticket = None
                 if answer is not None and answer["outcome"] == "done":
@@ -129,11 +138,11 @@ class FakeFarm:
 
             self.at(after_s, come)
 
+        fault, note = None, self.out / "farm" / "now" / f"{order['note']}.json"
         if [worker.node, worker.rank] in order["avoid"] and order["others"]:
             back(0.01, {"outcome": "elsewhere"})
             return
         self.begun.append((self.now_s, name, f"{worker.node}/{worker.rank}"))
-        note = self.out / "farm" / "now" / f"{order['note']}.json"
         note.write_text(json.dumps({**me, "task": name, "begun_s": begun_s}))
         fault = next((one for one in self.faults if one.name == name and one.times > 0), None)
         if fault is not None:

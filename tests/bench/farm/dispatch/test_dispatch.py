@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from bench.base.errors import CheckFailed, Unavailable
-from bench.farm.dispatch import pieces
 from bench.farm.dispatch.board import Board
 from bench.farm.dispatch.task import Task
-from bench.farm.dispatch.times import LIMIT_LEAST_S, FrameCost, Times
+from bench.farm.dispatch.times import LIMIT_LEAST_S, Times
 from bench.farm.site import Pool
-from tests.bench.farm.fake_farm import SIMULATE_S, FakeFarm, Fault, Told, rows
+from bench.project.model import pieces
+from bench.project.model.pieces import FrameCost
+from tests.bench.farm.dispatch.fake_farm import SIMULATE_S, FakeFarm, Fault, Told, rows
 
 
 @pytest.fixture
@@ -113,7 +114,10 @@ def test_a_part_is_worth_its_handing_out() -> None:
     assert pieces.parts_of(cost, [0.0], free, 0.1, 1e9) == 2  # 20 times 0.1 s
     assert pieces.parts_of(cost, [0.0], free, 1.0, 1e9) == 1
     assert pieces.parts_of(cost, [0.0] * 12, free, 0.01, 1e9) == 1
-    assert pieces.parts_of(None, [0.0], free, 0.01, 1e9) == 1
+    assert pieces.parts_of(None, [0.0], free, 0.01, 1e9) == 6, "nobody knows what it costs, and five would idle"
+    assert pieces.parts_of(None, [0.0] * 5, free, 0.01, 1e9) == 2
+    assert pieces.parts_of(None, [0.0] * 6, free, 0.01, 1e9) == 1
+    assert pieces.parts_of(None, [0.0], [0.0, *[1.0] * 5], 0.01, 1e9) == 1
     assert pieces.parts_of(cost, [0.0] * 100, free, 0.01, 1.5) == 3, "a wall time cuts frames too"
     assert pieces.parts_of(cost, [0.0], [0.0, *[100.0] * 5], 0.01, 1e9) == 1, "busy workers are no use"
     # Seven frames on six workers: whole ones take two rounds
@@ -174,17 +178,30 @@ def test_a_task_that_hangs_is_ended_by_its_limit_and_done_elsewhere(farm: FakeFa
     assert limits == {"simulate": 400.0, "render": 120.0}
     assert [one["outcome"] for one in farm.events("task") if one["task"] == "render 2"] == ["hung", "done"]
     assert any("longer than its limit of 120 s" in line for line in told.lines)
+    again = [order["limit_s"] for order in farm.orders if order["task"]["frame"] == 2]
+    assert again[1] >= 2 * LIMIT_LEAST_S, "the limit may be what was wrong"
 
 
 def test_a_limit_follows_what_was_measured() -> None:
     times = Times()
     assert times.limit_s("render") is None and times.limit_s("simulate", 10) is None
-    times.learn([{"kind": "render", "frame": n, "trace_s": 50.0} for n in range(5)])
+    times.learn([{"kind": "render", "frame": n, "trace_s": 50.0} for n in range(2)])
     assert times.limit_s("render") == 200.0 == times.limit_s("part")
+    assert Times({"render": 1.0, "simulate": 1.0}).limit_s("render") == LIMIT_LEAST_S
+    wrong = Times({"render": 1.0})
+    wrong.learn([{"kind": "render", "frame": 1, "trace_s": 90.0}])
+    assert wrong.limit_s("render") == 360.0, "one measured frame counts more than a projection that is too low"
     times.learn([{"kind": "render", "frame": n, "trace_s": 0.1} for n in range(400)])
     assert times.limit_s("render") == LIMIT_LEAST_S
     times.learn([{"kind": "simulate", "frame": n, "simulate_s": 20.0} for n in range(5)])
     assert times.limit_s("simulate", 10, 60) == 800.0
+
+
+def test_a_projection_that_is_far_too_low_ends_no_run(farm: FakeFarm) -> None:
+    """A limit that stands on it would end every task, try after try."""
+    farm.trace_s = lambda frame: 400.0 + 100.0 * frame
+    made = farm.run(24, projected={"render": 1.0, "simulate": 1.0}, cut=lambda count: [(0, 0, 64, 64, 0, 16)])
+    assert made.board.done == set(range(1, 25)) and not made.board.failed
 
 
 def test_a_worker_that_cannot_end_itself_is_not_waited_for(farm: FakeFarm) -> None:
@@ -286,7 +303,7 @@ def test_what_a_person_sees(farm: FakeFarm) -> None:
     first, last = told.all[0], told.all[-1]
     assert (first.frames, first.done, first.workers, first.workers_wanted) == (12, 0, 6, 6)
     assert first.left_s is not None and 99.0 < first.left_s <= 100.0, "the projection, until something is measured"
-    assert last.done >= 10 and last.failed == 1 and last.left_s is not None and last.left_s < 10.0
+    assert (last.done, last.failed, last.rendering, last.left_s) == (11, 1, 0, 0.0), "the end is shown too"
     assert any("simulate on n" in one.line and " in work" in one.line and " left" in one.line for one in told.all)
 
 

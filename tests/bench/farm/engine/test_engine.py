@@ -22,7 +22,7 @@ from bench.farm.engine import interchange, parsl_engine, providers
 from bench.farm.engine.parsl_engine import ParslEngine, require_engine
 from bench.farm.engine.protocol import Returned
 from bench.farm.site import Pool, Site, parse_site
-from tests.bench.farm import echo
+from tests.bench.farm.engine import echo
 
 TWO = '[[pool]]\nname = "here"\nprovider = "local"\nworkers_per_node = 2\ncores_per_node = 2\nheartbeat_s = 6\n'
 FULL = {
@@ -115,6 +115,8 @@ def test_workers_are_pinned_and_told_their_threads() -> None:
     lines = providers.first_lines(pool("slurm", 'setup = ["module load cuda", "export NUMBA_NUM_THREADS=99"]'))
     assert lines[-1] == "export NUMBA_NUM_THREADS=4" and "module load cuda" in lines
     assert any(str(Path(sys.executable).parent) in line for line in lines)
+    assert lines[0] == 'export SHOTMARK_GPUS="${CUDA_VISIBLE_DEVICES:-0,1}"', "not by what nvidia-smi counts"
+    assert providers.first_lines(site().pools[0])[0] == "export SHOTMARK_GPUS="
 
 
 # --- what is not there -------------------------------------------------------------------------
@@ -262,3 +264,46 @@ def test_parsl_writes_into_the_folder_alone(tmp_path: Path, engine: Any) -> None
     assert (tmp_path / "000" / "parsl.log").is_file()
     assert not (Path.cwd() / "runinfo").exists()
     assert parsl_engine.PLAIN_PATH.fullmatch(str(tmp_path))
+
+
+@pytest.mark.slow
+def test_a_node_whose_time_comes_is_asked_for_again_before_it_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parsl_engine, "drain_s", lambda pool, longest_s: 6)
+    engine = ParslEngine(site(), tmp_path, echo.call)
+    try:
+        until(lambda: engine.workers()["here"] == 2)
+        jobs = engine._kernel.executors["here"].provider.resources
+        first = engine.submit("here", {"sleep_s": 15.0})
+        until(lambda: engine.workers()["here"] == 0, 20.0)
+        until(lambda: len(jobs) == 2, 8.0)
+        found = engine.wait(0.0)
+        assert not found, "it has not ended yet"
+        until(lambda: engine.workers()["here"] == 2)
+        until(lambda: found.extend(engine.wait(0.1)) or found)
+        assert found[0].ticket == first and found[0].answer is not None, "what it had it brought to its end"
+    finally:
+        engine.close()
+
+
+@pytest.mark.slow
+def test_an_interchange_that_ends_is_told_and_its_nodes_are_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient = site(TWO.replace("heartbeat_s = 6", "heartbeat_s = 60"))  # the workers do not notice by themselves
+    engine = ParslEngine(patient, tmp_path, echo.call)
+    until(lambda: engine.workers()["here"] == 2)
+    engine.submit("here", {})
+    found: list[Returned] = []
+    until(lambda: found.extend(engine.wait(0.1)) or found)
+    assert found[0].answer is not None
+    executor = engine._kernel.executors["here"]
+    executor.interchange_proc.kill()
+    until(engine.problem)
+    assert "Parsl's interchange has ended" in str(engine.problem())
+    until(lambda: engine.workers()["here"] == 0)
+    monkeypatch.setattr(parsl_engine, "CLOSE_S", 3.0)
+    engine.close()
+    pid = int(str(found[0].answer["pid"]))
+    until(lambda: not alive(pid), 5.0)
