@@ -263,11 +263,8 @@ class _Run:
         ready_s = [0.0] * (self.unsent - to_come) + [step_s * (n + 1) for n in range(to_come)]
         free_s = [0.0] * len(self.free)
         for task in self.now_task.values():
-            if task.kind == SIMULATE:
-                expected_s = step_s * to_come + now
-            elif cost is None:
-                expected_s = math.inf
-            else:
+            expected_s = step_s * to_come + now if task.kind == SIMULATE else math.inf
+            if task.kind != SIMULATE and cost is not None:
                 whole_s = {RENDER: cost.whole_s, ASSEMBLE: cost.fixed_s}
                 expected_s = whole_s.get(task.kind) or cost.of_part(round(1.0 / self.share[task.frame]))
             free_s.append(max(0.0, expected_s - (now - task.submitted_s)))
@@ -387,8 +384,7 @@ class _Run:
             self._at(now + self.handing.return_s, "arrive", worker)
 
     def _again(self, now: float, number: int) -> None:
-        task = self.tasks[number]
-        self._line_up(task.kind, task.frame)
+        self._line_up(self.tasks[number].kind, self.tasks[number].frame)
         self._offer(now)
 
 
