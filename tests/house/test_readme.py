@@ -7,6 +7,7 @@ import tomllib
 
 import pytest
 
+from bench.farm.site import load_site
 from bench.project.backtest.bar import backtest
 from bench.project.backtest.table import markdown as as_markdown
 from bench.project.output.markdown import hours_or_days, verdicts
@@ -74,10 +75,21 @@ def test_the_picture_of_the_house_is_the_one_of_the_contracts() -> None:
 
 
 def test_the_example_shot_is_valid(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    (text,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
     path = tmp_path / "drop.toml"
-    path.write_text(text, encoding="utf-8")
+    path.write_text(example("[shot]"), encoding="utf-8")
     assert load_shot(str(path)).name == "drop"
+
+
+def test_the_example_site_is_valid(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "centre.toml"
+    path.write_text(example("[[pool]]"), encoding="utf-8")
+    assert load_site(str(path)).workers == 32
+
+
+def example(table: str) -> str:
+    """The file that README shows which has such a table."""
+    (text,) = (text for text in re.findall(r"```toml\n(.*?)```", README, re.DOTALL) if f"{table}\n" in text)
+    return text
 
 
 def test_the_backtest_is_that_of_the_committed_series() -> None:
