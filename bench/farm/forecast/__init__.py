@@ -7,7 +7,7 @@ run happens once in ``bench.project.model.farm``. Nothing here is measured.
 """
 
 from bench.farm.forecast.document import project
-from bench.farm.forecast.facts import Here, NodeFacts, SiteFacts, site_facts
+from bench.farm.forecast.facts import Here, Known, NodeFacts, SiteFacts, site_facts
 from bench.farm.forecast.of_site import facts_of, project_on
 
-__all__ = ["Here", "NodeFacts", "SiteFacts", "facts_of", "project", "project_on", "site_facts"]
+__all__ = ["Here", "Known", "NodeFacts", "SiteFacts", "facts_of", "project", "project_on", "site_facts"]

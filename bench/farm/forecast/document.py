@@ -15,7 +15,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from bench.farm.forecast.facts import Here, SiteFacts
+from bench.farm.forecast.facts import Known, SiteFacts
 from bench.farm.forecast.worlds import World
 from bench.pipeline.shoot import RenderJob
 from bench.project.inputs.assumptions import farm_assumptions
@@ -39,36 +39,34 @@ def project(
     site: SiteFacts,
     check: SiteCheck | None = None,
     records: Sequence[Record] = (),
+    known: Known | None = None,
     *,
     machine: str | None = None,
-    pieces: int | None = None,
-    simulated_to: int = 0,
-    poll_s: float | None = None,
-    here: Here | None = None,
     now: Callable[[], float] = time.time,
     draws: int | None = None,
 ) -> dict[str, object]:
-    """Project the frames of ``job`` on a site.
+    """Project the frames of ``job``, which are those that are left to make, on a site.
 
-    machine: this machine's id, whose records count first; pieces: of every frame (None: as the dispatcher decides);
-    simulated_to: the last frame whose state is there; poll_s: between two looks of the dispatcher, where it is known.
+    machine: this machine's id, whose records count first.
     """
+    known = known or Known()
     generator = np.random.Generator(np.random.PCG64(SEED))
     costs = Costs(job.shot, job.size, job.samples, records, machine)
     count = draws or max(DRAWS_LEAST, min(DRAWS_MOST, TASKS_TOGETHER // max(1, len(job.frames) + site.worker_count)))
     assumed = farm_assumptions()
     quantiles = latin_hypercube(generator, len(assumed), count)
     values = {n: np.array([a.range.at(float(u)) for u in row]) for (n, a), row in zip(assumed.items(), quantiles)}
-    world = World(job, site, check, costs, values, generator, pieces, simulated_to, poll_s, here or Here())
+    at_s = now()
+    world = World(job, site, check, costs, values, generator, known, at_s)
     outcomes = [world.run(index) for index in range(count)]
-    factor = values["unforeseen"]
+    factor = world.values["unforeseen"]
     # A run that comes to its end takes at least what the model knows of
     makespan = Quantiles.of([one.makespan_s * f for one, f in zip(outcomes, factor)])
     sums = {name: Quantiles.of([_sum(one, name) for one in outcomes]) for name in SUMS}
     return {
         "schema": SCHEMA,
         "kind": "projected",
-        "at_s": now(),
+        "at_s": at_s,
         "site": site.name,
         "shot": job.shot.name,
         "size": job.size,
@@ -77,15 +75,17 @@ def project(
         "workers": site.worker_count,
         "cores": site.cores,
         "threads": max(node.threads for node in site.nodes),
-        "pieces": pieces,
+        "pieces": known.pieces,
         "draws": count,
-        "threads_of_others": here.threads_of_others if here else 0.0,
-        "compiles": here.compiles if here else False,
+        "losses_per_hour": known.losses_per_hour,
+        "threads_of_others": known.here.threads_of_others,
+        "compiles": known.here.compiles,
         "stands_on": world.stands_on(),
         "assumed": sorted(world.assumed()),
         "makespan_s": asdict(makespan),
         "chain_s": asdict(Quantiles.of([one.chain_s for one in outcomes])),
         **{name: asdict(found) for name, found in sums.items()},
+        "learned": world.learned,
         "linear_s": world.linear_s(),
         "farm_formula_s": world.farm_formula_s(),
         "task_p90_s": world.limits(count),

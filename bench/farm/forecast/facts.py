@@ -17,6 +17,18 @@ class Here:
 
 
 @dataclass(frozen=True)
+class Known:
+    """What else is known of a run before it begins."""
+
+    pieces: int | None = None  # of every frame; None: as the dispatcher decides
+    simulated_to: int = 0  # the last frame whose state is there
+    poll_s: float | None = None  # between two looks of the dispatcher
+    losses_per_hour: float = 0.0  # of workers
+    here: Here = Here()
+    lessons: tuple[float, ...] = ()  # of earlier runs there: what each took over what the model alone had said
+
+
+@dataclass(frozen=True)
 class NodeFacts:
     """What is known of a node before anything runs there."""
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Protocol
 
+from bench.base.errors import UserError
 from bench.base.files import default_results
 from bench.farm.forecast.document import project
-from bench.farm.forecast.facts import Here, SiteFacts, site_facts
+from bench.farm.forecast.facts import Here, Known, SiteFacts, site_facts
 from bench.pipeline.shoot import RenderJob
+from bench.project.backtest.farm_runs import farm_folder, read_run
 from bench.project.inputs.site_check import SiteCheck
 
 BOOT_ID, LOAD = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/loadavg")
 LOOKS, BETWEEN_S = 12, 0.03
+OTHERS_LEAST = 0.5  # threads; fewer are what a system does by itself
 LOOK_S = 0.25  # the dispatcher looks for new states so often, and hears of what ended a moment later
 
 
@@ -81,24 +85,36 @@ def project_on(
     *,
     pieces: int | None = None,
     simulated_to: int = 0,
+    losses_per_hour: float = 0.0,
     results: Path | None = None,
 ) -> dict[str, object]:
     """Project a job's frames on a site; ``job.frames`` are those that are left to make."""
     from bench.project.output.projection import known_records
     from bench.record import machine
 
+    folder = results or default_results()
     facts = facts_of(site, check)
+    known = Known(pieces, simulated_to, LOOK_S, losses_per_hour, look_here(facts), lessons_of(site.name, folder))
     return project(
         job,
         facts,
         check,
-        known_records(results or default_results()),
+        known_records(folder),
+        known,
         machine=str(machine.describe()["id"]),
-        pieces=pieces,
-        simulated_to=simulated_to,
-        poll_s=LOOK_S,
-        here=look_here(facts),
     )
+
+
+def lessons_of(site: str, results: Path) -> tuple[float, ...]:
+    """Of the runs on a site that are kept and went without a fault: what each took over what the model had said."""
+    calm = []
+    for path in sorted(farm_folder(results).glob("*.json")):
+        with contextlib.suppress(UserError):  # backtest says what is wrong with it
+            run = read_run(path)
+            if run.site == site and run.sessions == 1 and not run.fault_count:
+                calm.append(run)
+    foretold = [(run, run.projected.makespan_s.p50) for run in calm]
+    return tuple(run.actual.makespan_s * run.learned / middle for run, middle in foretold if middle)
 
 
 def look_here(facts: SiteFacts) -> Here:
@@ -131,4 +147,5 @@ def threads_of_others(looks: int = LOOKS, between_s: float = BETWEEN_S) -> float
         except (OSError, ValueError, IndexError):
             return 0.0
         time.sleep(between_s)
-    return fmean(found)
+    middle = fmean(found)
+    return middle if middle >= OTHERS_LEAST else 0.0

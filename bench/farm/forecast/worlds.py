@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from datetime import datetime
 from statistics import fmean
 
 import numpy as np
 
-from bench.farm.forecast.facts import Here, NodeFacts, SiteFacts
+from bench.farm.forecast.facts import Known, NodeFacts, SiteFacts
 from bench.pipeline.scene.needs import KEPT_BYTES
 from bench.pipeline.shoot import RenderJob
 from bench.project.inputs.assumptions import farm_assumptions
@@ -28,7 +29,11 @@ from bench.record.statistics import median
 FLUID_BYTES = 20.0  # of a particle: position, volume, temperature
 KEEP_SHARE = 0.1  # of the simulation's time, at most, goes into keeping whole states
 CROWDING_LEAST, CROWDING_MOST = 0.7, 2.5
+CROWDING_SHARE = 0.4  # of what a check measured beyond sharing, that is the machine's own at the least
 CROWDING_SPREAD = 0.05  # standard deviation of the logarithm, beside what workers differ by
+DRIFTED_S, DRIFT_AT_ONCE = 4 * 3600.0, 0.35  # a machine has drifted after so long, and this share of it at once
+SEED, LOSSES_MOST = 20251223, 2000
+LESSONS_LEAST, LESSONS_LIKE, UNLEARNED = 3, 2.0, 0.03  # runs; runs that say "as the model"; least spread (log)
 AGAIN = 0.15  # of a time that was measured on another day: queue, start-up, storage
 
 
@@ -43,13 +48,11 @@ class World:
         costs: Costs,
         values: dict[str, F64],
         generator: np.random.Generator,
-        pieces: int | None,
-        simulated_to: int,
-        poll_s: float | None,
-        here: Here,
+        known: Known,
+        now_s: float,
     ) -> None:
         self.job, self.site, self.check, self.costs, self.values = job, site, check, costs, dict(values)
-        self.pieces, self.simulated_to, self.here = pieces, simulated_to, here
+        self.known, self.here = known, known.here
         self.count, self.generator = len(values["unforeseen"]), generator
         self.measured: set[str] = set()  # assumptions in whose place something measured stands
         self.kinds: dict[tuple[str, int], FrameCosts] = {}
@@ -57,18 +60,19 @@ class World:
             key = node.backend, node.threads
             if key not in self.kinds:
                 alone = [worker.alone for worker in self._checked(*key) if worker.alone is not None]
-                self.kinds[key] = costs.frame_costs(*key, alone, self.values, generator)
+                self.kinds[key] = costs.frame_costs(*key, alone, self.values, generator, drift_share(check, now_s))
         first = site.nodes[0]
         self.main = self.kinds[first.backend, first.threads]
         if self.main.stands_on or any(worker.alone for worker in self._checked(first.backend, first.threads)):
             self.measured |= {"core_simulate", "core_surface", "core_trace", "core_pixel"}
-        if poll_s is not None:
-            self._measure("poll", [poll_s], 0.0)
+        if known.poll_s is not None:
+            self._measure("poll", [known.poll_s], 0.0)
         if (scene_s := costs.scene_s(first.backend)) is not None:
             self._measure("scene", [scene_s])
         self._take_from_check()
-        if here.compiles and (compile_s := costs.compile_s()) is not None:
+        if known.here.compiles and (compile_s := costs.compile_s()) is not None:
             self._measure("compile", [compile_s])
+        self._learn(known.lessons)
         self.last = max(job.frames)
         self.noise = self.main.noise * generator.standard_normal((self.count, self.last + 1))
 
@@ -92,9 +96,10 @@ class World:
         nodes, workers = check.nodes, [one for node in check.nodes for one in node.workers]
         self._measure("queue", check.queue_s)
         self.measured |= {"queue_local", "queue_batch"}
-        # All workers of a check start at once, so what they took there was shared like what they will take
-        sharing = max(1.0, len(workers) / check.cores)
-        self._measure("start", [(one.import_s + one.start_s) / sharing for one in workers])
+        # Each worker of a check starts while no other works; its start holds one scene, which is counted apart here
+        scene_s = float(np.median(self.values["scene"])) * self.costs.work.particles
+        own = scene_s if any(one.alone and one.alone.size == self.job.size for one in workers) else 0.0
+        self._measure("start", [one.import_s + max(0.2 * one.start_s, one.start_s - own) for one in workers])
         self._measure("dispatch", check.dispatch_s)
         self._measure("latency", check.latency_s)
         self._measure("write_rate", [node.write_bytes_per_s for node in nodes])
@@ -105,16 +110,40 @@ class World:
         if slowing:
             asked = sum(float(one.threads) for one in workers)
             level = crowding_of(median(slowing) or 1.0, check.cores, asked, len(workers))
-            self._measure("crowding", [min(CROWDING_MOST, max(CROWDING_LEAST, level))], CROWDING_SPREAD)
+            most = math.log(min(CROWDING_MOST, max(CROWDING_LEAST, level)))
+            # One frame each, alone and together: whoever else used the machine then made it slower, never faster
+            share = self.generator.uniform(CROWDING_SHARE, 1.0, self.count)
+            self._measure("crowding", [1.0], CROWDING_SPREAD)
+            self.values["crowding"] *= np.exp(share * most)
+
+    def _learn(self, lessons: Sequence[float]) -> None:
+        """What earlier runs of this site took that is in no model; few of them say little."""
+        if len(lessons) < LESSONS_LEAST:
+            return
+        logs = np.log(lessons)
+        count = len(logs)
+        middle = float(np.median(logs)) * count / (count + LESSONS_LIKE)
+        spread = math.hypot(float(np.std(logs, ddof=1)) * math.sqrt(1.0 + 1.0 / count), UNLEARNED)
+        self.values["unforeseen"] = np.exp(middle + spread * self.generator.standard_normal(self.count))
+        self.measured.add("unforeseen")
+
+    @property
+    def learned(self) -> float:
+        """By how much what is in no model moves the middle of all draws."""
+        return float(np.median(self.values["unforeseen"]))
 
     def stands_on(self) -> list[str]:
         found = [path for kind in self.kinds.values() for path in kind.stands_on]
         if self.check is not None:
             found.append(f"{self.check.site}: farm check of {self.check.date}")
+        if "unforeseen" in self.measured:
+            found.append(f"{len(self.known.lessons)} earlier runs on {self.site.name}")
         return list(dict.fromkeys(found))
 
     def assumed(self) -> set[str]:
         unused = {"queue_batch" if self.site.provider == "local" else "queue_local"}
+        if self.known.losses_per_hour <= 0.0:
+            unused.add("notice")
         if not self.here.compiles:
             unused.add("compile")
         if not self.here.threads_of_others:
@@ -124,7 +153,15 @@ class World:
     # --- one draw ----------------------------------------------------------------------------
     def run(self, draw: int) -> FarmOutcome:
         machines, workers = self._workers(draw)
-        return farm.run(machines, workers, self._frames(draw, self.main), self._handing(draw))
+        return farm.run(machines, workers, self._frames(draw, self.main), self._handing(draw), self._losses(draw))
+
+    def _losses(self, draw: int) -> list[tuple[float, int]]:
+        """Workers that are lost, one after another, as often as was said; any of them is as likely as any other."""
+        if self.known.losses_per_hour <= 0.0:
+            return []
+        generator = np.random.Generator(np.random.PCG64([SEED, draw]))
+        times = np.cumsum(generator.exponential(3600.0 / self.known.losses_per_hour, LOSSES_MOST))
+        return [(float(at), int(generator.integers(0, self.site.worker_count))) for at in times]
 
     def _workers(self, draw: int) -> tuple[list[FarmMachine], list[FarmWorker]]:
         """Workers of a CPU share their machine's cores; a GPU is its worker's own."""
@@ -165,7 +202,11 @@ class World:
 
     def _start_s(self, draw: int) -> float:
         """Of a new worker's first task."""
-        return float(self.values["start"][draw]) + self._scene_s(draw)
+        return self._process_s(draw) + self._scene_s(draw)
+
+    def _process_s(self, draw: int) -> float:
+        """Of a new worker, before its first scene."""
+        return float(self.values["start"][draw] + self.values["first_task"][draw])
 
     def _frames(self, draw: int, kind: FrameCosts) -> list[FrameWork]:
         values, particles, pixels = self.values, self.costs.work.particles, self.costs.work.pixels
@@ -176,15 +217,18 @@ class World:
         load_s = FLUID_BYTES * particles / float(values["read_rate"][draw])
         write_s = sync + 24.0 * pixels / digest
         wanted, found = set(self.job.frames), []
-        for frame in range(self.simulated_to + 1, self.last + 1):
+        there = sorted(frame for frame in wanted if frame <= self.known.simulated_to)
+        for frame in [*there, *range(self.known.simulated_to + 1, self.last + 1)]:
+            present = frame <= self.known.simulated_to
             seconds = {part: kind.seconds(part, draw, frame) for part in PARTS}
             again = math.exp(float(self.noise[draw, frame]))
             found.append(
                 FrameWork(
                     frame=frame,
-                    simulate_s=seconds["simulate"],
-                    store_s=store_s + min(keep_s, KEEP_SHARE * seconds["simulate"]),
+                    simulate_s=0.0 if present else seconds["simulate"],
+                    store_s=0.0 if present else store_s + min(keep_s, KEEP_SHARE * seconds["simulate"]),
                     wanted=frame in wanted,
+                    present=present,
                     load_s=load_s,
                     surface_s=seconds["surface"] * again,
                     trace_s=seconds["trace"] * again,
@@ -200,9 +244,11 @@ class World:
             dispatch_s=values["dispatch"],
             latency_s=values["latency"],
             seen_s=values["visible"] + 0.5 * values["poll"],
-            pieces=self.pieces,
+            pieces=self.known.pieces,
             sums_s=values["sync"] + 16.0 * self.costs.work.pixels / values["write_rate"],
             assemble_s=values["assemble"] * len(self.job.frames),
+            notice_s=values["notice"],
+            return_s=values["queue_local"],
         )
 
     # --- simpler estimates, and limits -------------------------------------------------------
@@ -241,6 +287,14 @@ class World:
 
     def _pixel_samples(self) -> float:
         return self.costs.work.pixels * self.costs.samples
+
+
+def drift_share(check: SiteCheck | None, now_s: float) -> float:
+    """Of the drift between records hours apart, what lies between a check and now: it grows as the root of the time."""
+    if check is None:
+        return 1.0
+    age_s = max(0.0, now_s - datetime.fromisoformat(check.checked).timestamp())
+    return min(1.0, max(DRIFT_AT_ONCE, math.sqrt(age_s / DRIFTED_S)))
 
 
 def _picture_s(one: FrameWork) -> float:

@@ -160,7 +160,9 @@ def _figures(
     waits: dict[int, float] = {}
     for one in pictures:
         if one.wait_s is not None and one.frame is not None:
-            waits[one.frame] = min(one.wait_s, waits.get(one.frame, one.wait_s))
+            # Of a state from an earlier run, only since this one began
+            wait_s = min(one.wait_s, clock.at(one.begun_s))
+            waits[one.frame] = min(wait_s, waits.get(one.frame, wait_s))
     chain_s = None
     if states:
         begun_s = min(clock.at(one.begun_s) + one.took("start") for one in states)

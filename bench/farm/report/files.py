@@ -93,6 +93,7 @@ class Foretold(Loose):
     dispatch_s: Span
     wait_s: Span = Span()
     utilisation: Span
+    learned: Annotated[float, Field(ge=0.01, le=100.0)] = 1.0
     linear_s: Seconds | None = None
     farm_formula_s: Seconds | None = None
     tasks: Tables[FrameForetold] = Field(default=(), max_length=LIST_MAX)

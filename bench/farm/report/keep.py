@@ -46,6 +46,7 @@ def kept(found: Report) -> FarmRun:
         assumed=tuple(line[:300] for line in it.assumed),
         projected=FarmProjected(**spans),
         actual=FarmFigures(**actual.figures),  # type: ignore[arg-type]  # the makespan is known
+        learned=it.learned,
         linear_s=it.linear_s,
         farm_formula_s=it.farm_formula_s,
     )

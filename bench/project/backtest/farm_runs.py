@@ -103,14 +103,21 @@ class FarmRun(Table):
     assumed: Lines = Field(description="what it assumed")
     projected: FarmProjected
     actual: FarmFigures
+    learned: Annotated[float, Field(ge=0.01, le=100.0)] = Field(
+        default=1.0, description="factor on the projection from what is in no model, earlier runs among it"
+    )
     linear_s: Positive = Field(description="the work over the workers")
     farm_formula_s: Positive = Field(description="(pending x mean + slowest) / running")
+
+    @property
+    def fault_count(self) -> int:
+        return sum(vars(self.faults).values())
 
     @property
     def label(self) -> str:
         of = f"{self.shot} {self.size}, {self.frames} frame{'s' * (self.frames != 1)}"
         cut = f" in {self.pieces} parts" if self.pieces and self.pieces > 1 else ""
-        wrong = sum(vars(self.faults).values())
+        wrong = self.fault_count
         faults = f", {wrong} fault{'s' * (wrong != 1)}" if wrong else ""
         return f"{of}{cut} on {self.site}, {self.workers} workers{faults}"
 
@@ -133,11 +140,14 @@ def farm_folder(results: Path) -> Path:
 
 
 def keep_run(run: FarmRun, results: Path) -> Path:
-    """Write a run, named by when it began, and return its path. Raises UserError where another has the name."""
+    """Write a run, named by when it began, and return its path. Raises UserError where another has the name.
+
+    A name that begins with a number would be a record's.
+    """
     began = datetime.fromisoformat(run.began).strftime("%Y%m%d_%H%M%S")
     folder = farm_folder(results)
     make_folder(folder)
-    path = folder / f"{began}_{_word(run.site)}_{_word(run.shot)}-{run.size}.json"
+    path = folder / f"run_{began}_{_word(run.site)}_{_word(run.shot)}-{run.size}.json"
     content = dump(run.document())
     if path.exists() and path.read_bytes() != content:
         raise UserError(f"{shown(str(path))}: expected no such file or the same run, found another")

@@ -65,8 +65,8 @@ class WorkerCheck(Table):
     cupy: Name | None = Field(default=None, description=f"{NAME}: version")
     version: Name = Field(description=f"{NAME}: version of Shotmark")
     kernels: Name = Field(description=f"{NAME}: digest of the kernels' source")
-    import_s: Seconds = Field(description="from the worker's start until Shotmark was imported")
-    start_s: Seconds = Field(description="from then until its first kernel had run, from a warm cache")
+    import_s: Seconds = Field(description="importing Shotmark, alone")
+    start_s: Seconds = Field(description="scene, kernels from a warm cache, first touch, alone")
     hashes: Annotated[str, Field(max_length=300, pattern=r"^(golden|differ: [^\p{C}\p{Zl}\p{Zp}]+)$")] = Field(
         description='"golden", or "differ: " and what differs'
     )

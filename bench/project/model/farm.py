@@ -54,6 +54,7 @@ class FrameWork:
     simulate_s: float
     store_s: float = 0.0  # writing what its picture is made from, and the state to go on from
     wanted: bool = True  # else only simulated, for those after it
+    present: bool = False  # its fluid is there from the beginning
     load_s: float = 0.0  # reading it
     surface_s: float = 0.0
     trace_s: float = 0.0
@@ -145,7 +146,7 @@ class _Run:
         self.cores = [Cores(one.cores, one.crowding, one.others) for one in machines]
         self.workers, self.handing = workers, handing
         self.by_frame = {work.frame: work for work in frames}
-        self.to_simulate = deque(frames)
+        self.to_simulate = deque(work for work in frames if not work.present)
         self.unsent = sum(work.wanted for work in frames)  # frames that have not gone out
         self.unfinished = self.unsent
         self.parts_out: dict[int, int] = {}  # parts of a frame that have not come back
@@ -167,8 +168,12 @@ class _Run:
         self.ready: list[tuple[int, float, int, str, int]] = []  # rank, -length, order, kind, frame
         self.count = 0
         self.dispatcher = 0.0
-        if frames:
+        if self.to_simulate:
             self._line_up(SIMULATE, 0)
+        for work in frames:
+            if work.present and work.wanted:
+                self.state_s[work.frame] = 0.0
+                self._line_up(RENDER, work.frame)
         for number, worker in enumerate(workers):
             self._at(worker.arrives_s, "arrive", number)
         for when, number in losses:
@@ -206,7 +211,7 @@ class _Run:
         end_s = max(ends, default=0.0) + self.handing.assemble_s if finished else math.inf
         simulations = [task for task in self.tasks if task.kind == SIMULATE and not math.isnan(task.begun_s)]
         begun = [task.begun_s + task.took_s.get("start", 0.0) for task in simulations]
-        chain_s = max(self.state_s.values(), default=math.nan) - min(begun, default=math.nan)
+        chain_s = max(self.state_s.values()) - min(begun) if begun and self.state_s else 0.0
         return FarmOutcome(end_s, self.state_s, chain_s, tuple(self.tasks), len(self.workers))
 
     def _at(self, when: float, what: str, whom: int) -> None:

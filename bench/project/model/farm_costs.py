@@ -80,9 +80,10 @@ class Costs:
         checked: Sequence[FrameTimes],
         values: Mapping[str, F64],
         generator: np.random.Generator,
+        drift_share: float = 1.0,
     ) -> FrameCosts:
         """On a worker of this back-end and so many threads. ``checked``: frames that such workers made alone;
-        ``values``: every assumption, one number a draw.
+        ``values``: every assumption, one number a draw; ``drift_share``: of the drift between records.
         """
         count = len(next(iter(values.values())))
         found = self._by_record(backend, threads, count, generator)
@@ -94,7 +95,7 @@ class Costs:
             draws = self._levelled(draws, source, backend, threads, checked, values, generator)
         draws["trace"] *= self.samples / self.shot.size(self.size).samples
         for part in PARTS:
-            draws[part] *= np.exp(self.drift(part) * generator.standard_normal(count))
+            draws[part] *= np.exp(drift_share * self.drift(part) * generator.standard_normal(count))
         course = {part: self._course(source, part) for part in PARTS}
         noise = self._noise(source)
         stands_on = ("/".join(Path(source.source).parts[-2:]),) if source else ()

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench.farm.forecast import Here, SiteFacts, facts_of, of_site, project, project_on, site_facts
+from bench.farm.forecast import Here, Known, SiteFacts, facts_of, of_site, project, project_on, site_facts
 from bench.pipeline.shoot import RenderJob
+from bench.project.backtest.farm_runs import Faults, keep_run
 from bench.project.inputs.assumptions import farm_assumptions
 from bench.project.inputs.cluster import ASSUMED
 from bench.project.inputs.site_check import SiteCheck
 from bench.record.schema import Record
 from bench.shot.load import load_shot
 from tests.bench.project.farm.made_up_site import site_check
+from tests.bench.project.farm.test_farm_runs import farm_run
 from tests.support.project_record import make_record
 from tests.support.tiny_shot import write_tiny_shot
 
@@ -38,7 +42,7 @@ def foretold(
     site: SiteFacts, check: SiteCheck | None = None, records: tuple[Record, ...] = (RECORD,), **more: Any
 ) -> Any:
     of = more.pop("of", None) or job()
-    return project(of, site, check, records, draws=40, now=lambda: 1790000000.0, **more)
+    return project(of, site, check, records, Known(**more), draws=40, now=lambda: 1790000000.0)
 
 
 def middle(found: Any, name: str = "makespan_s") -> float:
@@ -118,6 +122,12 @@ def test_fewer_samples_take_less_and_states_that_are_there_nothing() -> None:
     on = foretold(facts(), of=late, simulated_to=19)
     assert middle(on, "chain_s") < 0.5 * middle(foretold(facts(), of=late), "chain_s")
     assert [task["frame"] for task in on["tasks"]] == list(range(20, 31))
+    rest = foretold(facts(), of=late, simulated_to=25)  # six of eleven pictures have their states
+    assert [task["frame"] for task in rest["tasks"]] == list(range(20, 31))
+    assert middle(rest, "render_s") == pytest.approx(middle(on, "render_s"), rel=0.1)
+    assert 0.0 < middle(rest, "chain_s") < middle(on, "chain_s")
+    none = foretold(facts(), of=late, simulated_to=30)
+    assert middle(none, "chain_s") == 0.0 and middle(none) > 0.6 * middle(on)
 
 
 def test_limits_hold_while_all_are_busy() -> None:
@@ -212,3 +222,40 @@ def test_what_runs_here_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(of_site, "LOAD", tmp_path / "none")
     monkeypatch.setattr(of_site, "BOOT_ID", tmp_path / "none")
     assert of_site.threads_of_others(2, 0.0) == 0.0 and of_site.boot_id() is None
+
+
+def test_losses_that_are_known_of_make_it_longer() -> None:
+    calm, rough = foretold(facts(1, 2, threads=1)), foretold(facts(1, 2, threads=1), losses_per_hour=120.0)
+    assert middle(rough) > 1.1 * middle(calm) and "notice" in rough["assumed"] and "notice" not in calm["assumed"]
+
+
+def test_of_what_a_check_saw_beyond_sharing_a_share_is_the_machine_s() -> None:
+    quiet, crowded = site_check(workers=2, slowing=1.0), site_check(workers=2, slowing=1.6)
+    found = [foretold(facts(1, 2, threads=1, check=one), one)["render_s"] for one in (quiet, crowded)]
+    ratio = {name: found[1][name] / found[0][name] for name in ("p10", "p50", "p90")}
+    assert 1.1 < ratio["p10"] < ratio["p50"] < ratio["p90"] < 1.65
+
+
+def test_a_fresh_check_is_surer_than_an_old_one() -> None:
+    check = site_check()
+    moment = datetime.fromisoformat(check.checked).timestamp()
+    spans = []
+    for at_s in (moment, moment + 40 * 3600.0):
+        site = facts(threads=1, check=check)
+        found: Any = project(job(), site, check, (RECORD,), now=partial(float, at_s), draws=120)
+        spans.append(found["chain_s"]["p90"] / found["chain_s"]["p10"])
+    assert spans[0] < spans[1]
+
+
+def test_earlier_runs_of_the_site_are_learned_from(tmp_path: Path) -> None:
+    plain = foretold(facts())
+    assert middle(foretold(facts(), lessons=(1.3, 1.2))) == middle(plain)  # two say too little
+    slower = foretold(facts(), lessons=(1.3, 1.25, 1.2, 1.28, 1.22, 1.3, 1.25, 1.27))
+    assert slower["learned"] == pytest.approx(1.2, abs=0.03)
+    assert middle(slower) / middle(plain) == pytest.approx(1.2 / plain["learned"], rel=0.05)
+    assert "unforeseen" not in slower["assumed"] and "8 earlier runs on three" in slower["stands_on"]
+    for minute, (took_s, faults) in enumerate([(120.0, 0), (110.0, 0), (500.0, 3)]):
+        keep_run(farm_run(100.0, took_s, minute, learned=1.1, faults=Faults(lost=faults)), tmp_path)
+    keep_run(farm_run(100.0, 300.0, 9, site="other"), tmp_path)
+    (tmp_path / "farm" / "run_0.json").write_text("{")  # no run stops for it
+    assert of_site.lessons_of("three", tmp_path) == pytest.approx((1.32, 1.21))  # over the model alone, faults left out

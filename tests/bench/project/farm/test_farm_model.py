@@ -6,7 +6,7 @@ import math
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.project.model.farm import (
@@ -77,6 +77,16 @@ def test_frames_that_are_not_wanted_are_simulated_alone() -> None:
     work = [FrameWork(n, 1.0, wanted=n == 4, trace_s=2.0) for n in range(1, 5)]
     found = run(*apart(2), work, Handing(pieces=1))
     assert found.makespan_s == pytest.approx(6.0) and Counter(t.kind for t in found.tasks) == {SIMULATE: 1, RENDER: 1}
+
+
+def test_states_that_are_there_are_rendered_at_once() -> None:
+    work = [FrameWork(n, 1.0, trace_s=2.0, present=n < 4) for n in range(1, 5)]
+    found = run(*apart(2), work, Handing(pieces=1))
+    assert found.chain_s == pytest.approx(1.0) and finished(found, work)
+    assert sorted(found.state_s.items()) == [(1, 0.0), (2, 0.0), (3, 0.0), (4, 1.0)]
+    assert found.makespan_s == pytest.approx(5.0)  # 1 s and two pictures here, two pictures there
+    rest = run(*apart(2), work[:3], Handing(pieces=1))
+    assert rest.chain_s == 0.0 and rest.makespan_s == pytest.approx(4.0) and finished(rest, work[:3])
 
 
 def test_the_longest_of_those_ready_goes_first() -> None:
@@ -176,6 +186,7 @@ def finished(found: FarmOutcome, work: list[FrameWork]) -> bool:
     return made == Counter(one.frame for one in work)
 
 
+@settings(deadline=None)
 @given(WORK, st.integers(1, 7), st.sampled_from([1.0, 2.0, 8.0]), st.sampled_from([None, 1, 3]))
 def test_no_run_is_shorter_than_its_bounds(
     work: list[FrameWork], workers: int, cores: float, pieces: int | None
@@ -190,6 +201,7 @@ def test_no_run_is_shorter_than_its_bounds(
     assert found.sum_of("trace") >= sum(one.trace_s for one in work) - 1e-6
 
 
+@settings(deadline=None)
 @given(WORK, st.lists(st.tuples(st.floats(0.0, 40.0), st.integers(0, 3)), max_size=12), st.sampled_from([None, 4]))
 def test_nothing_is_missing_whoever_is_lost(
     work: list[FrameWork], losses: list[tuple[float, int]], pieces: int | None

@@ -23,6 +23,7 @@ from bench.project.backtest.farm_runs import (
     read_run,
 )
 from bench.project.backtest.table import as_document, cells_of
+from bench.record.read import list_records
 
 FIGURES = ("makespan_s", "chain_s", "wait_s", "dispatch_s", "start_s", "load_s", "render_s", "write_s", "utilisation")
 
@@ -48,11 +49,16 @@ def farm_run(middle_s: float | None = 95.0, took_s: float = 100.0, minute: int =
 def test_it_comes_back_as_it_was(tmp_path: Path) -> None:
     run = farm_run()
     path = keep_run(run, tmp_path)
-    assert path.name == "20261130_150000_three_wave-S.json" and read_run(path) == run
+    assert path.name == "run_20261130_150000_three_wave-S.json" and read_run(path) == run
     assert keep_run(run, tmp_path) == path and kept_runs(tmp_path) == [run]
     with pytest.raises(UserError, match="the same run, found another"):
         keep_run(farm_run(took_s=101.0), tmp_path)
     assert kept_runs(tmp_path) == [run]
+
+
+def test_it_is_not_taken_for_a_record(tmp_path: Path) -> None:
+    keep_run(farm_run(), tmp_path)
+    assert list_records(tmp_path) == ([], [])
 
 
 def test_a_name_of_a_site_is_no_path(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.project.model.shared_cores import Cores, crowding_of
@@ -122,12 +122,14 @@ ARRIVALS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(ARRIVALS, st.sampled_from([1.0, 2.0, 6.0]), st.sampled_from([1.0, 1.25]))
 def test_it_agrees_with_the_slow_reference(arrivals: list[Arrival], cores: float, crowding: float) -> None:
     found = run(arrivals, cores, crowding)
     assert found == pytest.approx(slow_reference(arrivals, cores, crowding), rel=1e-9, abs=1e-9)
 
 
+@settings(deadline=None)
 @given(ARRIVALS, st.sampled_from([1.0, 2.0, 6.0]))
 def test_no_core_does_more_than_a_second_in_a_second(arrivals: list[Arrival], cores: float) -> None:
     found = run(arrivals, cores)
