@@ -60,7 +60,7 @@ def perform(order: Order) -> dict[str, object]:
     begun_s = time.time()
     _kept.begun_at_s = _kept.begun_at_s or begun_s
     me: dict[str, object] = {"node": node(), "worker": os.environ.get("PARSL_WORKER_RANK"), "pid": os.getpid()}
-    me["ready_at_s"] = _kept.begun_at_s
+    me |= {"ready_at_s": _kept.begun_at_s, "block": os.environ.get("PARSL_WORKER_BLOCK_ID")}
     if [me["node"], str(me["worker"])] in [list(one) for one in order["avoid"]] and order["others"]:
         return {**me, "outcome": ELSEWHERE, "begun_s": begun_s, "ended_s": time.time()}
     try:

@@ -37,6 +37,7 @@ WAIT_S = 0.1  # for what comes back, at the most
 SHOW_S = 0.5
 FIRST_POOL_S = 60.0  # the simulation waits so long for the first pool of the site, the fastest, before it takes any
 AGAIN_S, AGAIN_MOST_S = 0.3, 5.0  # before a task that was given back goes out again; longer from time to time
+BEGIN_WITHIN_S = 45.0  # a task is begun, once it was handed to a free worker
 GRACE_S = 30.0  # beyond a limit that a worker should have kept by itself
 
 
@@ -91,6 +92,7 @@ class Dispatcher:
             self._show()
             for back in self.engine.wait(WAIT_S):
                 self._take(back)
+            self._doubt_the_mute()
             self._give_up_on_the_late()
             if self.engine.now() - self._looked_s > LOOK_S:
                 self._look()
@@ -277,6 +279,20 @@ class Dispatcher:
             self.board.lost_state(task.frame)
             self._look()
 
+    def _doubt_the_mute(self) -> None:
+        """A task that nobody begins is with a node whose workers are dead, though the node lives."""
+        for ticket, out in self._outs.items():
+            if out.begun or out.doubted or self.engine.now() - out.submitted_s < BEGIN_WITHIN_S:
+                continue
+            out.begun = bool(self.view.begun(self._notes[ticket]))
+            if not out.begun:
+                out.doubted = True
+                sound = {str(self.view.begun(note).get("block")) for note in self._notes.values()}
+                self.shown.tell(
+                    f"{out.task.name}: no worker has begun it in {BEGIN_WITHIN_S:.0f} s; its node is given back"
+                )
+                self.engine.renew(out.pool, sound)
+
     def _give_up_on_the_late(self) -> None:
         """A worker ends itself at its limit; one that cannot, in the depths of a system call, is not waited for."""
         now = self.engine.now()
@@ -321,10 +337,10 @@ class Dispatcher:
             frame=task.frame,
             part=list(task.part) if task.part is not None else None,
             attempt=task.attempt,
-            submitted_s=round(out.submitted_s, 6),
-            begun_s=_rounded(answer.begun_s),
-            ended_s=_rounded(answer.ended_s),
-            returned_s=round(self.engine.now(), 6),
+            submitted_s=out.submitted_s,
+            begun_s=answer.begun_s,
+            ended_s=answer.ended_s,
+            returned_s=self.engine.now(),
             node=answer.worker[0] if answer.worker is not None else None,
             worker=answer.worker[1] if answer.worker is not None else None,
             outcome=answer.outcome,
@@ -374,10 +390,6 @@ class Dispatcher:
             return max(0.0, projected - (self.engine.now() - self.begun_s)) if projected is not None else None
         last_s = costs[-1] if self.board.unready else max(costs) if len(left) < workers else 0.0
         return max(chain_s + last_s, (sum(costs) + chain_s) / workers)
-
-
-def _rounded(seconds: float | None) -> float | None:
-    return round(seconds, 6) if seconds is not None else None
 
 
 def _paths(part: Sequence[int]) -> int:

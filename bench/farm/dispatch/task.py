@@ -54,4 +54,6 @@ class Out:
     ticket: int  # the engine's
     submitted_s: float  # unix time
     limit_s: float | None  # that its worker was told; None: no limit
+    begun: bool = False  # somebody said that it is at it
+    doubted: bool = False  # nobody did for long, and its node was asked to go
     given_up: bool = False  # it is somebody else's by now, though its worker still holds it

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -184,6 +184,14 @@ class ParslEngine:
             return None
         reasons = [_reason(status) for status in list(self._status[name].values())[-1:]]
         return f"pool {name}: no worker started: {reasons[0] if reasons else 'nobody says why'}"
+
+    def renew(self, pool: str, sound: Collection[str]) -> None:
+        """A worker that is killed while it waits holds the queue of its node for ever: its node has to go."""
+        executor = self._kernel.executors[pool]
+        sick = {str(one["block_id"]) for one in executor.connected_managers() if one["tasks"]} - set(sound)
+        jobs = [executor.blocks_to_job_id[block] for block in sorted(sick) if block in executor.blocks_to_job_id]
+        if jobs:
+            executor.provider.cancel(jobs)
 
     def _look_at_blocks(self, executor: Any, status: Mapping[str, Any]) -> None:
         """In Parsl's thread, again and again: ask for a node again that has gone, unless none ever brings a worker."""

@@ -5,7 +5,7 @@ An engine never tries a task again and keeps no order: both are the dispatcher's
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,6 +41,9 @@ class Engine(Protocol):
 
     def problem(self) -> str | None:
         """Why no worker will ever come; None while one may."""
+
+    def renew(self, pool: str, sound: Collection[str]) -> None:
+        """Give back the nodes of a pool that hold a task without doing any; those of the blocks ``sound`` are well."""
 
     def close(self) -> None:
         """Give all nodes back; what runs on them ends."""

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,8 @@ class AtOnce:
 
     def problem(self) -> str | None:
         return None
+
+    def renew(self, pool: str, sound: Collection[str]) -> None: ...
 
     def close(self) -> None:
         self.closed = True

@@ -9,7 +9,7 @@ import heapq
 import itertools
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,10 @@ class FakeFarm:
     closed: bool = False
     orders: list[Mapping[str, Any]] = field(default_factory=list)
 
+    mutes: int = 0  # tasks that are taken and never begun
+    mute: dict[int, FakeWorker] = field(default_factory=dict)
+    renewed: list[set[str]] = field(default_factory=list)
+
     def __post_init__(self) -> None:
         (self.out / "fluid").mkdir(parents=True, exist_ok=True)
         (self.out / "farm" / "now").mkdir(parents=True, exist_ok=True)
@@ -88,6 +92,17 @@ class FakeFarm:
 
     def problem(self) -> str | None:
         return self.trouble
+
+    def renew(self, pool: str, sound: Collection[str]) -> None:
+        for ticket, worker in list(self.mute.items()):
+            self.renewed.append(set(sound))
+            del self.mute[ticket]
+
+            def come(ticket: int = ticket, worker: FakeWorker = worker) -> Returned:
+                worker.ticket = None
+                return Returned(ticket, None, "the node was given back")
+
+            self.at(5.0, come)
 
     def close(self) -> None:
         self.closed = True
@@ -141,6 +156,10 @@ class FakeFarm:
         fault, note = None, self.out / "farm" / "now" / f"{order['note']}.json"
         if [worker.node, worker.rank] in order["avoid"] and order["others"]:
             back(0.01, {"outcome": "elsewhere"})
+            return
+        if self.mutes and task["kind"] == "render":
+            self.mutes -= 1
+            self.mute[ticket] = worker
             return
         self.begun.append((self.now_s, name, f"{worker.node}/{worker.rank}"))
         note.write_text(json.dumps({**me, "task": name, "begun_s": begun_s}))

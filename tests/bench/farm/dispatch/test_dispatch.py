@@ -204,6 +204,14 @@ def test_a_projection_that_is_far_too_low_ends_no_run(farm: FakeFarm) -> None:
     assert made.board.done == set(range(1, 25)) and not made.board.failed
 
 
+def test_a_node_that_takes_tasks_and_begins_none_is_given_back(farm: FakeFarm) -> None:
+    farm.mutes = 2
+    told = Told()
+    made = farm.run(12, shown=told, cut=lambda count: [(0, 0, 64, 64, 0, 16)])
+    assert made.board.done == set(range(1, 13)) and not made.board.failed and farm.renewed
+    assert any("no worker has begun it in 45 s" in line for line in told.lines)
+
+
 def test_a_worker_that_cannot_end_itself_is_not_waited_for(farm: FakeFarm) -> None:
     farm.faults = [Fault("render 2", {"outcome": "done", "made": []}, after_s=1e9)]
     made = farm.run(12, projected={"render": 1.0, "simulate": 10.0})
