@@ -263,14 +263,11 @@ class _Run:
         ready_s = [0.0] * (self.unsent - to_come) + [step_s * (n + 1) for n in range(to_come)]
         free_s = [0.0] * len(self.free)
         for task in self.now_task.values():
-            if task.kind == SIMULATE:
-                expected_s = step_s * to_come + now
-            elif cost is None:
-                expected_s = math.inf
-            else:
-                whole_s = {RENDER: cost.whole_s, ASSEMBLE: cost.fixed_s}
-                expected_s = whole_s.get(task.kind) or cost.of_part(round(1.0 / self.share[task.frame]))
-            free_s.append(max(0.0, expected_s - (now - task.submitted_s)))
+            whole_s = {SIMULATE: step_s * to_come + now}
+            if cost is not None:
+                part_s = cost.of_part(round(1.0 / self.share.get(task.frame, 1.0)))
+                whole_s |= {RENDER: cost.whole_s, ASSEMBLE: cost.fixed_s, PART: part_s}
+            free_s.append(max(0.0, whole_s.get(task.kind, math.inf) - (now - task.submitted_s)))
         return parts_of(cost, ready_s, free_s, self.handing.dispatch_s + self.handing.latency_s)
 
     def _back(self, now: float, worker: int) -> None:
