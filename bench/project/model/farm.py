@@ -263,11 +263,11 @@ class _Run:
         ready_s = [0.0] * (self.unsent - to_come) + [step_s * (n + 1) for n in range(to_come)]
         free_s = [0.0] * len(self.free)
         for task in self.now_task.values():
-            expected_s = step_s * to_come + now if task.kind == SIMULATE else math.inf
-            if task.kind != SIMULATE and cost is not None:
-                whole_s = {RENDER: cost.whole_s, ASSEMBLE: cost.fixed_s}
-                expected_s = whole_s.get(task.kind) or cost.of_part(round(1.0 / self.share[task.frame]))
-            free_s.append(max(0.0, expected_s - (now - task.submitted_s)))
+            whole_s = {SIMULATE: step_s * to_come + now}
+            if cost is not None:
+                part_s = cost.of_part(round(1.0 / self.share.get(task.frame, 1.0)))
+                whole_s |= {RENDER: cost.whole_s, ASSEMBLE: cost.fixed_s, PART: part_s}
+            free_s.append(max(0.0, whole_s.get(task.kind, math.inf) - (now - task.submitted_s)))
         return parts_of(cost, ready_s, free_s, self.handing.dispatch_s + self.handing.latency_s)
 
     def _back(self, now: float, worker: int) -> None:
@@ -384,7 +384,8 @@ class _Run:
             self._at(now + self.handing.return_s, "arrive", worker)
 
     def _again(self, now: float, number: int) -> None:
-        self._line_up(self.tasks[number].kind, self.tasks[number].frame)
+        task = self.tasks[number]
+        self._line_up(task.kind, task.frame)
         self._offer(now)
 
 
