@@ -72,7 +72,10 @@ def site_facts(
     backend: str = "numba",
     check: SiteCheck | None = None,
 ) -> SiteFacts:
-    """A site of equal nodes; which of them are one machine a check says, else each is one of its own."""
+    """A site of equal nodes; which of them are one machine a check says, else each is one of its own.
+
+    Where a check has found on what a node's workers run, that counts: ``auto`` takes a GPU only where one works.
+    """
     machines = {node.machine: node.cores for node in check.nodes} if check else {}
     one = next(iter(machines)) if check and len(machines) == 1 and len(check.nodes) > 1 else None
     found = []
@@ -80,5 +83,8 @@ def site_facts(
         known = check.nodes[number] if check and number < len(check.nodes) else None
         machine = known.machine if known else one or f"node {number + 1}"
         size = machines.get(machine, cores)
-        found.append(NodeFacts(known.node if known else f"node {number + 1}", machine, size, workers, threads, backend))
+        label = known.node if known else f"node {number + 1}"
+        runs_on = {one.backend for one in known.workers} if known else set()
+        really = runs_on.pop() if len(runs_on) == 1 else backend
+        found.append(NodeFacts(label, machine, size, workers, threads, really))
     return SiteFacts(name, provider, tuple(found))

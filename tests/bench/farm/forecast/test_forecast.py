@@ -190,6 +190,13 @@ def test_a_site_of_two_pools() -> None:
     assert [node.machine for node in checked.nodes] == ["boot-0"] * 3 and checked.cores == 2
 
 
+def test_auto_takes_the_cpu_where_a_check_has_found_no_gpu_that_works() -> None:
+    pool = Pool(gpus=2)
+    assert {node.backend for node in facts_of(MadeUpSite("three", (pool,)), None).nodes} == {"cupy"}
+    checked = site_check(nodes=3, workers=2, cores=2)
+    assert {node.backend for node in facts_of(MadeUpSite("three", (pool,)), checked).nodes} == {"numba"}
+
+
 def test_gpus_do_not_share_cores() -> None:
     site = facts_of(MadeUpSite("gpus", (Pool(nodes=1, gpus=4, workers=4, cores=4),)), None)
     assert middle(foretold(site)) < 60.0  # by assumption: no record has a GPU
