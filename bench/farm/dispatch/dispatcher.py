@@ -241,7 +241,7 @@ class Dispatcher:
     def _tried(self, task: Task, why: str, answer: Answer | None) -> None:
         """Try it again elsewhere, or give it up."""
         where = f" on {answer.worker[0]}" if answer is not None and answer.worker is not None else ""
-        task.failures += 1
+        task.count(tried=answer is None or answer.outcome != LOST or answer.begun_s is not None)
         task.hung += answer is not None and answer.outcome == HUNG
         if answer is not None and answer.worker is not None:
             task.avoid.add(answer.worker)

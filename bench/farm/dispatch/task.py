@@ -11,6 +11,8 @@ RANK = {SIMULATE: 0, ASSEMBLE: 1, PART: 2, RENDER: 3}
 Words = tuple[int, int, int, int, int, int]  # x and y low, high, sample low, high; high ends excluded
 Worker = tuple[str, str]  # node, and the worker's number there
 
+UNBEGUN_MOST = 20  # losses with a node, before anybody has begun the task
+
 
 @dataclass
 class Task:
@@ -22,10 +24,18 @@ class Task:
     frames: tuple[int, ...] = ()  # of the simulation: all that are wanted of it
     attempt: int = 1  # this is the first, the second, ...
     failures: int = 0  # since it last came further
+    unbegun: int = 0  # times that whoever had it was gone before it was begun
     avoid: set[Worker] = field(default_factory=set)  # where it failed
     hung: int = 0  # times that it took longer than its limit: the limit may be what was wrong
     bounces: int = 0  # times that one of these got it again, and gave it back
     not_before_s: float = 0.0  # unix time
+
+    def count(self, tried: bool) -> None:
+        """It did not come back well. One that nobody had begun was not tried, but there is an end to that too."""
+        if tried or self.unbegun >= UNBEGUN_MOST:
+            self.failures += 1
+        else:
+            self.unbegun += 1
 
     @property
     def name(self) -> str:

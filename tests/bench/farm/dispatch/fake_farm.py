@@ -45,6 +45,7 @@ class Fault:
     times: int = 1
     after_s: float = 0.5
     late: bool = False
+    begun: bool = True  # else it is lost with its node, before a worker has begun it
     before: Callable[[], None] = lambda: None
 
 
@@ -161,9 +162,13 @@ class FakeFarm:
             self.mutes -= 1
             self.mute[ticket] = worker
             return
+        fault = next((one for one in self.faults if one.name == name and one.times > 0), None)
+        if fault is not None and not fault.begun:
+            fault.times -= 1
+            back(fault.after_s, None, "the node is gone")
+            return
         self.begun.append((self.now_s, name, f"{worker.node}/{worker.rank}"))
         note.write_text(json.dumps({**me, "task": name, "begun_s": begun_s}))
-        fault = next((one for one in self.faults if one.name == name and one.times > 0), None)
         if fault is not None:
             fault.times -= 1
             fault.before()

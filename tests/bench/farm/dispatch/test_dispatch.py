@@ -212,6 +212,14 @@ def test_a_node_that_takes_tasks_and_begins_none_is_given_back(farm: FakeFarm) -
     assert any("no worker has begun it in 45 s" in line for line in told.lines)
 
 
+@pytest.mark.parametrize(("times", "done"), [(12, True), (99, False)])
+def test_a_task_that_nobody_has_begun_was_not_tried(farm: FakeFarm, times: int, done: bool) -> None:
+    """Its node went with it, again and again: that is no fault of the task's, but there is an end to it."""
+    farm.faults = [Fault("assemble 2", times=times, begun=False)]
+    made = farm.run(3, pieces=4)
+    assert (2 in made.board.done) is done and (2 in made.board.failed) is not done
+
+
 def test_a_worker_that_cannot_end_itself_is_not_waited_for(farm: FakeFarm) -> None:
     farm.faults = [Fault("render 2", {"outcome": "done", "made": []}, after_s=1e9)]
     made = farm.run(12, projected={"render": 1.0, "simulate": 10.0})
