@@ -203,8 +203,9 @@ def test_gpus_do_not_share_cores() -> None:
 
 
 def test_what_farm_run_calls_takes_the_committed_records() -> None:
-    found: Any = project_on(job(), MadeUpSite("three", (Pool(),)), None, pieces=2)
-    assert found["site"] == "three" and found["pieces"] == 2 and len(found["stands_on"]) == 1
+    """Of a site on which no run was kept."""
+    found: Any = project_on(job(), MadeUpSite("nowhere", (Pool(),)), None, pieces=2)
+    assert found["site"] == "nowhere" and found["pieces"] == 2 and len(found["stands_on"]) == 1
     assert not found["stands_on"][0].startswith("/") and "poll" not in found["assumed"]
 
 
