@@ -34,7 +34,7 @@ def shown() -> Record | None:
 
 def test_every_picture_exists() -> None:
     pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README)
-    assert len(pictures) == 4
+    assert len(pictures) == 5
     assert all((ROOT / name).is_file() for name in pictures)
 
 

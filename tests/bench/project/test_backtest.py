@@ -115,7 +115,7 @@ def test_the_committed_series_are_scored() -> None:
         assert all(isinstance(cell, str) for cell in cells)
     made = as_document(found)
     assert made["kind"] == "backtest" and all(row["n"] or row["why_none"] for row in made["rows"])
-    assert {row["row"] for row in made["rows"] if row["n"]} == {"a", "b", "c", "d", "e", None}
+    assert {row["row"] for row in made["rows"] if row["n"]} == {"a", "b", "c", "d", "e", "g", None}
 
 
 def test_every_row_has_cases_or_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
