@@ -46,6 +46,9 @@ class LazyGroup(Scanned):
         except ShotmarkError as error:
             _fail(ctx, str(error), error.exit_code)
         except click.UsageError as error:
+            if type(error).__name__ == "NoArgsIsHelpError":  # click 8.2's, of a group alone: what it has
+                error.show()
+                ctx.exit(error.exit_code)
             command = error.ctx.command_path if error.ctx else "shotmark"
             _fail(ctx, f"{error.format_message()} {command} --help says more", error.exit_code)
         except KeyboardInterrupt as stop:

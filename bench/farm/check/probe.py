@@ -102,7 +102,7 @@ def _frame(
     import numpy as np
 
     from bench.pipeline.folder.pictures import write_png
-    from bench.pipeline.frame import SIMULATE, SURFACE, make_frame
+    from bench.pipeline.frame import SIMULATE, SURFACE, make_frame, proved_digest
     from bench.pipeline.makers import MAKERS
 
     simulation = MAKERS.simulation(scene, backend)
@@ -117,7 +117,7 @@ def _frame(
     made = make_frame(simulation, renderer, FRAME, lap=lap)
     ended = time.perf_counter()
     stem = Path(order["signs"]) / f"{node()}-{os.environ.get('PARSL_WORKER_RANK', '0')}"
-    hashes = {"state": simulation.state_digest(), "picture": made.picture.digest}
+    hashes = {"state": simulation.state_digest(), "picture": proved_digest(made.picture, FRAME)}
     writing = time.perf_counter()
     write_png(made.picture, scene, FRAME, stem.with_suffix(".png"))
     with open(stem.with_suffix(".npz"), "wb") as file:

@@ -70,5 +70,7 @@ def test_a_render_makes_frames_and_goes_on(tmp_path: Path) -> None:
     done = shotmark(*arguments, "--frames", "3-5")
     assert done.returncode == 0, done.stderr
     again = json.loads((tmp_path / "manifest.json").read_text())["frames"]
+    for entry in (*whole.values(), *again.values()):
+        assert [piece["kind"] for piece in entry.pop("made")] == ["simulate", "render"]  # and its times
     assert {number: again[number] for number in whole} == whole
     assert (tmp_path / "wave.0005.png").exists()

@@ -128,3 +128,9 @@ def test_a_size_without_golden_hashes_is_bad_input() -> None:
     """It is not a proof that failed."""
     done = CliRunner().invoke(main, ["verify", "wave", "--size", "L"])
     assert done.exit_code == 2 and "golden.json has none of wave L" in str(done.output) + str(done.exception)
+
+
+def test_a_group_alone_shows_what_it_has() -> None:
+    done = CliRunner().invoke(main, ["farm"])
+    assert "Usage: shotmark farm" in done.output or "Usage: main farm" in done.output
+    assert "\n  check " in done.output and "\n  run " in done.output and "says more" not in done.output

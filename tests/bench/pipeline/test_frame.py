@@ -89,10 +89,8 @@ def test_no_proof_goes_by_a_picture_that_was_not_looked_at() -> None:
         for line in path.read_text(encoding="utf-8").splitlines()
         if "picture.digest" in line and "made.picture.digest)" not in line  # of rounds that were looked at before
     }
-    assert found == {
-        "bench/pipeline/frame.py",
-        "bench/pipeline/folder/pictures.py",
-    }  # the proof's; a note in an EXR's header
+    # The proof's; a note in an EXR's header
+    assert found == {"bench/pipeline/frame.py", "bench/pipeline/folder/pictures.py"}
 
 
 def water(height: int = 4, width: int = 12) -> Simulation:
