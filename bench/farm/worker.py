@@ -107,10 +107,11 @@ def require_folder(order: Order) -> None:
 
 
 def backend_of(order: Order) -> Backend:
-    """The device of this worker, chosen before anything that compiles is imported. Raises UserError, Unavailable."""
+    """The device of this worker, chosen before anything that compiles is imported. Raises UserError, Unavailable.
+
+    How many threads Numba makes at all, its shell was told before (``providers.first_lines``).
+    """
     pin_gpu()
-    # asked again by whatever thread launches: Numba has no more threads than it was told at its import
-    os.environ.setdefault("NUMBA_NUM_THREADS", str(order["threads"]))
     from bench.backend.choose import make_backends
 
     return make_backends(order["backend"], order["threads"])[0]
