@@ -204,13 +204,16 @@ class TaskFolder(FrameFolder):
                 self.frames[str(frame)] = entry
         write_atomically(self.manifest, self.document())
 
-    def clear(self, frames: Sequence[int]) -> None:
-        """Let go of what finished frames were made from, and of what tasks that were killed had begun to write."""
+    def clear(self, frames: Sequence[int], ours: str = "") -> None:
+        """Let go of what finished frames were made from, and of what tasks that were killed had begun to write.
+
+        The latter only where nobody works, but for the caller, whose claim is ``ours``.
+        """
         for frame in frames:
             with contextlib.suppress(OSError):
                 self.fluid_path(frame).unlink()
             shutil.rmtree(self.folder / SUMS / f"{frame:06d}", ignore_errors=True)
-        if not self.claims.live():
+        if set(self.claims.live()) <= {ours}:
             for folder in (self.folder, *(path for path in self.folder.iterdir() if path.is_dir())):
                 for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
                     with contextlib.suppress(OSError):

@@ -34,6 +34,7 @@ from bench.pipeline.scene.build import Scene
 from bench.pipeline.shoot import Golden, RenderJob, is_golden, start_simulation
 from bench.pipeline.state import PictureState
 
+GATHER = "gather"  # name of the claim of whoever writes the manifest
 KEEP_MOST_S = 60.0  # a whole state is kept at least so often
 KEEP_SHARE = 0.1  # of the simulation's time, at most, goes into keeping them
 
@@ -196,10 +197,16 @@ class TaskMaker:
         return found
 
     def gather(self, frames: Sequence[int], kinds: Sequence[str]) -> None:
-        """Put finished frames into the manifest, and let go of what they were made from."""
+        """Put finished frames into the manifest, and let go of what they were made from.
+
+        One at a time: what sweeps away a killed task's beginnings would take another's manifest before it has its name.
+        """
         stills = self._says(kinds)
-        self.folder.gather(lambda frame: self.folder.finished_entry(frame, stills) or self.folder.task_entry(frame))
-        self.folder.clear([frame for frame in frames if self._done(frame, kinds)])
+        claim = self.folder.claims.take(GATHER, lambda: False, self._within)
+        assert claim is not None  # only what is there already is not claimed
+        with claim:
+            self.folder.gather(lambda frame: self.folder.finished_entry(frame, stills) or self.folder.task_entry(frame))
+            self.folder.clear([frame for frame in frames if self._done(frame, kinds)], GATHER)
 
     def _assemble(self, frame: int, kinds: Sequence[str]) -> Made:
         from bench.pipeline.render import resolved_on

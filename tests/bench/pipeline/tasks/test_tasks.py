@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ import pytest
 
 from bench.backend.numba_cpu import NumbaBackend
 from bench.base.errors import CheckFailed, Unavailable, UserError
+from bench.base.files import whole_file
+from bench.pipeline.folder import task_folder
 from bench.pipeline.folder.made import Place
 from bench.pipeline.folder.pictures import stills_of
 from bench.pipeline.folder.shot_folder import ShotFolder
@@ -240,6 +244,31 @@ def test_an_entry_that_is_none_is_made_again(shot: Shot, tmp_path: Path, text: s
     maker.render(2, KINDS)
     maker.folder.entry_path(2).write_text(text)
     assert maker.render(2, KINDS) is not None
+
+
+def test_what_another_begins_to_write_is_not_swept_away(
+    shot: Shot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One writes the manifest while another has written its own, and tidies up: it waits."""
+    first, second = maker_of(shot, tmp_path), maker_of(shot, tmp_path)
+    first.simulate([2], KINDS)
+    first.render(2, KINDS)
+    write, said = task_folder.write_atomically, list[str]()
+
+    def slowly(path: Path, content: bytes) -> None:
+        monkeypatch.setattr(task_folder, "write_atomically", write)
+        with whole_file(path) as temporary:
+            temporary.write_bytes(content)
+            other = threading.Thread(target=lambda: (second.assemble([2], KINDS), said.append("second")))
+            other.start()
+            other.join(1.0)
+            said.append("first")
+
+    monkeypatch.setattr(task_folder, "write_atomically", slowly)
+    first.assemble([2], KINDS)
+    while len(said) < 2:
+        time.sleep(0.05)
+    assert said == ["first", "second"] and list(entries(shot, tmp_path)) == ["2"]
 
 
 def test_a_folder_of_another_shot_is_refused(shot: Shot, tmp_path: Path) -> None:
