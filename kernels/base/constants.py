@@ -91,7 +91,10 @@ COLLIDER_WORDS = 12
 # terrain_geometry[3]: 0 off, else 1 + the boundary kind
 TERRAIN_OFF, TERRAIN_STICK, TERRAIN_SLIP, TERRAIN_SEPARATE = 0, 1, 2, 3
 
-# walls: int32 vector of six boundary kinds in the order x- x+ y- y+ z- z+
+# walls: int32 vector of six boundary kinds in the order x- x+ y- y+ z- z+, then the cells of the fluid's domain: a low
+# wall stands at WALL_CELLS, a high one at WALL_CELLS + the domain's cells; the grid's box goes on behind both
+DOMAIN_X, DOMAIN_Y, DOMAIN_Z = 6, 7, 8
+WALLS_WORDS = 12
 
 # emitter: float32 vector; three words each for place (m) and unit direction
 EMITTER_X, EMITTER_DIRECTION, EMITTER_RADIUS, EMITTER_SPEED, EMITTER_TEMPERATURE, EMITTER_VISCOSITY = 0, 3, 6, 7, 8, 9

@@ -177,6 +177,7 @@ def walls(rng: np.random.Generator) -> Arguments:
     state["block_id_in"] = state["block_id_in"] + np.int32(blocks_z)
     state["slot_in"][:] = -1
     state["slot_in"][state["block_id_in"]] = np.arange(state["block_id_in"].size)
+    state["walls_in"][[k.DOMAIN_X, k.DOMAIN_Y]] = 4, 4 * state["blocks_y"] - 2 * k.WALL_CELLS
     # Lava ends at the walls, so that its surface looks at them
     edges = [state[f"blocks_{axis}"] for axis in "xyz"]
     i, j, _ = 4 * np.array(np.unravel_index(state["block_id_in"], edges))
@@ -193,6 +194,7 @@ def at_wall(rng: np.random.Generator, axis: int, high: bool) -> Arguments:
     """One particle whose skin looks at a spot just on a wall of the domain."""
     state, edges, cell_size_m = _state(rng), (4, 4, 4), F32(0.125)
     state.update(zip(("blocks_x", "blocks_y", "blocks_z"), edges), cell_size_m=cell_size_m)
+    state["walls_in"][k.DOMAIN_X : k.DOMAIN_Z + 1] = 8
     state["block_id_in"] = np.arange(64, dtype=np.int32)
     state["slot_in"] = state["block_id_in"].copy()
     state["counts_in"][[k.COUNT_PARTICLES, k.COUNT_BLOCKS]] = 1, 64

@@ -60,6 +60,13 @@ def outside(rng: np.random.Generator) -> Arguments:
     return arguments
 
 
+def odd_domain(rng: np.random.Generator) -> Arguments:
+    """High walls that no block ends at; some particles stand beyond them."""
+    arguments = plain(rng)
+    arguments["walls_in"][k.DOMAIN_X : k.DOMAIN_Z + 1] -= np.array([3, 2, 5], np.int32)
+    return arguments
+
+
 def one_outside(rng: np.random.Generator) -> Arguments:
     arguments = plain(rng)
     arguments["position_in"][699, 2] = 0.0
@@ -105,6 +112,7 @@ CASES: dict[str, dict[str, Maker]] = {
         "one": one,
         "later": later,
         "outside": outside,
+        "odd domain": odd_domain,
         "one outside": one_outside,
         "extreme": extreme,
         "still": still,

@@ -149,7 +149,7 @@ def test_viscous_substeps_equal_the_reference(per_particle):
 
 def test_grid_with_obstacles_equals_the_reference():
     state = start("box")
-    state["walls"][:] = 0, 1, 2, 0, 1, 2
+    state["walls"][:6] = 0, 1, 2, 0, 1, 2
     state["collider"][0, :6] = 1, 1, 0.5, 0.6, 0.7, 0.2
     state["terrain_geometry"][:] = 0, 0, 1.2, 1
     state["terrain"][:] = [[0.3, 0.4], [0.35, 0.5]]
