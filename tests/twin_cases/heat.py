@@ -168,6 +168,13 @@ def full(rng: np.random.Generator) -> Arguments:
     return state
 
 
+def stopped(rng: np.random.Generator) -> Arguments:
+    """A sort has found too little room: there are no blocks, and temperatures stay as they are."""
+    state = _state(rng)
+    state["counts_in"][[k.COUNT_BLOCKS_NEEDED, k.COUNT_BLOCKS]] = 500, 0
+    return state
+
+
 def walls(rng: np.random.Generator) -> Arguments:
     """The domain's high walls in x and y close to the lava, and a block of air that particles reach into."""
     state = _state(rng)
@@ -214,7 +221,8 @@ def at_wall(rng: np.random.Generator, axis: int, high: bool) -> Arguments:
 STATES: dict[str, Maker] = {
     maker.__name__: maker
     for maker in (
-        plain, none, one, one_cell, corners, covered, cold, hot, fluid, melt, unregularised, faint, full, walls,
+        plain, none, one, one_cell, corners, covered, cold, hot, fluid, melt, unregularised, faint, full,
+        stopped, walls,
     )
 }  # fmt: skip
 USED = {
@@ -222,7 +230,7 @@ USED = {
     "mpm_heat_grid": ("plain", "none", "corners", "cold", "hot"),
     "mpm_heat_conduct": ("plain", "none", "corners", "full", "cold", "hot"),
     "mpm_heat_g2p": ("plain", "none", "one", "one_cell", "corners", "covered", "full", "walls", "cold", "hot"),
-    "mpm_rheology": ("plain", "none", "one", "cold", "hot", "fluid", "melt", "unregularised", "faint"),
+    "mpm_rheology": ("plain", "none", "one", "cold", "hot", "fluid", "melt", "unregularised", "faint", "stopped"),
 }
 
 
@@ -253,7 +261,17 @@ CASES["mpm_heat_g2p"] |= {
     f"at the {'high' if high else 'low'} wall of {'xyz'[axis]}": functools.partial(at_wall, axis=axis, high=high)
     for axis, high in ((0, False), (1, False), (2, False), (0, True), (1, True))
 }
+
+
+def _stopped_emit(rng: np.random.Generator) -> Arguments:
+    """A sort has found too little room: nothing comes out."""
+    arguments = _emit(rng, 300, (0, 0, -1))
+    arguments["counts_inout"][k.COUNT_BLOCKS_NEEDED] = 500
+    return arguments
+
+
 CASES["mpm_emit"] = {
+    "stopped": _stopped_emit,
     "none": lambda rng: _emit(rng, 0, (0, 0, 1)),
     "one": lambda rng: _emit(rng, 1, (0, 0, 1)),
     "down": lambda rng: _emit(rng, 300, (0, 0, -1)),
