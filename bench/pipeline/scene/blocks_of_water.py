@@ -116,6 +116,7 @@ def water_scene(
         force=force,
         walls=wall_words([k.BOUNDARY_SLIP] * 6, cells),
         colliders=np.zeros((1, k.COLLIDER_WORDS), np.float32),
+        solids=np.zeros((1, k.COLLIDER_WORDS), np.float32),
         terrain=np.zeros((2, 2), np.float32),
         terrain_geometry=np.zeros(4, np.float32),
         emitters=(),

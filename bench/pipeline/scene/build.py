@@ -24,7 +24,7 @@ from bench.pipeline.scene.exact import Array, normalised
 from bench.pipeline.scene.look import look_vector, sky_vector
 from bench.pipeline.scene.particles import Particles, build_particles
 from bench.pipeline.scene.terrain import HeightField, build_terrain
-from bench.shot.extent import WALL_CELLS, cell_size_m, domain_cells, grid_cells
+from bench.shot.extent import WALL_CELLS, cell_size_m, domain_cells, fitted, grid_cells
 from bench.shot.load import Shot
 from bench.shot.picture import Camera
 from bench.shot.schema import (
@@ -101,7 +101,8 @@ class Scene:
     speed_limit_m_per_s: float
     force: Array  # float32[FORCE_WORDS]
     walls: Array  # int32[WALLS_WORDS] how each wall of the domain holds, and the domain's cells
-    colliders: Array  # float32[m, COLLIDER_WORDS], m >= 1
+    colliders: Array  # float32[m, COLLIDER_WORDS], m >= 1; as they are seen
+    solids: Array  # the same as the liquid meets them: what ends at a wall of the domain goes on behind it
     terrain: Array  # float32[tx, ty] m
     terrain_geometry: Array  # float32[4] origin x, y, spacing, off or 1 + boundary
     emitters: tuple[EmitterDisc, ...]
@@ -188,6 +189,7 @@ def build_scene(
         force=_force(file, offset),
         walls=wall_words([BOUNDARIES.index(side) for side in sides], domain),
         colliders=_colliders(file.collider, offset),
+        solids=_colliders(fitted(file, chosen).collider, offset),
         terrain=terrain,
         terrain_geometry=geometry,
         emitters=emitters,
