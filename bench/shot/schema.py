@@ -131,7 +131,7 @@ class Emitter(Table):
     centre_m: Point = Field(description="middle of the disc")
     radius_m: float = Field(ge=1.0e-4, le=1.0e4, description="of the disc")
     direction: Vector = Field(description="the liquid leaves along it; its length does not matter")
-    speed_m_per_s: float = Field(ge=0.0, le=1.0e3, description="at which the liquid leaves")
+    speed_m_per_s: float = Field(ge=1.0e-3, le=1.0e3, description="at which the liquid leaves")
     temperature_k: Kelvin = Field(default=0.0, description="of the liquid")
     start_s: float = Field(default=0.0, ge=0.0, le=1.0e6, description="pours from this time of the shot on")
     end_s: float = Field(default=1.0e6, ge=0.0, le=1.0e6, description="until this time")

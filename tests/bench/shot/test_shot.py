@@ -236,14 +236,14 @@ def test_of_several_problems_the_first_is_told() -> None:
         ("domain.w", lambda: tree["domain"].pop("w")),
         ("domain.size_m", lambda: tree["domain"].update(size_m=[-1.0, 2.0, 2.0])),
         ("domain.size_m[0]", lambda: tree["domain"].update(size_m=[4.0, 2.0, 2.0])),
-        ("material.speed_limit_m_per_s", lambda: tree["material"].update(speed_limit_m_per_s=6)),
+        ("material.speed_limit_m_per_s", lambda: tree["material"].update(speed_limit_m_per_s=5)),
         ("body[0].hydrostatic", lambda: tree["body"][0].update(hydrostatic=True)),
     ):
         with pytest.raises(UserError) as error:
             parse_shot(file_text(tree), "f.toml")
         assert str(error.value).startswith(f"f.toml: {key}: expected ")
         fix()
-    assert parse_shot(file_text(tree), "f.toml").material.speed_limit_m_per_s == 6.0
+    assert parse_shot(file_text(tree), "f.toml").material.speed_limit_m_per_s == 5.0
 
 
 def test_a_shot_is_no_larger_than_its_numbers_can_count() -> None:

@@ -84,3 +84,26 @@ def test_shipped_shots_are_whole_blocks_at_every_size(name: str) -> None:
         cell = cell_size_m(shot.file.domain, size)
         assert np.allclose([n * cell for n in domain], shot.file.domain.size_m, rtol=1e-12)
         assert fitted(shot.file, size) is shot.file
+
+
+@pytest.mark.parametrize(
+    ("centre", "direction", "radius_m"),
+    [
+        ([0.0, 0.5, 0.5], [1.0, 0.0, 0.0], 0.2),
+        ([0.5, 1.0, 0.5], [0.0, -1.0, 0.0], 0.2),
+        ([0.5, 0.5, 1.0], [0.0, 0.0, -1.0], 0.2),
+        ([0.2, 0.5, 0.5], [0.0, 1.0, 0.0], 0.2),
+        ([0.5, 0.5, 0.9], [0.0, 0.0, -1.0], 0.5),
+    ],
+)
+def test_a_disc_in_a_wall_pours(centre: list[float], direction: list[float], radius_m: float) -> None:
+    """Also where the grid's wall stands up to half a cell before the one that was asked for."""
+    pour = f"[[emitter]]\ncentre_m = {centre}\nradius_m = {radius_m}\ndirection = {direction}\nspeed_m_per_s = 1.0\n"
+    scene = build_scene(plain_shot(water() + pour, "[3.22, 1.0, 1.0]", 24), "S", threads=1)
+    simulation = Simulation(scene, NumbaBackend(1))
+    for _ in range(3):
+        simulation.advance_frame()
+    disc = scene.emitters[0]
+    poured_m3 = np.pi * disc.radius_m**2 * 3 / 24
+    assert disc.radius_m == pytest.approx(radius_m, abs=scene.cell_size_m)
+    assert simulation.particle_count == pytest.approx(poured_m3 / (scene.cell_size_m**3 / 8), abs=1.5)
