@@ -14,11 +14,10 @@ from bench.pipeline.frame import make_picture
 from bench.pipeline.render import Renderer
 from bench.pipeline.scene.blocks_of_water import filled_box, water_scene
 from bench.pipeline.scene.build import Scene, build_scene
-from bench.pipeline.scene.needs import simulation_bytes
+from bench.pipeline.scene.needs import COURANT, simulation_bytes
 from bench.pipeline.simulate import Simulation
 from bench.record import machine
 from bench.record.statistics import median
-from bench.shot.extent import COURANT
 from bench.shot.load import load_shot
 
 ROUNDS = 5

@@ -1,4 +1,4 @@
-"""How large a shot is, before anything is built: cells, blocks, substeps, upper bounds of particles."""
+"""How large a shot is, before anything is built: cells, blocks, upper bounds of particles."""
 
 from __future__ import annotations
 
@@ -30,27 +30,11 @@ BRICK_COUNT_MAX = 2**31 - 1  # a brick's number is an int32
 BRICK_VOXELS = 8  # along a brick's edge
 HEIGHT_COUNT_MAX = 2**28
 PIXEL_COUNT_MAX = 2**28
-COURANT = 0.6  # cells that a sound wave on the fastest flow crosses in a substep, at the most; noise grows from 1 on
-DIFFUSION = 1.0 / 4.0  # nu dt / dx^2, at the most; the B-spline's Laplacian is softer, 1/3 is still stable
-SUBSTEPS_MAX = 1_000_000  # of a frame
 Bounds = tuple[list[float], list[float]]
 
 
 def cell_size_m(domain: Domain, size: Size) -> float:
     return domain.size_m[0] / size.cells_x
-
-
-def substeps_of_frame(
-    frame_dt_s: float, cell_size_m: float, wave_m_per_s: float, kinematic_viscosity_m2_per_s: float
-) -> int:
-    """Equal substeps of a frame in which no wave is faster than ``wave_m_per_s``: sound on the fastest flow.
-
-    Courant: wave dt <= COURANT dx. Viscous: nu dt <= DIFFUSION dx^2.
-    """
-    limit = COURANT * cell_size_m / wave_m_per_s
-    if kinematic_viscosity_m2_per_s > 0.0:
-        limit = min(limit, DIFFUSION * cell_size_m * cell_size_m / kinematic_viscosity_m2_per_s)
-    return max(1, ceil(frame_dt_s / limit))
 
 
 def domain_cells(domain: Domain, size: Size) -> tuple[int, int, int]:

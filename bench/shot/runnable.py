@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from bench.shot.extent import SAME_LENGTH, SUBSTEPS_MAX, cell_size_m, disc_reach, substeps_of_frame
+from bench.shot.extent import SAME_LENGTH, cell_size_m, disc_reach
 from bench.shot.problem import Got, Problem
-from bench.shot.schema import BoxCollider, CapsuleCollider, Collider, Emitter, Lava, ShotFile, SphereCollider
+from bench.shot.schema import BoxCollider, CapsuleCollider, Collider, Emitter, ShotFile, SphereCollider
 from bench.shot.speeds import fastest_of_shape, fastest_own, ring
 
 SOUND_OVER_FLOW = 10.0  # sound speed over the speed limit at the least: the liquid is squeezed by 1 % then
@@ -27,7 +27,6 @@ def validate_runnable(shot: ShotFile) -> None:
     if sound is not None and over(SOUND_OVER_FLOW * limit, sound):
         least = f"at least {SOUND_OVER_FLOW:g} x material.speed_limit_m_per_s ({SOUND_OVER_FLOW * limit:g})"
         raise Problem("material.sound_speed_m_per_s", least, sound)
-    _validate_substeps(shot)
     most = f"at most material.speed_limit_m_per_s ({limit:g} m/s)"
     for i, body in enumerate(shot.body):
         key, speed = fastest_of_shape(body, shot.domain)
@@ -43,21 +42,6 @@ def validate_runnable(shot: ShotFile) -> None:
     for name in ("swirl_m_per_s", "updraft_m_per_s", "inflow_m_per_s") if vortex is not None else ():
         if over(abs(getattr(vortex, name)), limit):
             raise Problem(f"force.vortex.{name}", most, getattr(vortex, name))
-
-
-def _validate_substeps(shot: ShotFile) -> None:
-    """A frame has an end: stiff, fast or viscous liquid in small cells needs many substeps."""
-    m, frame_s = shot.material, 1.0 / shot.shot.frame_rate
-    sound = m.sound_speed_m_per_s if m.sound_speed_m_per_s is not None else SOUND_OVER_FLOW * m.speed_limit_m_per_s
-    name = "viscosity_max_pa_s" if isinstance(m, Lava) else "viscosity_pa_s"
-    viscosity = m.viscosity_max_pa_s if isinstance(m, Lava) else m.viscosity_pa_s
-    for size_name, size in shot.size.items():
-        cell, wave = cell_size_m(shot.domain, size), sound + m.speed_limit_m_per_s
-        for key, nu in (("speed_limit_m_per_s", 0.0), (name, viscosity / m.density_kg_per_m3)):
-            count = substeps_of_frame(frame_s, cell, wave, nu)
-            if count > SUBSTEPS_MAX:
-                expected = f"a number that gives at most {SUBSTEPS_MAX} substeps a frame at size {size_name}"
-                raise Problem(f"material.{key}", expected, Got(f"{count:.3g} of them"))
 
 
 def over(value: float, limit: float) -> bool:

@@ -23,9 +23,9 @@ from bench.backend.same_bits import Arguments
 from bench.base.errors import CheckFailed, Unavailable
 from bench.measure.peers.protocol import Peer
 from bench.pipeline.scene.blocks_of_water import water_scene
+from bench.pipeline.scene.needs import COURANT
 from bench.pipeline.simulate import Simulation
 from bench.record.statistics import median
-from bench.shot.extent import COURANT
 from kernels.base import constants as k
 from kernels.image import img_trace
 

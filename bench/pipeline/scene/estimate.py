@@ -21,8 +21,9 @@ from bench.pipeline.scene.needs import (
     block_room,
     host_bytes,
     shot_bytes,
+    substeps_of_frame,
 )
-from bench.shot.extent import cell_size_m, domain_cells, grid_cells, substeps_of_frame
+from bench.shot.extent import cell_size_m, domain_cells, grid_cells
 from bench.shot.load import Shot
 from bench.shot.schema import Domain, Lava, ShotFile, Size
 from kernels.base import constants as k

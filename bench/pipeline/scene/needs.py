@@ -14,13 +14,14 @@ import numpy as np
 from bench.pipeline.scene.build import Scene
 from bench.pipeline.scene.exact import Array
 from bench.pipeline.scene.fill import mark_blocks
-from bench.shot.extent import substeps_of_frame
 from kernels.base import constants as k
 from kernels.mpm.mpm_common import PEAK_WORDS
 from kernels.mpm.mpm_sort import device_scratch_words, scratch_words
 
 F32 = np.float32
+COURANT = 0.6  # cells that a sound wave on the fastest flow crosses in a substep, at the most; noise grows from 1 on
 CONDUCTION = 1.0 / 6.0  # kappa dt / dx^2, at the most: the seven-point stencil's limit
+DIFFUSION = 1.0 / 4.0  # nu dt / dx^2, at the most; the B-spline's Laplacian is softer, 1/3 is still stable
 BLOCK_RESERVE = 1.6  # room for blocks over the blocks in use
 BLOCKS_SPARE = 64
 BRICK_RESERVE = 1.3  # room for bricks over the bricks in use
@@ -51,6 +52,19 @@ BUILDING = 1.1  # of a scene's arrays, while it is built
 
 
 # --- Substeps ---------------------------------------------------------------------------------------
+
+
+def substeps_of_frame(
+    frame_dt_s: float, cell_size_m: float, wave_m_per_s: float, kinematic_viscosity_m2_per_s: float
+) -> int:
+    """Equal substeps of a frame in which no wave is faster than ``wave_m_per_s``: sound on the fastest flow.
+
+    Courant: wave dt <= COURANT dx. Viscous: nu dt <= DIFFUSION dx^2.
+    """
+    limit = COURANT * cell_size_m / wave_m_per_s
+    if kinematic_viscosity_m2_per_s > 0.0:
+        limit = min(limit, DIFFUSION * cell_size_m * cell_size_m / kinematic_viscosity_m2_per_s)
+    return max(1, math.ceil(frame_dt_s / limit))
 
 
 def substep_count(scene: Scene, speed_m_per_s: float) -> int:

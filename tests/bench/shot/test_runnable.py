@@ -151,22 +151,6 @@ def test_a_wave_s_speed_is_known_when_its_water_is() -> None:
         build_scene(shot, "S", threads=1)
 
 
-@pytest.mark.parametrize(
-    ("material", "key"),
-    [
-        ('kind = "water"\nspeed_limit_m_per_s = 6.0\nviscosity_pa_s = 1.0e5', "viscosity_pa_s"),
-        ('kind = "lava"\nspeed_limit_m_per_s = 6.0\nviscosity_max_pa_s = 1.0e9', "viscosity_max_pa_s"),
-        ('kind = "water"\nspeed_limit_m_per_s = 6.0\nsound_speed_m_per_s = 1.0e4', "speed_limit_m_per_s"),
-    ],
-)
-def test_a_frame_of_endless_substeps_is_refused(material: str, key: str) -> None:
-    line = rf"material\.{key}: expected a number that gives at most 1000000 substeps a frame at size S, got .* of them"
-    with pytest.raises(UserError, match=line):
-        plain_shot(
-            f"[material]\n{material}\n" + box_body("[0, 0, 0]", "[0.001, 0.002, 0.002]"), "[0.004, 0.004, 0.004]", 256
-        )
-
-
 def test_sound_is_ten_times_the_limit_at_the_least() -> None:
     with pytest.raises(UserError, match=r"material\.sound_speed_m_per_s: expected at least 10 x .*\(60\), got 59"):
         plain_shot(water() + "sound_speed_m_per_s = 59.0\n" + POOL)
