@@ -1,0 +1,124 @@
+"""Dam breaks that were measured: Martin and Moyce 1952, SPHERIC test 2 (MARIN), Lobovsky et al. 2014."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bench.backend.protocol import Backend
+from bench.check.validate.case import Case, Row, along, no_more_than, series, table, within
+from bench.check.validate.flow import Flow, G, points_scene, resting_ratio, shot_scene
+from bench.pipeline.scene.blocks_of_water import box_points
+
+GATE = 0.175  # of Martin and Moyce's time unit: the gate takes it to clear, as in Lethe's example of the same case
+SPHERIC_H2_M, SPHERIC_H4_M = 0.992, 2.638  # gauges on the tank's middle line
+WET_M = 0.05  # height at which the wave counts as arrived
+
+
+# --- Martin and Moyce -----------------------------------------------------------------------------
+
+
+def surge_front(backend: Backend, cells_per_width: int, stiffer: float) -> tuple[np.ndarray, np.ndarray]:
+    """(T, Z) of a column of width a and height 2 a; sound is ``stiffer`` times 10 sqrt(4 g a)."""
+    a = 0.05715
+    cell, sound, unit = a / cells_per_width, stiffer * 10.0 * np.sqrt(4.0 * G * a), np.sqrt(a / (2.0 * G))
+    points = box_points((0, 0, 0), (cells_per_width, 4, 2 * cells_per_width), cell)
+    width, height = (int(n * cells_per_width + 3) // 4 * 4 for n in (4.6, 2.2))
+    scene = points_scene(
+        points,
+        (width, 4, height),
+        cell,
+        sound_speed_m_per_s=sound,
+        speed_limit_m_per_s=2.2,
+        volume_ratio=resting_ratio(2.0 * a - points[:, 2], sound),
+        frame_dt_s=unit / 10.0,
+    )
+    flow = Flow(scene, backend)
+    times, fronts = [0.0], [1.0]
+    while times[-1] < 3.25:
+        flow.advance()
+        x = np.sort(flow.position[:, 0])
+        times.append(times[-1] + 0.1)
+        fronts.append((x[-len(x) // 500] + cell / 4.0) / a)
+    return np.array(times), np.array(fronts)
+
+
+def martin_moyce(backend: Backend, quick: bool) -> list[Row]:
+    time, front = table("martin_moyce_1952.csv")
+    rows = []
+    for cells, stiffer in [(8, 1.0), (8, 2.0), (8, 4.0), *([] if quick else [(16, 1.0)])]:
+        ours = np.interp(time - GATE, *surge_front(backend, cells, stiffer))
+        error = float(np.abs(ours / front - 1.0).mean())
+        rows.append(series(f"front over width, {cells} cells, sound x {stiffer:g}", error, error, 0.04))
+    return rows
+
+
+# --- SPHERIC test 2 -------------------------------------------------------------------------------
+
+SPHERIC = """
+kind = "water"
+speed_limit_m_per_s = 3.3
+[[body]]
+kind = "box"
+min_m = [1.992, 0.0, 0.0]
+max_m = [3.22, 1.0, 0.55]
+hydrostatic = true
+[[collider]]
+kind = "box"
+min_m = [0.6635, 0.2955, -0.2]
+max_m = [0.8245, 0.6985, 0.161]
+"""
+
+
+def spheric(backend: Backend, quick: bool) -> list[Row]:
+    cells, end_s, rate = (52, 3.2, 50.0) if quick else (104, 4.0, 100.0)
+    flow = Flow(shot_scene(SPHERIC, (3.22, 1.0, 1.0), cells, rate=rate), backend)
+    dx = flow.cell
+    times, heights = [], []
+    while flow.time_s < end_s - 1.0e-9:
+        flow.advance()
+        times.append(flow.time_s)
+        heights.append(
+            [flow.gauge((x - dx, 0.5 - 1.5 * dx), (x + dx, 0.5 + 1.5 * dx)) for x in (SPHERIC_H2_M, SPHERIC_H4_M)]
+        )
+    t, (h2, h4) = np.array(times), np.array(heights).T
+    time, level2, level4 = table("spheric2_levels.csv")
+    known = t <= time[-1]
+    measured2, measured4 = np.interp(t, time, level2)[known], np.interp(t, time, level4)[known]
+    late = (t > 1.2) & (t < 3.2)
+    back = (time > 1.2) & (time < 3.2)
+    return [
+        within("the wave's arrival at H2, s", _arrival(time, level2), _arrival(t, h2), 0.06),
+        along("height at H2, of its highest", h2[known], measured2, float(level2.max()), 0.08 if quick else 0.05),
+        along("height at H4, of its highest", h4[known], measured4, float(level4.max()), 0.05),
+        no_more_than(
+            "height of the wave that comes back to H2, m",
+            float(level2[back].max(initial=0.341)),
+            float(h2[late].max()),
+            0.37,
+        ),
+    ]
+
+
+def _arrival(time: np.ndarray, height: np.ndarray) -> float:
+    """When a gauge first reads WET_M."""
+    after = int(np.argmax(height > WET_M))
+    if height[after] <= WET_M or after == 0:
+        return float("nan")
+    share = (WET_M - height[after - 1]) / (height[after] - height[after - 1])
+    return float(time[after - 1] + share * (time[after] - time[after - 1]))
+
+
+CASES = (
+    Case(
+        "martin-moyce",
+        "a column of water, twice as high as wide, collapses along a dry floor",
+        "Martin and Moyce 1952, as digitised in PySPH's examples",
+        martin_moyce,
+    ),
+    Case(
+        "spheric-2",
+        "a dam breaks onto a box in a tank of 3.22 m",
+        "Issa and Violeau 2006, SPHERIC test 2; Kleefsman et al. 2005",
+        spheric,
+    ),
+)
