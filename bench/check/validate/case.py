@@ -1,4 +1,4 @@
-"""A published case: what is run, and the rows that come of it, each a figure held against its limit."""
+"""A published case: what is run, and the figures that come of it, each held against its limit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DATA = Path(__file__).parent / "data"
 
 
 @dataclass(frozen=True)
-class Row:
+class Figure:
     """One figure of ours beside the published one."""
 
     what: str  # the figure, with its unit
@@ -40,46 +40,48 @@ class Case:
     name: str  # as it is asked for
     about: str  # what is run, in a sentence
     source: str  # where the published figures come from
-    rows: Callable[[Backend, bool], list[Row]]  # runs it on a back-end; True: small and coarse
+    figures: Callable[[Backend, bool], list[Figure]]  # runs it on a back-end; True: small and coarse
     is_quick: bool = True  # whether there is a small and coarse form
 
 
-def within(what: str, published: float, ours: float, share: float) -> Row:
+def within(what: str, published: float, ours: float, share: float) -> Figure:
     """Equal to the published figure within a share of it."""
-    return Row(what, published, ours, abs(ours / published - 1.0), share, True)
+    return Figure(what, published, ours, abs(ours / published - 1.0), share, True)
 
 
-def within_by(what: str, published: float, ours: float, most: float) -> Row:
+def within_by(what: str, published: float, ours: float, most: float) -> Figure:
     """Equal to the published figure within ``most`` of its unit."""
-    return Row(what, published, ours, abs(ours - published), most, False)
+    return Figure(what, published, ours, abs(ours - published), most, False)
 
 
-def no_more_than(what: str, published: float, ours: float, highest: float) -> Row:
+def no_more_than(what: str, published: float, ours: float, highest: float) -> Figure:
     """At most ``highest``, which stands a little above the published figure."""
-    return Row(what, published, ours, max(0.0, ours - published) if ours == ours else nan, highest - published, False)
+    return Figure(
+        what, published, ours, max(0.0, ours - published) if ours == ours else nan, highest - published, False
+    )
 
 
-def series(what: str, distance: float, error: float, share: float) -> Row:
+def series(what: str, distance: float, error: float, share: float) -> Figure:
     """A series, which lies ``distance`` from the published one."""
-    return Row(what, None, distance, error, share, True)
+    return Figure(what, None, distance, error, share, True)
 
 
-def along(what: str, ours: np.ndarray, published: np.ndarray, scale: float, share: float) -> Row:
+def along(what: str, ours: np.ndarray, published: np.ndarray, scale: float, share: float) -> Figure:
     """A series: its mean distance from the published one, as a share of ``scale``."""
     distance = float(np.abs(ours - published).mean())
     return series(what, distance, distance / scale, share)
 
 
-def run(case: Case, backend: Backend, quick: bool) -> list[Row]:
-    """The rows of a case; where a run ends early, one row that says why."""
+def run(case: Case, backend: Backend, quick: bool) -> list[Figure]:
+    """The figures of a case; where a run ends early, one without a figure that says why."""
     try:
-        return case.rows(backend, quick)
+        return case.figures(backend, quick)
     except ShotmarkError as error:
-        return [Row("the run", None, nan, nan, 0.0, True, one_line(error))]
+        return [Figure("the run", None, nan, nan, 0.0, True, one_line(error))]
 
 
 def table(name: str) -> np.ndarray:
     """Columns of a committed table; its first lines, which begin with #, name the source and the columns."""
     with open(DATA / name, newline="", encoding="utf-8") as file:
-        rows = [[float(v) for v in row] for row in csv.reader(line for line in file if not line.startswith("#"))]
-    return np.array(rows, np.float64).T
+        figures = [[float(v) for v in row] for row in csv.reader(line for line in file if not line.startswith("#"))]
+    return np.array(figures, np.float64).T

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from bench.base.errors import UserError
-from bench.check.validate import dam_breaks, volume, waves
+from bench.check.validate import bodies, dam_breaks, films, jets, solids, volume, waves
 from bench.check.validate.case import Case
 
-CASES: tuple[Case, ...] = (*dam_breaks.CASES, *waves.CASES, *volume.CASES)
+CASES: tuple[Case, ...] = (
+    *dam_breaks.CASES,
+    *waves.CASES,
+    *jets.CASES,
+    *films.CASES,
+    *bodies.CASES,
+    *volume.CASES,
+    *solids.CASES,
+)
 
 
 def chosen(names: tuple[str, ...], quick: bool) -> list[Case]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bench.backend.protocol import Backend
-from bench.check.validate.case import Case, Row, no_more_than, within
+from bench.check.validate.case import Case, Figure, no_more_than, within
 from bench.check.validate.flow import Flow, G, points_scene, resting_ratio, shot_scene
 from bench.check.validate.waves import sloshing_scene
 from bench.pipeline.scene.blocks_of_water import box_points
@@ -52,7 +52,7 @@ def drop_scene(limit_m_per_s: float, cells: int, rate: float = 24.0) -> Scene:
     return shot_scene(DROP.format(limit=limit_m_per_s), DROP_SIZE_M, cells, rate=rate)
 
 
-def drop_limits(backend: Backend, quick: bool) -> list[Row]:
+def drop_limits(backend: Backend, quick: bool) -> list[Figure]:
     cells = 24 if quick else 48
     found = {}
     for limit in (3.0, 6.0, 12.0):
@@ -65,7 +65,7 @@ def drop_limits(backend: Backend, quick: bool) -> list[Row]:
     ]
 
 
-def drop_volume(backend: Backend, quick: bool) -> list[Row]:
+def drop_volume(backend: Backend, quick: bool) -> list[Figure]:
     flow = Flow(drop_scene(6.0, 24 if quick else 48), backend)
     flow.advance(240)
     count = len(flow.position)
@@ -96,38 +96,38 @@ def settled(backend: Backend, sound: float, per_metre: int, seconds: float) -> F
     return flow
 
 
-def dam_volume(backend: Backend, quick: bool) -> list[Row]:
+def dam_volume(backend: Backend, quick: bool) -> list[Figure]:
     fastest = float(np.sqrt(2.0 * G * 0.5))
-    rows = []
+    figures = []
     for stiffer in (10.0, 20.0):
         flow = settled(backend, stiffer * fastest, 16, 10.0)
         name = f"sound {stiffer:g} x the fastest"
-        rows += [
+        figures += [
             within(f"depth after 10 s, {name}, m", 0.125, depth_m(flow), 0.01),
             no_more_than(f"particles in a cell, {name}", 8.0, float(flow.cell_counts().max()), CROWD),
         ]
         if not quick:
             flow.advance(480)
-            rows.append(within(f"depth after 30 s, {name}, m", 0.125, depth_m(flow), 0.02))
-    return rows
+            figures.append(within(f"depth after 30 s, {name}, m", 0.125, depth_m(flow), 0.02))
+    return figures
 
 
-def slosh_volume(backend: Backend, quick: bool) -> list[Row]:
+def slosh_volume(backend: Backend, quick: bool) -> list[Figure]:
     cells = 8 if quick else 12
-    rows = []
+    figures = []
     for sound in (22.0, 44.0):
         flow = Flow(sloshing_scene(cells, sound, 24.0), backend)
         exact = len(flow.position) * flow.particle_volume / (4.0 * flow.cell)
         flow.advance(240)
         name = f"sound {sound:g} m/s"
-        rows += [
+        figures += [
             within(f"depth after 10 s, {name}, m", exact, depth_m(flow), 0.01),
             no_more_than(f"particles in a cell, {name}", 8.0, float(flow.cell_counts().max()), CROWD),
         ]
         if not quick:
             flow.advance(480)
-            rows.append(within(f"depth after 30 s, {name}, m", exact, depth_m(flow), 0.02))
-    return rows
+            figures.append(within(f"depth after 30 s, {name}, m", exact, depth_m(flow), 0.02))
+    return figures
 
 
 CASES = (

@@ -13,7 +13,7 @@ from bench.base.progress import Lines
 from bench.cli import options
 
 if TYPE_CHECKING:
-    from bench.check.validate.case import Case, Row
+    from bench.check.validate.case import Case, Figure
 
 
 @click.command("validate")
@@ -51,21 +51,21 @@ def command(
     found = chosen(cases, quick)
     prepare(made.backends, Lines(), COMPILED)
     err = console(stderr=True)
-    rows: list[tuple[Case, Row]] = []
+    figures: list[tuple[Case, Figure]] = []
     for case in found:
         err.print(f"{plain(case.name)}: {plain(case.about)} ...", soft_wrap=True)
-        rows += [(case, row) for row in run(case, made.backends[0], quick)]
-    passed = all(row.passed for _, row in rows)
+        figures += [(case, figure) for figure in run(case, made.backends[0], quick)]
+    passed = all(figure.passed for _, figure in figures)
     if as_json:
         document = {
             "passed": passed,
             "quick": quick,
             "backend": made.backends[0].name,
-            "rows": [_document(*pair) for pair in rows],
+            "figures": [_document(*pair) for pair in figures],
         }
         click.echo(json.dumps(document, indent=1))
     else:
-        _show(rows)
+        _show(figures)
     if not passed:
         context.exit(EXIT_CHECK_FAILED)
 
@@ -74,26 +74,29 @@ def _number(figure: float | None) -> float | None:
     return figure if figure is not None and abs(figure) < float("inf") else None
 
 
-def _document(case: Case, row: Row) -> dict[str, object]:
+def _document(case: Case, figure: Figure) -> dict[str, object]:
     return {
         "case": case.name,
-        "what": row.what,
-        "published": _number(row.published),
-        "ours": _number(row.ours),
-        "error": _number(row.error),
-        "limit": row.limit,
-        "is_share": row.is_share,
-        "passed": row.passed,
-        "why": row.failure,
+        "what": figure.what,
+        "published": _number(figure.published),
+        "ours": _number(figure.ours),
+        "error": _number(figure.error),
+        "limit": figure.limit,
+        "is_share": figure.is_share,
+        "passed": figure.passed,
+        "why": figure.failure,
         "source": case.source,
     }
 
 
-def _show(rows: list[tuple[Case, Row]]) -> None:
+def _show(figures: list[tuple[Case, Figure]]) -> None:
     table = new_table(("case", "figure"), ("published", "ours", "error", "limit"), ("", "source"))
-    for case, row in rows:
-        error, limit = (f"{100.0 * v:.1f} %" if row.is_share else f"{v:.3g}" for v in (row.error, row.limit))
-        published = "series" if row.published is None else f"{row.published:.4g}"
-        verdict = "[green]passed[/]" if row.passed else f"[red]FAILED[/] {plain(row.failure)}".rstrip()
-        table.add_row(case.name, plain(row.what), published, f"{row.ours:.4g}", error, limit, verdict, case.source)
+    before = None
+    for case, figure in figures:
+        error, limit = (f"{100.0 * v:.1f} %" if figure.is_share else f"{v:.3g}" for v in (figure.error, figure.limit))
+        published = "series" if figure.published is None else f"{figure.published:.4g}"
+        verdict = "[green]passed[/]" if figure.passed else f"[red]FAILED[/] {plain(figure.failure)}".rstrip()
+        source = "" if case is before else case.source
+        table.add_row(case.name, plain(figure.what), published, f"{figure.ours:.4g}", error, limit, verdict, source)
+        before = case
     console().print(table)
