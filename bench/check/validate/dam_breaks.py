@@ -147,14 +147,9 @@ def lobovsky(backend: Backend, quick: bool) -> list[Figure]:
         arrival = _arrival(time, measured[n], LOBOVSKY_WET)
         ours = np.interp(time, t, levels[n])
         found += [
-            along(f"level at {name} over the column's height", ours, measured[n], 1.0, 0.035 if quick else 0.025),
+            along(f"level at {name} over the column's height", ours, measured[n], 1.0, 0.035),
             within(f"arrival at {name}, t sqrt(g/H)", arrival, _arrival(t, levels[n], LOBOVSKY_WET), 0.08),
-            within(
-                f"the same over a floor that sticks, {name}",
-                arrival,
-                _arrival(t, stuck[n], LOBOVSKY_WET),
-                0.08 if quick else 0.05,
-            ),
+            within(f"the same over a floor that sticks, {name}", arrival, _arrival(t, stuck[n], LOBOVSKY_WET), 0.08),
         ]
     return found
 

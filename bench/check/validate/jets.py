@@ -42,8 +42,9 @@ def jet(backend: Backend, quick: bool) -> list[Figure]:
     x, _, z = flow.position.T
     age = (x - origin[0]) / v[0]
     parabola = origin[2] + v[2] * age - 0.5 * G * age**2
-    bins = np.clip((age / seconds * 8).astype(int), 0, 7)
-    off = max(abs(float((z - parabola)[bins == n].mean())) for n in range(8))
+    # By eighths of the way: not the first, at the vent, nor the last, where the front spreads
+    part = np.floor(8.0 * age / seconds)
+    off = max(abs(float((z - parabola)[part == n].mean())) for n in range(1, 7))
     speed = float(flow.velocity[:, 0].mean())
     return [
         no_more_than("distance from the parabola, cells, at the most", 0.0, off / flow.cell, 0.5),

@@ -42,7 +42,7 @@ def test_an_option_that_cannot_be_read_is_one_line(words: tuple[str, ...], says:
 def test_help_lists_every_command_with_one_sentence() -> None:
     done = run("--help")
     assert done.exit_code == 0
-    for path in (ROOT / "bench/cli/commands").glob("[a-z]*.py"):
+    for path in (ROOT / "bench/cli/commands").glob("**/[a-z]*.py"):
         name = path.stem
         assert f"\n  {name} " in done.output
         assert run(name, "--help").exit_code == 0
@@ -51,7 +51,7 @@ def test_help_lists_every_command_with_one_sentence() -> None:
 def test_what_several_commands_take_is_said_once() -> None:
     """An option of ``bench.cli.options`` is not written out in a command; back-ends are named as they are known."""
     shared = ("--json", "--results", "--threads", "--backend", "--device")
-    for path in (ROOT / "bench/cli/commands").glob("[a-z]*.py"):
+    for path in (ROOT / "bench/cli/commands").glob("**/[a-z]*.py"):
         text = path.read_text(encoding="utf-8")
         assert not [name for name in shared if re.search(rf"click\.option\(\s*\"{name}\"", text)], path.name
     for name in ("run", "render", "verify", "certify", "kernels"):
