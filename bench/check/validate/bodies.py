@@ -87,7 +87,7 @@ def spin_vessel(backend: Backend, quick: bool) -> list[Figure]:
     vessel[0, k.COLLIDER_B] = radius
     scene = points_scene(
         points[inside],
-        (n, n, (n + 3) // 4 * 4),
+        (n, n, n),
         cell,
         sound_speed_m_per_s=25.0,
         speed_limit_m_per_s=2.5,

@@ -94,7 +94,7 @@ def submerged(backend: Backend, quick: bool) -> list[Figure]:
     before = flow.scene.initial_count
     start = depth_m(flow)
     flow.advance(72)
-    area = float(np.prod([(flow.scene.cells[axis] - 8) * flow.cell for axis in (0, 1)]))
+    area = flow.cell**2 * flow.scene.domain[0] * flow.scene.domain[1]
     poured = (len(flow.position) - before) * flow.particle_volume / area
     return [
         within("poured in, m of level", np.pi * 0.15**2 * 3.0 * 0.5 / area, poured, 0.01),

@@ -10,7 +10,6 @@ from bench.check.validate.flow import Flow, G, points_scene, resting_ratio, shot
 from bench.check.validate.waves import sloshing_scene
 from bench.pipeline.scene.blocks_of_water import box_points
 from bench.pipeline.scene.build import Scene
-from kernels.base import constants as k
 
 WAVES = [(m, n) for m in range(4) for n in range(3) if (m, n) != (0, 0)]  # half wavelengths along x and y
 CROWD = 16.0  # particles that a cell may hold away from impacts; 8 at rest
@@ -21,8 +20,7 @@ def depth_m(flow: Flow) -> float:
 
     The centre of mass of a liquid with surface h (1 + e) stands at h (1 + mean e^2) / 2; e by its longest waves.
     """
-    cells = np.array(flow.scene.cells) - 2 * k.WALL_CELLS
-    x, y = (np.pi * flow.position[:, axis] / (flow.cell * cells[axis]) for axis in (0, 1))
+    x, y = (np.pi * flow.position[:, axis] / (flow.cell * flow.scene.domain[axis]) for axis in (0, 1))
     waves = 0.0
     for m, n in WAVES:
         norm = (2.0 if m else 1.0) * (2.0 if n else 1.0)
@@ -69,7 +67,7 @@ def drop_volume(backend: Backend, quick: bool) -> list[Figure]:
     flow = Flow(drop_scene(6.0, 24 if quick else 48), backend)
     flow.advance(240)
     count = len(flow.position)
-    exact = count * flow.particle_volume / (DROP_SIZE_M[0] * DROP_SIZE_M[1])
+    exact = count * flow.particle_volume / (flow.cell**2 * flow.scene.domain[0] * flow.scene.domain[1])
     return [
         within("depth after 10 s, m", exact, depth_m(flow), 0.01),
         no_more_than("particles in a cell after 10 s, at the most", 8.0, float(flow.cell_counts().max()), CROWD),

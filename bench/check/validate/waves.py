@@ -10,7 +10,6 @@ from bench.check.validate.case import Case, Figure, no_more_than, within
 from bench.check.validate.flow import Flow, G, points_scene, resting_ratio, with_substeps
 from bench.pipeline.scene.blocks_of_water import box_points
 from bench.pipeline.scene.build import Scene
-from kernels.base import constants as k
 
 LENGTH_M, DEPTH_M, AMPLITUDE_M = 1.0, 0.5, 0.03  # of the standing wave
 
@@ -27,7 +26,7 @@ def sloshing_scene(cells: int, sound_speed_m_per_s: float = 22.0, rate: float = 
     points, surface = (a[points[:, 2] < surface] for a in (points, surface))
     return points_scene(
         points,
-        (along_x, 4, (round(1.6 * cells) + 3) // 4 * 4),
+        (along_x, 4, round(1.6 * cells)),
         cell,
         sound_speed_m_per_s=sound_speed_m_per_s,
         speed_limit_m_per_s=0.1 * sound_speed_m_per_s,
@@ -95,7 +94,7 @@ def solitary_scene(cells: int) -> tuple[Scene, float]:
     velocity = np.stack([u, np.zeros_like(u), w], 1)
     scene = points_scene(
         points[wet],
-        (24 * cells, 4, (2 * cells + 3) // 4 * 4),
+        (24 * cells, 4, 2 * cells),
         cell,
         sound_speed_m_per_s=sound,
         speed_limit_m_per_s=0.1 * sound,
@@ -108,7 +107,7 @@ def solitary_scene(cells: int) -> tuple[Scene, float]:
 
 def crest(flow: Flow, near_m: float) -> tuple[float, float]:
     """(where, how high over the still depth) the wave stands: a sech^2 through its columns; ``near_m`` is a guess."""
-    cells = flow.scene.cells[0] - 2 * k.WALL_CELLS
+    cells = flow.scene.domain[0]
     columns = np.bincount(np.clip((flow.position[:, 0] / flow.cell).astype(int), 0, cells - 1), minlength=cells)
     height = columns * flow.particle_volume / (4.0 * flow.cell**2) - STILL_M
     x = (np.arange(cells) + 0.5) * flow.cell
