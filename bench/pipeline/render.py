@@ -50,8 +50,9 @@ def trace_parameters(scene: Scene, picture: np.ndarray) -> np.ndarray:
     for axis in range(2):
         for side, slot in ((0, k.TRACE_LOW_X), (1, k.TRACE_HIGH_X)):
             mirror = look[k.LOOK_MIRROR_X_LOW + 2 * axis + side] > 0
-            margin = k.WALL_CELLS * cell if mirror else 0.0
-            out[slot + axis] = margin if side == 0 else scene.cells[axis] * cell - margin
+            low, high = k.WALL_CELLS * cell, (scene.domain[axis] + 2 * k.WALL_CELLS) * cell - k.WALL_CELLS * cell
+            at_wall, at_rim = (low, 0.0) if side == 0 else (high, scene.cells[axis] * cell)
+            out[slot + axis] = at_wall if mirror else at_rim
     out[k.TRACE_LOW_Z], out[k.TRACE_HIGH_Z] = 0.0, scene.cells[2] * cell
     out[k.TRACE_VOXEL], out[k.TRACE_FOG_VOXEL] = picture[k.PICTURE_VOXEL], picture[k.PICTURE_FOG_VOXEL]
     kinds = scene.colliders[:, k.COLLIDER_KIND]

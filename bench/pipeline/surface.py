@@ -110,7 +110,7 @@ class Surface:
         self.scene, self.backend = scene, backend
         cell = scene.cell_size_m
         edge = k.WALL_CELLS * cell
-        high = np.array([n * cell - edge for n in scene.cells], F32)
+        high = np.array([(n + 2 * k.WALL_CELLS) * cell - edge for n in scene.domain], F32)
         self.picture = surf_bricks.picture_parameters(
             cell, 0.5 * cell, scene.picture.voxel_size_m, cell, np.full(3, edge, F32), high, scene.has_heat
         )

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil, prod
 
 from bench.shot.problem import Got, Problem
-from bench.shot.schema import GRID_BLOCK_MAX, PARTICLE_MAX, Domain, ShotFile, Size
+from bench.shot.schema import (
+    GRID_BLOCK_MAX,
+    PARTICLE_MAX,
+    BoxCollider,
+    Collider,
+    CylinderCollider,
+    Domain,
+    ShotFile,
+    Size,
+)
 from bench.shot.shapes import Body, BreakingWave, Column, Cylinder, Flow, Sea, Sphere
 from bench.shot.shapes import Box as BoxBody
 
 WALL_CELLS = 4
+BLOCK_EDGE = 4  # cells along the edge of a block of the grid
+BEHIND_CELLS = 4  # that a solid goes on behind a wall's own cells
+SAME_LENGTH = 1.0e-9  # share of a length within which a whole number of cells is that length
 AXIS_CELLS_MAX = 16384
 BRICK_COUNT_MAX = 2**31 - 1  # a brick's number is an int32
 BRICK_VOXELS = 8  # along a brick's edge
@@ -23,10 +36,61 @@ def cell_size_m(domain: Domain, size: Size) -> float:
 
 
 def domain_cells(domain: Domain, size: Size) -> tuple[int, int, int]:
-    """Cells of the domain: whole blocks of 4, as near to its size as they come."""
+    """Cells of the domain, as near to its size as whole cells come: exact along x."""
     cell = cell_size_m(domain, size)
-    x, y, z = (max(4, 4 * int(length / (4.0 * cell) + 0.5)) for length in domain.size_m)
+    x, y, z = (max(1, int(length / cell + 0.5)) for length in domain.size_m)
     return x, y, z
+
+
+def grid_cells(domain: Sequence[int]) -> tuple[int, int, int]:
+    """Cells of the grid's box round a domain of so many: whole blocks, the walls' cells on both sides at the least."""
+    x, y, z = (BLOCK_EDGE * ceil((n + 2 * WALL_CELLS) / BLOCK_EDGE) for n in domain)
+    return x, y, z
+
+
+def fitted(shot: ShotFile, size: Size) -> ShotFile:
+    """The shot as a size's grid holds it: what reaches the domain's walls as it is written reaches the grid's.
+
+    The domain is as long as its whole cells. Boxes of liquid that reached its far walls reach them still. Solids that
+    end at a wall go on behind it: what the liquid does at the wall is theirs alone then, and no slit is left.
+    """
+    domain, cell = shot.domain, cell_size_m(shot.domain, size)
+    made = [n * cell for n in domain_cells(domain, size)]
+    length = tuple(s if abs(m - s) <= SAME_LENGTH * s else m for m, s in zip(made, domain.size_m))
+    bodies = tuple(_reaching(body, domain.size_m, length) for body in shot.body)
+    colliders = tuple(_going_on(collider, length, cell) for collider in shot.collider)
+    if (length, bodies, colliders) == (domain.size_m, shot.body, shot.collider):
+        return shot
+    changed = {"domain": domain.model_copy(update={"size_m": length}), "body": bodies, "collider": colliders}
+    return shot.model_copy(update=changed)
+
+
+def _reaching(body: Body, stated: Sequence[float], length: Sequence[float]) -> Body:
+    """A body with its box up to the far walls that it is said to reach."""
+    if not isinstance(body, (BoxBody, Sea)) or body.max_m is None:
+        return body
+    far = tuple(max(v, m) if v >= s else v for v, s, m in zip(body.max_m, stated, length))
+    return body if far == body.max_m else body.model_copy(update={"max_m": far})
+
+
+def _going_on(collider: Collider, length: Sequence[float], cell: float) -> Collider:
+    """A box or cylinder whose flat faces within half a cell of a wall, or beyond it, lie far behind it."""
+    near, beyond = 0.5 * cell, (WALL_CELLS + BEHIND_CELLS) * cell
+
+    def ends(low: float, high: float, axis: int) -> tuple[float, float]:
+        last = length[axis]
+        return min(low, -beyond) if low <= near else low, max(high, last + beyond) if high >= last - near else high
+
+    if isinstance(collider, BoxCollider):
+        low, high = zip(*(ends(*faces, axis) for axis, faces in enumerate(zip(collider.min_m, collider.max_m))))
+        return collider.model_copy(update={"min_m": low, "max_m": high})
+    if isinstance(collider, CylinderCollider):
+        x, y, z = collider.centre_m
+        foot, top = z - 0.5 * collider.height_m, z + 0.5 * collider.height_m
+        low_z, high_z = ends(foot, top, 2)
+        if (low_z, high_z) != (foot, top):
+            return collider.model_copy(update={"centre_m": (x, y, 0.5 * (low_z + high_z)), "height_m": high_z - low_z})
+    return collider
 
 
 def body_bounds(body: Body, domain: Domain) -> Bounds:
@@ -68,11 +132,11 @@ def validate_extent(shot: ShotFile) -> None:
         if min(counts) < 4 or max(counts) > AXIS_CELLS_MAX:
             expected = f"a number that gives 4 to {AXIS_CELLS_MAX} cells on every axis of the domain"
             raise Problem(f"size.{name}.cells_x", expected, Got(f"{min(counts)} to {max(counts)} cells"))
-        x, y, z = domain_cells(shot.domain, size)
-        blocks = (x // 4 + 2) * (y // 4 + 2) * (z // 4 + 2)
+        box = grid_cells(domain_cells(shot.domain, size))
+        blocks = prod(n // BLOCK_EDGE for n in box)
         if blocks > GRID_BLOCK_MAX:
             raise Problem(f"size.{name}.cells_x", f"at most {GRID_BLOCK_MAX} blocks of 4^3 cells", Got(f"{blocks}"))
-        bricks = prod(ceil((n + 2 * WALL_CELLS) / (BRICK_VOXELS * size.voxel_per_cell)) for n in (x, y, z))
+        bricks = prod(ceil(n / (BRICK_VOXELS * size.voxel_per_cell)) for n in box)
         if bricks > BRICK_COUNT_MAX:
             expected = f"a number that gives at most {BRICK_COUNT_MAX} bricks of 8^3 voxels"
             raise Problem(f"size.{name}.voxel_per_cell", expected, Got(f"{bricks}"))

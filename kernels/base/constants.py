@@ -25,9 +25,13 @@ CELL_COUNT_MAX = 95  # particles of one base cell; more could overflow 2^31 in a
 # counts: int32 vector that lives beside the state
 COUNT_PARTICLES, COUNT_BLOCKS, COUNT_CELL_MAX, COUNT_ERROR, COUNT_EFFECTS = 0, 1, 2, 3, 4
 COUNT_SURFACE_BRICKS, COUNT_FOG_BRICKS, COUNT_BRICKS_NEEDED = 5, 6, 7  # the last: with those that did not fit
-COUNT_WORDS = 8
+COUNT_SUBSTEPS = 8  # completed so far
+COUNT_BLOCKS_NEEDED = (
+    9  # 0, or active blocks that there is too little room for: then nothing changes the state any more
+)
+COUNT_WORDS = 12
 # bits of counts[COUNT_ERROR]: any set bit fails the run
-ERROR_CELL_OVERFLOW, ERROR_BLOCK_CAPACITY, ERROR_TOO_FAST, ERROR_NOT_FINITE = 1, 2, 4, 8
+ERROR_CELL_OVERFLOW, ERROR_TOO_FAST, ERROR_NOT_FINITE = 1, 4, 8
 ERROR_PARTICLE_CAPACITY, ERROR_OUTSIDE = 16, 32
 ERROR_SURFACE_CAPACITY, ERROR_FOG_CAPACITY = 64, 128
 
@@ -91,7 +95,10 @@ COLLIDER_WORDS = 12
 # terrain_geometry[3]: 0 off, else 1 + the boundary kind
 TERRAIN_OFF, TERRAIN_STICK, TERRAIN_SLIP, TERRAIN_SEPARATE = 0, 1, 2, 3
 
-# walls: int32 vector of six boundary kinds in the order x- x+ y- y+ z- z+
+# walls: int32 vector of six boundary kinds in the order x- x+ y- y+ z- z+, then the cells of the fluid's domain: a low
+# wall stands at WALL_CELLS, a high one at WALL_CELLS + the domain's cells; the grid's box goes on behind both
+DOMAIN_X, DOMAIN_Y, DOMAIN_Z = 6, 7, 8
+WALLS_WORDS = 12
 
 # emitter: float32 vector; three words each for place (m) and unit direction
 EMITTER_X, EMITTER_DIRECTION, EMITTER_RADIUS, EMITTER_SPEED, EMITTER_TEMPERATURE, EMITTER_VISCOSITY = 0, 3, 6, 7, 8, 9

@@ -1,5 +1,6 @@
 #include "common.cuh"
 #include "fx_air.cuh"
+#include "mpm_common.cuh"
 
 struct Effect {
   float x, y, z;
@@ -12,7 +13,7 @@ struct Effect {
 __device__ __forceinline__ void advance(
     Effect& p, float dt, float time_s, int cells_x, int cells_y, int cells_z, float cell_size_m,
     Array<const float> effect_params_in, Array<const float> material_in, Array<const float> force_in,
-    Array<const float> collider_in, Array<const float> terrain_geometry_in, Array<const float> terrain_in,
+    Array<const int> walls_in, Array<const float> collider_in, Array<const float> terrain_geometry_in, Array<const float> terrain_in,
     Array<const int> slot_in, Array<const float> node_in) {
   p.life = p.life - dt;
   if (p.life <= ZERO) {
@@ -56,9 +57,11 @@ __device__ __forceinline__ void advance(
   p.z = p.z + p.vz * dt;
   // Die at walls, terrain and colliders
   const float low = MARGIN * cell_size_m;
+  const float high_x = (float)walled_cells(walls_in, 0) - MARGIN, high_y = (float)walled_cells(walls_in, 1) - MARGIN;
+  const float high_z = (float)walled_cells(walls_in, 2) - MARGIN;
   bool inside = p.x > low && p.y > low && p.z > low;
-  inside = inside && p.x < ((float)cells_x - MARGIN) * cell_size_m && p.y < ((float)cells_y - MARGIN) * cell_size_m;
-  inside = inside && p.z < ((float)cells_z - MARGIN) * cell_size_m;
+  inside = inside && p.x < high_x * cell_size_m && p.y < high_y * cell_size_m;
+  inside = inside && p.z < high_z * cell_size_m;
   if (inside && terrain_geometry_in[3] != ZERO)
     inside = p.z > terrain_height(terrain_geometry_in, terrain_in, p.x, p.y);
   if (!inside || collider_distance(collider_in, p.x, p.y, p.z) < ZERO) p.kind = EFFECT_NONE;
@@ -68,8 +71,8 @@ __device__ __forceinline__ void advance(
 extern "C" __global__ void __launch_bounds__(256, 4) fx_move(
     Array<const int> counts_in, float frame_dt_s, float time_s, long long cells_x, long long cells_y,
     long long cells_z, float cell_size_m, Array<const float> effect_params_in, Array<const float> material_in,
-    Array<const float> force_in, Array<const float> collider_in, Array<const float> terrain_geometry_in,
-    Array<const float> terrain_in, Array<const int> slot_in, Array<const float> node_in,
+    Array<const float> force_in, Array<const int> walls_in, Array<const float> collider_in,
+    Array<const float> terrain_geometry_in, Array<const float> terrain_in, Array<const int> slot_in, Array<const float> node_in,
     Array<float> effect_position_inout, Array<float> effect_velocity_inout, Array<int> effect_kind_inout,
     Array<float> effect_temperature_inout, Array<int> alive_out) {
   const long long count = counts_in[COUNT_EFFECTS];
@@ -86,8 +89,8 @@ extern "C" __global__ void __launch_bounds__(256, 4) fx_move(
                     effect_temperature_inout[n], effect_kind_inout[n]};
         for (int step = 0; step < SUBSTEPS && p.kind != EFFECT_NONE; step++) {
           advance(p, dt, time_s + (float)step * dt, (int)cells_x, (int)cells_y, (int)cells_z, cell_size_m,
-                  effect_params_in, material_in, force_in, collider_in, terrain_geometry_in, terrain_in, slot_in,
-                  node_in);
+                  effect_params_in, material_in, force_in, walls_in, collider_in, terrain_geometry_in, terrain_in,
+                  slot_in, node_in);
         }
         store4(effect_position_inout, n * 4, make_float4(p.x, p.y, p.z, position.w));
         store4(effect_velocity_inout, n * 4, make_float4(p.vx, p.vy, p.vz, p.life));

@@ -37,10 +37,12 @@ from kernels.base.constants import (
     MATERIAL_PARTICLE_VOLUME,
     MATERIAL_WORDS,
     WALL_CELLS,
+    WALLS_WORDS,
 )
 from kernels.base.kernel import Kernel, Pass, Traffic
 from kernels.effects.fx_air import CHUNK, air_velocity, cell_fill, liquid_at
 from kernels.mpm.mpm_collide import collider_distance, terrain_height
+from kernels.mpm.mpm_common import walled_cells
 
 SUBSTEPS = 4
 WET_FILL = F32(0.5)  # spray that meets at least this much liquid has fallen into it
@@ -52,8 +54,8 @@ MARGIN = F32(WALL_CELLS - 0.5)  # cells
 
 @device
 def _advance(
-    p, dt, time_s, cells_x, cells_y, cells_z, cell_size_m, effect_params_in, material_in, force_in, collider_in,
-    terrain_geometry_in, terrain_in, slot_in, node_in, effect_position, effect_velocity, effect_kind,
+    p, dt, time_s, cells_x, cells_y, cells_z, cell_size_m, effect_params_in, material_in, force_in, walls_in,
+    collider_in, terrain_geometry_in, terrain_in, slot_in, node_in, effect_position, effect_velocity, effect_kind,
     effect_temperature,
 ):  # fmt: skip
     """One sub-step of particle p; its kind becomes EFFECT_NONE when it dies."""
@@ -100,9 +102,10 @@ def _advance(
     effect_velocity[p, 0], effect_velocity[p, 1], effect_velocity[p, 2] = vx, vy, vz
     # Die at walls, terrain and colliders
     low = MARGIN * cell_size_m
+    high_x, high_y = F32(walled_cells(walls_in, 0)) - MARGIN, F32(walled_cells(walls_in, 1)) - MARGIN
+    high_z = F32(walled_cells(walls_in, 2)) - MARGIN
     inside = x > low and y > low and z > low
-    inside = inside and x < (F32(cells_x) - MARGIN) * cell_size_m and y < (F32(cells_y) - MARGIN) * cell_size_m
-    inside = inside and z < (F32(cells_z) - MARGIN) * cell_size_m
+    inside = inside and x < high_x * cell_size_m and y < high_y * cell_size_m and z < high_z * cell_size_m
     if inside and terrain_geometry_in[3] != ZERO:
         inside = z > terrain_height(terrain_geometry_in, terrain_in, x, y)
     if not inside or collider_distance(collider_in, x, y, z) < ZERO:
@@ -112,13 +115,13 @@ def _advance(
 @kernel
 def cpu(
     counts_in, frame_dt_s, time_s, cells_x, cells_y, cells_z, cell_size_m, effect_params_in, material_in, force_in,
-    collider_in, terrain_geometry_in, terrain_in, slot_in, node_in, effect_position_inout, effect_velocity_inout,
-    effect_kind_inout, effect_temperature_inout, alive_out,
+    walls_in, collider_in, terrain_geometry_in, terrain_in, slot_in, node_in, effect_position_inout,
+    effect_velocity_inout, effect_kind_inout, effect_temperature_inout, alive_out,
 ):  # fmt: skip
     for chunk in numba.prange(alive_out.shape[0]):
         alive_out[chunk] = _move_chunk(
             chunk, counts_in, frame_dt_s, time_s, cells_x, cells_y, cells_z, cell_size_m, effect_params_in, material_in,
-            force_in, collider_in, terrain_geometry_in, terrain_in, slot_in, node_in, effect_position_inout,
+            force_in, walls_in, collider_in, terrain_geometry_in, terrain_in, slot_in, node_in, effect_position_inout,
             effect_velocity_inout, effect_kind_inout, effect_temperature_inout,
         )  # fmt: skip
 
@@ -126,8 +129,8 @@ def cpu(
 @numba.njit(error_model="numpy")
 def _move_chunk(
     chunk, counts_in, frame_dt_s, time_s, cells_x, cells_y, cells_z, cell_size_m, effect_params_in, material_in,
-    force_in, collider_in, terrain_geometry_in, terrain_in, slot_in, node_in, effect_position, effect_velocity,
-    effect_kind, effect_temperature,
+    force_in, walls_in, collider_in, terrain_geometry_in, terrain_in, slot_in, node_in, effect_position,
+    effect_velocity, effect_kind, effect_temperature,
 ):  # fmt: skip
     """Move the particles of one chunk through all sub-steps; the number that live on."""
     dt = frame_dt_s / F32(SUBSTEPS)
@@ -137,7 +140,7 @@ def _move_chunk(
             if effect_kind[p] != EFFECT_NONE:
                 _advance(
                     p, dt, time_s + F32(step) * dt, cells_x, cells_y, cells_z, cell_size_m, effect_params_in,
-                    material_in, force_in, collider_in, terrain_geometry_in, terrain_in, slot_in, node_in,
+                    material_in, force_in, walls_in, collider_in, terrain_geometry_in, terrain_in, slot_in, node_in,
                     effect_position, effect_velocity, effect_kind, effect_temperature,
                 )  # fmt: skip
         if effect_kind[p] != EFFECT_NONE:
@@ -188,6 +191,7 @@ def example(rng, size):
         "effect_params_in": params,
         "material_in": material,
         "force_in": force,
+        "walls_in": np.array([1] * 6 + [cells - 2 * WALL_CELLS] * (WALLS_WORDS - 6), np.int32),
         "collider_in": np.zeros((1, 12), F32),
         "terrain_geometry_in": np.zeros(4, F32),
         "terrain_in": np.zeros((2, 2), F32),

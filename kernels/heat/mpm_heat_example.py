@@ -30,6 +30,7 @@ from kernels.base.constants import (
     MATERIAL_YIELD_TEMPERATURE,
     NODE_WORDS,
     WALL_CELLS,
+    WALLS_WORDS,
 )
 from kernels.heat.mpm_heat_p2g import ARENA_INT64
 
@@ -96,6 +97,7 @@ def make_heat_state(rng: np.random.Generator, size: int, cell_size_m: float = 0.
         "heat_dt_s": F32(1 / 24),
         "counts_in": counts,
         "material_in": lava_material(cell_size_m**3 / 8),
+        "walls_in": np.array([1] * 6 + [cells - 2 * WALL_CELLS] * (WALLS_WORDS - 6), np.int32),
         "collider_in": np.zeros((1, 12), F32),
         "terrain_geometry_in": np.zeros(4, F32),
         "terrain_in": np.zeros((2, 2), F32),

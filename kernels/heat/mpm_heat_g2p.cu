@@ -1,5 +1,6 @@
 #include "common.cuh"
 #include "mpm_collide.cuh"
+#include "mpm_common.cuh"
 #include "mpm_heat_p2g.cuh"
 #include "mpm_lava.cuh"
 
@@ -28,13 +29,14 @@ __device__ __forceinline__ float surface_exposure(
 // A thread owns a particle; the nodes that the block's particles reach are copied to shared memory first.
 extern "C" __global__ void __launch_bounds__(128) mpm_heat_g2p(
     long long blocks_x, long long blocks_y, long long blocks_z, float heat_dt_s, float cell_size_m,
-    Array<const int> counts_in, Array<const float> material_in, Array<const float> collider_in,
+    Array<const int> counts_in, Array<const float> material_in, Array<const int> walls_in, Array<const float> collider_in,
     Array<const float> terrain_geometry_in, Array<const float> terrain_in, Array<const float> position_in,
     Array<const int> order_in, Array<const int> block_id_in, Array<const int> slot_in,
     Array<const int> cell_start_in, Array<const float> heat_node_in, Array<float> temperature_inout) {
   __shared__ float2 field[ARENA_NODES];  // x: change of temperature, y: fill, at most 1
   __shared__ int start[BLOCK_NODES];
   const int blocks = counts_in[COUNT_BLOCKS];
+  const long long cells_x = walled_cells(walls_in, 0), cells_y = walled_cells(walls_in, 1);
   const int across_y = (int)blocks_y, across_z = (int)blocks_z;
   const float inverse_cell = ONE / cell_size_m;
   for (long long slot = blockIdx.x; slot < blocks; slot += gridDim.x) {
@@ -96,8 +98,8 @@ extern "C" __global__ void __launch_bounds__(128) mpm_heat_g2p(
         }
       }
       const float exposure = surface_exposure(
-          position.x, position.y, position.z, fill, FOUR * gx, FOUR * gy, FOUR * gz, blocks_x * 4, blocks_y * 4,
-          cell_size_m, collider_in, terrain_geometry_in, terrain_in);
+          position.x, position.y, position.z, fill, FOUR * gx, FOUR * gy, FOUR * gz, cells_x, cells_y, cell_size_m,
+          collider_in, terrain_geometry_in, terrain_in);
       float t = temperature_inout[p] + dt;
       if (exposure > ZERO) t = radiate(t, exposure, heat_dt_s, material_in);
       temperature_inout[p] = t;

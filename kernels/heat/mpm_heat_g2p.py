@@ -24,6 +24,7 @@ from kernels.base.kernel import Kernel, Pass, Traffic
 from kernels.heat.mpm_heat_p2g import weight_row
 from kernels.heat.mpm_lava import radiate
 from kernels.mpm.mpm_collide import collider_distance, terrain_height
+from kernels.mpm.mpm_common import walled_cells
 
 FILL_EXPOSED, FILL_COVERED = F32(0.72), F32(0.92)  # a lattice of 8 a cell has 0.64, 0.86, 0.96 in its first layers
 FOUR = F32(4.0)
@@ -60,25 +61,27 @@ def surface_exposure(
 
 @kernel
 def cpu(
-    blocks_x, blocks_y, blocks_z, heat_dt_s, cell_size_m, counts_in, material_in, collider_in, terrain_geometry_in,
-    terrain_in, position_in, order_in, block_id_in, slot_in, cell_start_in, heat_node_in, temperature_inout,
+    blocks_x, blocks_y, blocks_z, heat_dt_s, cell_size_m, counts_in, material_in, walls_in, collider_in,
+    terrain_geometry_in, terrain_in, position_in, order_in, block_id_in, slot_in, cell_start_in, heat_node_in,
+    temperature_inout,
 ):  # fmt: skip
     for slot in numba.prange(counts_in[COUNT_BLOCKS]):
         _gather(
-            slot, blocks_x, blocks_y, blocks_z, heat_dt_s, cell_size_m, material_in, collider_in, terrain_geometry_in,
+            slot, blocks_y, blocks_z, heat_dt_s, cell_size_m, material_in, walls_in, collider_in, terrain_geometry_in,
             terrain_in, position_in, order_in, block_id_in, slot_in, cell_start_in, heat_node_in, temperature_inout,
         )  # fmt: skip
 
 
 @numba.njit(error_model="numpy")
 def _gather(
-    slot, blocks_x, blocks_y, blocks_z, heat_dt_s, cell_size_m, material_in, collider_in, terrain_geometry_in,
+    slot, blocks_y, blocks_z, heat_dt_s, cell_size_m, material_in, walls_in, collider_in, terrain_geometry_in,
     terrain_in, position_in, order_in, block_id_in, slot_in, cell_start_in, heat_node_in, temperature_inout,
 ):  # fmt: skip
     """Particles of one block."""
     if cell_start_in[slot * BLOCK_NODES] == cell_start_in[(slot + 1) * BLOCK_NODES]:
         return
     inverse_cell = ONE / cell_size_m
+    cells_x, cells_y, cells_z = walled_cells(walls_in, 0), walled_cells(walls_in, 1), walled_cells(walls_in, 2)
     block = block_id_in[slot]
     block_i, block_j, block_k = block // (blocks_y * blocks_z), block // blocks_z % blocks_y, block % blocks_z
     # Copy the 6^3 nodes that the block's particles reach: change of temperature, fill
@@ -118,8 +121,8 @@ def _gather(
                         gy += wf * (F32(b - 1) - fy)
                         gz += wf * (F32(c - 1) - fz)
             exposure = surface_exposure(
-                x, y, z, fill, FOUR * gx, FOUR * gy, FOUR * gz, blocks_x * 4, blocks_y * 4, blocks_z * 4, cell_size_m,
-                collider_in, terrain_geometry_in, terrain_in,
+                x, y, z, fill, FOUR * gx, FOUR * gy, FOUR * gz, cells_x, cells_y, cells_z, cell_size_m, collider_in,
+                 terrain_geometry_in, terrain_in,
             )  # fmt: skip
             t = temperature_inout[p] + dt
             if exposure > ZERO:

@@ -19,7 +19,16 @@ __device__ __forceinline__ Spline weights(float g) {
   return spline;
 }
 
-// x: lowest, y: highest coordinate of a particle along an axis of `cells` cells, in grid-local metres.
+// Whether a sort has found too little room for its blocks: from then on nothing may change the state.
+__device__ __forceinline__ bool stopped(Array<int> counts) { return counts[COUNT_BLOCKS_NEEDED] != 0; }
+__device__ __forceinline__ bool stopped(Array<const int> counts) { return counts[COUNT_BLOCKS_NEEDED] != 0; }
+
+// Cells of the domain along an axis, and WALL_CELLS beyond its wall on either side.
+__device__ __forceinline__ long long walled_cells(Array<const int> walls_in, int axis) {
+  return walls_in[DOMAIN_X + axis] + 2 * WALL_CELLS;
+}
+
+// x: lowest, y: highest coordinate of a particle along an axis of walled_cells, in grid-local metres.
 __device__ __forceinline__ float2 position_limits(long long cells, float cell_size_m) {
   float low = ((float)WALL_CELLS + POSITION_MARGIN) * cell_size_m;
   return make_float2(low, ((float)(cells - WALL_CELLS) - POSITION_MARGIN) * cell_size_m);

@@ -12,7 +12,16 @@ from __future__ import annotations
 import numpy as np
 
 from kernels.base.common import F32, HALF, device
-from kernels.base.constants import ARENA_CHANNELS, ARENA_PLANE, ARENA_ROW, BLOCK_NODES, MASS_BITS, WALL_CELLS
+from kernels.base.constants import (
+    ARENA_CHANNELS,
+    ARENA_PLANE,
+    ARENA_ROW,
+    BLOCK_NODES,
+    COUNT_BLOCKS_NEEDED,
+    DOMAIN_X,
+    MASS_BITS,
+    WALL_CELLS,
+)
 from kernels.base.vector import make_constant, splat16, vadd, vfma, vmul
 
 THREE_QUARTERS = F32(0.75)
@@ -53,8 +62,20 @@ def four_nodes(x, y, z, mass):
 
 
 @device
+def stopped(counts):
+    """Whether a sort has found too little room for its blocks: from then on nothing may change the state."""
+    return counts[COUNT_BLOCKS_NEEDED] != 0
+
+
+@device
+def walled_cells(walls_in, axis):
+    """Cells of the domain along an axis, and WALL_CELLS beyond its wall on either side."""
+    return walls_in[DOMAIN_X + axis] + 2 * WALL_CELLS
+
+
+@device
 def position_limits(cells, cell_size_m):
-    """(lowest, highest) coordinate of a particle along an axis of ``cells`` cells, in grid-local metres."""
+    """(lowest, highest) coordinate of a particle along an axis of ``walled_cells`` cells, in grid-local metres."""
     low = (F32(WALL_CELLS) + POSITION_MARGIN) * cell_size_m
     return low, (F32(cells - WALL_CELLS) - POSITION_MARGIN) * cell_size_m
 

@@ -24,6 +24,7 @@ from kernels.base.constants import (
     STEP_DT,
     STEP_WORDS,
     WALL_CELLS,
+    WALLS_WORDS,
 )
 from kernels.base.registry import kernel_named
 from kernels.mpm.mpm_common import PEAK_WORDS, bulk_modulus_pa
@@ -75,7 +76,7 @@ def make_arguments(
         "step": np.zeros(STEP_WORDS, F32),
         "material": np.zeros(MATERIAL_WORDS, F32),
         "force": np.zeros(FORCE_WORDS, F32),
-        "walls": np.ones(6, np.int32),
+        "walls": np.array([1] * 6 + [n - 2 * WALL_CELLS for n in cells] + [0] * (WALLS_WORDS - 9), np.int32),
         "collider": np.zeros((1, COLLIDER_WORDS), F32),
         "terrain_geometry": np.zeros(4, F32),
         "terrain": np.zeros((2, 2), F32),

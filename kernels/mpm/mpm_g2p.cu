@@ -68,7 +68,7 @@ __device__ __forceinline__ int peak(int bits, Triple value) {
 
 extern "C" __global__ void __launch_bounds__(128, 5) mpm_g2p(
     long long blocks_x, long long blocks_y, long long blocks_z, float cell_size_m, Array<const int> counts_in,
-    Array<const float> step_in, Array<const float> position_in, Array<const int> order_in,
+    Array<const float> step_in, Array<const int> walls_in, Array<const float> position_in, Array<const int> order_in,
     Array<const int> cell_start_in, Array<const int> block_id_in, Array<const int> slot_in, Array<const float> node_in,
     Array<float> position_out, Array<float> velocity_out, Array<int> key_out, Array<float> peak_out) {
   __shared__ float4 halo[HALO_NODES];
@@ -81,9 +81,9 @@ extern "C" __global__ void __launch_bounds__(128, 5) mpm_g2p(
   float inverse_cell = ONE / cell_size_m;
   float gradient_scale = FOUR * inverse_cell;
   float dt = step_in[STEP_DT];
-  float2 limit_x = position_limits(blocks_x * 4, cell_size_m);
-  float2 limit_y = position_limits(blocks_y * 4, cell_size_m);
-  float2 limit_z = position_limits(blocks_z * 4, cell_size_m);
+  float2 limit_x = position_limits(walled_cells(walls_in, 0), cell_size_m);
+  float2 limit_y = position_limits(walled_cells(walls_in, 1), cell_size_m);
+  float2 limit_z = position_limits(walled_cells(walls_in, 2), cell_size_m);
   int blocks = counts_in[COUNT_BLOCKS];
   for (int s = blockIdx.x; s < blocks; s += gridDim.x) {
     long long row = (long long)s * PEAK_WORDS;

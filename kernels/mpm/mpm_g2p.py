@@ -76,6 +76,7 @@ from kernels.mpm.mpm_common import (
     VOLUME_RATIO_MIN,
     arena_word,
     position_limits,
+    walled_cells,
 )
 from kernels.mpm.mpm_lanes import (
     STRIDE,
@@ -107,14 +108,14 @@ last_four = make_blend([14, 0, 1, 2])  # dv_z/dy, dv/dz
 
 @kernel
 def cpu(
-    blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, position_in, order_in, cell_start_in, block_id_in,
-    slot_in, node_in, position_out, velocity_out, key_out, peak_out,
+    blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, walls_in, position_in, order_in, cell_start_in,
+    block_id_in, slot_in, node_in, position_out, velocity_out, key_out, peak_out,
 ):  # fmt: skip
     pieces = new_pieces(thread_count())
     for _task in numba.prange(thread_count()):
         _blocks(
-            blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, position_in, order_in, cell_start_in,
-            block_id_in, slot_in, node_in, position_out, velocity_out, key_out, peak_out, pieces,
+            blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, walls_in, position_in, order_in,
+            cell_start_in, block_id_in, slot_in, node_in, position_out, velocity_out, key_out, peak_out, pieces,
         )  # fmt: skip
 
 
@@ -153,8 +154,8 @@ def _prefetch_halo(blocks_y, blocks_z, block, slot_in, node_in):
 
 @numba.njit(error_model="numpy")
 def _blocks(
-    blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, position_in, order_in, cell_start_in, block_id_in,
-    slot_in, node_in, position_out, velocity_out, key_out, peak_out, pieces,
+    blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, walls_in, position_in, order_in, cell_start_in,
+    block_id_in, slot_in, node_in, position_out, velocity_out, key_out, peak_out, pieces,
 ):  # fmt: skip
     blocks = np.int64(counts_in[COUNT_BLOCKS])
     index = np.empty(STRIDE, np.int32)
@@ -190,7 +191,7 @@ def _blocks(
                                 work, halo, at, gradient_scale, velocity_out, position_out,
                             )  # fmt: skip
                     _move(
-                        groups, begin, count, blocks_x, blocks_y, blocks_z, cell_size_m, step_in, velocity_out, index,
+                        groups, begin, count, blocks_y, blocks_z, cell_size_m, step_in, walls_in, velocity_out, index,
                         work, position_out, key_out, peak_out, s,
                     )  # fmt: skip
                 cell = end
@@ -273,15 +274,15 @@ def _gather(
 
 @device
 def _move(
-    groups, begin, count, blocks_x, blocks_y, blocks_z, cell_size_m, step_in, velocity_out, index, work, position_out,
+    groups, begin, count, blocks_y, blocks_z, cell_size_m, step_in, walls_in, velocity_out, index, work, position_out,
     key_out, peak_out, s,
 ):  # fmt: skip
     """Positions, volume ratios, keys and peaks of a batch, from the velocities just written."""
     inverse_cell = splat16(ONE / cell_size_m)
     dt = splat16(step_in[STEP_DT])
-    low_x, high_x = position_limits(blocks_x * 4, cell_size_m)
-    low_y, high_y = position_limits(blocks_y * 4, cell_size_m)
-    low_z, high_z = position_limits(blocks_z * 4, cell_size_m)
+    low_x, high_x = position_limits(walled_cells(walls_in, 0), cell_size_m)
+    low_y, high_y = position_limits(walled_cells(walls_in, 1), cell_size_m)
+    low_z, high_z = position_limits(walled_cells(walls_in, 2), cell_size_m)
     fast_x = fast_y = fast_z = steep = wide = no_bits16()
     tight = all_bits16()
     # Particles of the batch now stand in a row; the last one again where a group is not full

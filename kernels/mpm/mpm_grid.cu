@@ -17,9 +17,9 @@ __device__ __forceinline__ int arena_of(
   return empty ? -1 : s;
 }
 
-// True where a block has nodes on or beyond the walls of this axis.
-__device__ __forceinline__ bool near_wall(int block, int blocks) {
-  return block * 4 <= WALL_CELLS || block * 4 + 3 >= blocks * 4 - WALL_CELLS;
+// True where a block has nodes on or beyond the walls of an axis of walled_cells cells.
+__device__ __forceinline__ bool near_wall(int block, int cells) {
+  return block * 4 <= WALL_CELLS || block * 4 + 3 >= cells - WALL_CELLS;
 }
 
 extern "C" __global__ void __launch_bounds__(256, 4) mpm_grid(
@@ -30,6 +30,8 @@ extern "C" __global__ void __launch_bounds__(256, 4) mpm_grid(
   __shared__ int slots[GROUP * 8];
   int blocks = counts_in[COUNT_BLOCKS];
   int size_y = (int)blocks_y, size_z = (int)blocks_z;
+  int cells_x = (int)walled_cells(walls_in, 0), cells_y = (int)walled_cells(walls_in, 1);
+  int cells_z = (int)walled_cells(walls_in, 2);
   float dt = step_in[STEP_DT], unit = step_in[STEP_VELOCITY_UNIT];
   float mass_unit = ONE / MASS_SCALE;
   // Adding 0 makes a -0 a 0
@@ -78,10 +80,10 @@ extern "C" __global__ void __launch_bounds__(256, 4) mpm_grid(
         result.w = __fmaf_rn(mass, mass_unit, ZERO);
         int block = block_id_in[s];
         int bi = block / (size_y * size_z), bj = block / size_z % size_y, bk = block % size_z;
-        if (everywhere || near_wall(bi, (int)blocks_x) || near_wall(bj, size_y) || near_wall(bk, size_z)) {
+        if (everywhere || near_wall(bi, cells_x) || near_wall(bj, cells_y) || near_wall(bk, cells_z)) {
           float3 v = apply_forces_and_boundaries(
               (float)(bi * 4 + a) * cell_size_m, (float)(bj * 4 + b) * cell_size_m, (float)(bk * 4 + c) * cell_size_m,
-              make_float3(result.x, result.y, result.z), (int)blocks_x * 4, size_y * 4, size_z * 4, cell_size_m,
+              make_float3(result.x, result.y, result.z), cells_x, cells_y, cells_z, cell_size_m,
               step_in, force_in, walls_in, collider_in, terrain_geometry_in, terrain_in);
           result = make_float4(v.x, v.y, v.z, result.w);
         }

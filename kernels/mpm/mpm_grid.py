@@ -8,8 +8,8 @@ ones, so a node is never faster than the unit, and a particle feels a node at mo
 
 Where no force and no boundary can act, the last call is left out for a whole block; it would give back its input.
 
-block_id_in, slot_in, cell_start_in of ``mpm_sort``; arena_in of ``mpm_p2g``; walls_in int32[6]; collider_in float32[m,
-12]; node_out float32[capacity, 64, 4] = velocity (m/s), mass (particle masses).
+block_id_in, slot_in, cell_start_in of ``mpm_sort``; arena_in of ``mpm_p2g``; walls_in int32[WALLS_WORDS]; collider_in
+float32[m, 12]; node_out float32[capacity, 64, 4] = velocity (m/s), mass (particle masses).
 
 Paper: Hu et al. 2018 (MLS-MPM); Stomakhin et al. 2013 (boundaries); Scully 1975 (vortex).
 """
@@ -62,7 +62,7 @@ from kernels.base.vector import (
 )
 from kernels.base.vector_bits import vzero_unless
 from kernels.mpm.mpm_collide import apply_forces_and_boundaries, level_of_node
-from kernels.mpm.mpm_common import MASS_SCALE, four_nodes
+from kernels.mpm.mpm_common import MASS_SCALE, four_nodes, walled_cells
 
 one16 = make_constant([1.0] * 16)
 no_count8 = make_constant([0] * 8, "i32")
@@ -96,6 +96,7 @@ def _blocks(
     kick = four_nodes(
         dt * force_in[FORCE_GRAVITY_X], dt * force_in[FORCE_GRAVITY_Y], dt * force_in[FORCE_GRAVITY_Z], ZERO
     )
+    cells_x, cells_y, cells_z = walled_cells(walls_in, 0), walled_cells(walls_in, 1), walled_cells(walls_in, 2)
     everywhere = force_in[VORTEX_ON] != ZERO or terrain_geometry_in[3] != ZERO
     for c in range(collider_in.shape[0]):
         if collider_in[c, COLLIDER_KIND] != ZERO:
@@ -111,7 +112,7 @@ def _blocks(
                 prefetch_far(arena_in, (s + 1) * ARENA_WORDS + word)
             to = s * BLOCK_WORDS
             _gather(bi, bj, bk, blocks_y, blocks_z, slot_in, cell_start_in, arena_in, unit, kick, node_out, to)
-            walled = _near_wall(bi, blocks_x) or _near_wall(bj, blocks_y) or _near_wall(bk, blocks_z)
+            walled = _near_wall(bi, cells_x) or _near_wall(bj, cells_y) or _near_wall(bk, cells_z)
             if not (everywhere or walled):
                 continue
             for c in range(4):
@@ -124,7 +125,7 @@ def _blocks(
                     x, y = F32(bi * 4 + (column >> 2)) * cell_size_m, F32(bj * 4 + (column & 3)) * cell_size_m
                     vx, vy, vz = apply_forces_and_boundaries(
                         x, y, z, peek(node_out, at), peek(node_out, at + 1), peek(node_out, at + 2), level,
-                        blocks_x * 4, blocks_y * 4, blocks_z * 4, cell_size_m, step_in, force_in, walls_in, collider_in,
+                        cells_x, cells_y, cells_z, cell_size_m, step_in, force_in, walls_in, collider_in,
                         terrain_geometry_in, terrain_in,
                     )  # fmt: skip
                     poke(node_out, at, vx)
@@ -133,9 +134,9 @@ def _blocks(
 
 
 @device
-def _near_wall(block, blocks):
-    """True where a block has nodes on or beyond the walls of this axis."""
-    return block * 4 <= WALL_CELLS or block * 4 + 3 >= blocks * 4 - WALL_CELLS
+def _near_wall(block, cells):
+    """True where a block has nodes on or beyond the walls of an axis of ``walled_cells`` cells."""
+    return block * 4 <= WALL_CELLS or block * 4 + 3 >= cells - WALL_CELLS
 
 
 @device

@@ -26,9 +26,10 @@ __device__ __forceinline__ void lower_to(int* least, int bits) {
 
 extern "C" __global__ void __launch_bounds__(THREADS)
     mpm_key(long long first_particle, long long blocks_x, long long blocks_y, long long blocks_z, float cell_size_m,
-            Array<int> counts_inout, Array<const float> position_in, Array<const float> velocity_in,
-            Array<float> peak_inout, Array<int> key_out) {
+            Array<int> counts_inout, Array<const int> walls_in, Array<const float> position_in,
+            Array<const float> velocity_in, Array<float> peak_inout, Array<int> key_out) {
   __shared__ int peaks[PEAKS];
+  if (stopped(counts_inout)) return;
   long long count = counts_inout[COUNT_PARTICLES];
   // A block without particles changes nothing
   if (first_particle + blockIdx.x * (long long)THREADS >= count) return;
@@ -36,9 +37,9 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   __syncthreads();
 
   float inverse_cell = ONE / cell_size_m;
-  float2 limits_x = position_limits(blocks_x * 4, cell_size_m);
-  float2 limits_y = position_limits(blocks_y * 4, cell_size_m);
-  float2 limits_z = position_limits(blocks_z * 4, cell_size_m);
+  float2 limits_x = position_limits(walled_cells(walls_in, 0), cell_size_m);
+  float2 limits_y = position_limits(walled_cells(walls_in, 1), cell_size_m);
+  float2 limits_z = position_limits(walled_cells(walls_in, 2), cell_size_m);
   int own[PEAKS] = {0, 0, 0, 0, 0x7F7FFFFF, 0};
   bool outside = false;
   long long first = first_particle + blockIdx.x * (long long)THREADS + threadIdx.x;

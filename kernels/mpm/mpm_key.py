@@ -2,6 +2,7 @@
 
 Particles first_particle <= p < counts[COUNT_PARTICLES] get a key; the last row of peaks takes their maxima (see
 ``mpm_common``), and ``mpm_control`` empties it. A particle outside the walls sets ERROR_OUTSIDE.
+Where a sort has stopped nothing is done.
 
 position_in float32[>=n, 4] = x y z (grid-local m), J; velocity_in float32[>=n, 12]; key_out int32[>=n];
 peak_inout float32[capacity + 1, PEAK_WORDS].
@@ -27,6 +28,8 @@ from kernels.mpm.mpm_common import (
     base_node,
     key_of,
     position_limits,
+    stopped,
+    walled_cells,
 )
 
 OUTSIDE = PEAK_WORDS  # word of a task's own row
@@ -35,14 +38,16 @@ LEAST_VOLUME = 1  # bits of the least float32: in a row of peaks 0 stands for no
 
 @kernel
 def cpu(
-    first_particle, blocks_x, blocks_y, blocks_z, cell_size_m, counts_inout, position_in, velocity_in, peak_inout,
-    key_out,
+    first_particle, blocks_x, blocks_y, blocks_z, cell_size_m, counts_inout, walls_in, position_in, velocity_in,
+    peak_inout, key_out,
 ):  # fmt: skip
+    if stopped(counts_inout):
+        return
     threads = thread_count()
     own = np.zeros((threads, 16), np.int32)  # float bits: non-negative floats order as their bits do, NaN above all
     for task in numba.prange(threads):
         _keys(
-            task, threads, first_particle, blocks_x, blocks_y, blocks_z, cell_size_m, counts_inout, position_in,
+            task, threads, first_particle, blocks_y, blocks_z, cell_size_m, counts_inout, walls_in, position_in,
             velocity_in, key_out, own,
         )  # fmt: skip
     if first_particle >= np.int64(counts_inout[COUNT_PARTICLES]):
@@ -64,7 +69,7 @@ def cpu(
 
 @numba.njit(error_model="numpy")
 def _keys(
-    task, tasks, first_particle, blocks_x, blocks_y, blocks_z, cell_size_m, counts_inout, position_in, velocity_in,
+    task, tasks, first_particle, blocks_y, blocks_z, cell_size_m, counts_inout, walls_in, position_in, velocity_in,
     key_out, own,
 ):  # fmt: skip
     number = np.int64(counts_inout[COUNT_PARTICLES]) - first_particle
@@ -72,9 +77,9 @@ def _keys(
     own[task, PEAK_VOLUME_MIN] = 0x7F7FFFFF
     for n in range(number * task // tasks, number * (task + 1) // tasks):
         p = first_particle + n
-        bx, outside_x = _base(position_in[p, 0], blocks_x * 4, cell_size_m, inverse_cell)
-        by, outside_y = _base(position_in[p, 1], blocks_y * 4, cell_size_m, inverse_cell)
-        bz, outside_z = _base(position_in[p, 2], blocks_z * 4, cell_size_m, inverse_cell)
+        bx, outside_x = _base(position_in[p, 0], walled_cells(walls_in, 0), cell_size_m, inverse_cell)
+        by, outside_y = _base(position_in[p, 1], walled_cells(walls_in, 1), cell_size_m, inverse_cell)
+        bz, outside_z = _base(position_in[p, 2], walled_cells(walls_in, 2), cell_size_m, inverse_cell)
         if outside_x or outside_y or outside_z:
             own[task, OUTSIDE] = 1
         key_out[p] = key_of(bx, by, bz, blocks_y, blocks_z)

@@ -137,7 +137,8 @@ def advance(p, dt, time_s, s):
     place = [place[d] + v[d] * dt for d in range(3)]
     s.effect_position_inout[p, :3], velocity[p, :3] = place, v
     low = MARGIN_CELLS * s.cell_size_m
-    inside = all(low < place[d] < (F32(cells[d]) - MARGIN_CELLS) * s.cell_size_m for d in range(3))
+    high = [F32(n + 2 * k.WALL_CELLS) - MARGIN_CELLS for n in s.walls_in[k.DOMAIN_X : k.DOMAIN_Z + 1]]
+    inside = all(low < place[d] < high[d] * s.cell_size_m for d in range(3))
     if inside and s.terrain_geometry_in[3] != ZERO:
         inside = place[2] > terrain_height(s.terrain_geometry_in, s.terrain_in, place[0], place[1])
     if not inside or collider_distance(s.collider_in, *place) < ZERO:

@@ -184,11 +184,12 @@ def radiated(temperature, exposure, dt_s, material_in):
 
 
 def mpm_heat_g2p(
-    blocks_x, blocks_y, blocks_z, heat_dt_s, cell_size_m, counts_in, material_in, collider_in, terrain_geometry_in,
-    terrain_in, position_in, order_in, block_id_in, slot_in, cell_start_in, heat_node_in, temperature_inout,
+    blocks_x, blocks_y, blocks_z, heat_dt_s, cell_size_m, counts_in, material_in, walls_in, collider_in,
+    terrain_geometry_in, terrain_in, position_in, order_in, block_id_in, slot_in, cell_start_in, heat_node_in,
+    temperature_inout,
 ):  # fmt: skip
     blocks = (blocks_x, blocks_y, blocks_z)
-    cells = [4 * n for n in blocks]
+    cells = [n + 2 * k.WALL_CELLS for n in walls_in[k.DOMAIN_X : k.DOMAIN_Z + 1]]
     active = counts_in[k.COUNT_BLOCKS]
     change = dense_nodes(blocks, slot_in, heat_node_in[:, :, 2])
     filled = dense_nodes(blocks, slot_in, np.minimum(heat_node_in[:, :, 1], ONE))
@@ -236,6 +237,8 @@ def viscosity_of(temperature, rate, material_in):
 
 
 def mpm_rheology(counts_in, material_in, order_in, temperature_in, velocity_in, temperature_out, viscosity_out):
+    if counts_in[k.COUNT_BLOCKS_NEEDED]:
+        return
     for n in range(counts_in[k.COUNT_PARTICLES]):
         temperature_out[n] = temperature_in[order_in[n]]
         rate = strain_rate(velocity_in[n, 3:].reshape(3, 3))

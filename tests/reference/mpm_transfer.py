@@ -11,6 +11,8 @@ from numba import njit
 from kernels.base.common import F32, fma, round_even
 from kernels.base.constants import (
     COUNT_PARTICLES,
+    DOMAIN_X,
+    DOMAIN_Z,
     FORCE_GRAVITY_X,
     MATERIAL_BULK_MODULUS,
     MATERIAL_DENSITY,
@@ -151,7 +153,7 @@ def grid(state, arena):
     node = np.zeros((arena.shape[0], 4, 4, 4, 4), np.float32)
     _grid(
         np.array(corners, np.int64).reshape(-1, 3),
-        *cells,
+        *(int(n) + 2 * WALL_CELLS for n in state["walls"][DOMAIN_X : DOMAIN_Z + 1]),
         state["cell_size_m"],
         state["step"],
         state["force"],
@@ -203,7 +205,7 @@ def _grid(
 
 
 @plain
-def _g2p(blocks, cell_size_m, dt, position, order, slot, node, position_out, velocity_out, key_out):
+def _g2p(blocks, domain, cell_size_m, dt, position, order, slot, node, position_out, velocity_out, key_out):
     inverse_cell = ONE / cell_size_m
     gradient = FOUR * inverse_cell
     first = np.empty(3, np.int64)
@@ -239,7 +241,7 @@ def _g2p(blocks, cell_size_m, dt, position, order, slot, node, position_out, vel
         key, block = np.int64(0), np.int64(0)
         for d in range(3):
             low = (F32(WALL_CELLS) + POSITION_MARGIN) * cell_size_m
-            high = (F32(4 * blocks[d] - WALL_CELLS) - POSITION_MARGIN) * cell_size_m
+            high = (F32(WALL_CELLS + domain[d]) - POSITION_MARGIN) * cell_size_m
             x = fma(dt, velocity_out[place, d], position[p, d])
             x = min(max(x, low), high)
             position_out[place, d] = x
@@ -258,6 +260,7 @@ def g2p(state):
     key = np.zeros(size, np.int32)
     _g2p(
         np.array([state[f"blocks_{axis}"] for axis in "xyz"]),
+        state["walls"][DOMAIN_X : DOMAIN_Z + 1],
         state["cell_size_m"],
         state["step"][STEP_DT],
         state["position"],

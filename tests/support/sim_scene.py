@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from bench.pipeline.scene.blocks_of_water import box_points, water_scene
-from bench.pipeline.scene.build import EffectsParams, EmitterDisc, Scene
+from bench.pipeline.scene.build import EffectsParams, EmitterDisc, Scene, wall_words
 from kernels.base import constants as k
 
 F32 = np.float32
@@ -43,7 +43,7 @@ def make_scene(
     effect_capacity: int = 1,
     frame_rate: float = 24.0,
 ) -> Scene:
-    """A scene whose domain has ``cells`` (multiples of 4) of edge ``cell`` (m); points are shot-local."""
+    """A scene whose domain has ``cells`` of edge ``cell`` (m); points are shot-local."""
     base = water_scene(
         points,
         cells,
@@ -64,8 +64,9 @@ def make_scene(
         particle_capacity=len(points) + extra_capacity,
         material=base.material if material is None else material,
         force=force,
-        walls=np.array(walls, np.int32),
+        walls=wall_words(walls, cells),
         colliders=base.colliders if colliders is None else colliders.astype(F32),
+        solids=base.solids if colliders is None else colliders.astype(F32),
         emitters=emitters,
         effects=EffectsParams(base.effects.effect_params if effect_params is None else effect_params, effect_capacity),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from bench.shot.load import SHOTS
+from bench.shot.load import SHOTS, Shot, parse_shot
 
 POOL = Path(__file__).resolve().parents[1] / "fixtures" / "pool.toml"
 
@@ -36,3 +36,47 @@ def write_tiny_lava(folder: Path) -> Path:
     path = folder / "lava.toml"
     path.write_text(text)
     return path
+
+
+def plain_shot(middle: str, size_m: str = "[1.6, 1.6, 1.6]", cells_x: int = 16, frame_rate: float = 24.0) -> Shot:
+    """A shot that says only what ``middle`` does, in TOML: material, bodies, colliders."""
+    text = f"""
+schema = 1
+[shot]
+name = "plain"
+title = "plain"
+frames = 24
+frame_rate = {frame_rate}
+[domain]
+size_m = {size_m}
+[size.S]
+cells_x = {cells_x}
+width = 32
+height = 16
+samples = 1
+{middle}
+[[camera.key]]
+frame = 1
+position_m = [2.0, -3.5, 1.6]
+target_m = [2.0, 1.0, 0.5]
+focal_length_mm = 28.0
+[light]
+sun_azimuth_degrees = 120.0
+sun_elevation_degrees = 35.0
+sun_radiance = [300.0, 270.0, 220.0]
+zenith_radiance = [0.3, 0.5, 0.9]
+horizon_radiance = [0.9, 0.95, 1.0]
+[look]
+floor = true
+"""
+    return Shot(path="plain.toml", file=parse_shot(text, "plain.toml"))
+
+
+def water(speed_limit_m_per_s: float = 6.0) -> str:
+    """[material] of a plain shot."""
+    return f'[material]\nkind = "water"\nspeed_limit_m_per_s = {speed_limit_m_per_s}\n'
+
+
+def box_body(low: str, high: str, more: str = "") -> str:
+    """A [[body]] of a plain shot."""
+    return f'[[body]]\nkind = "box"\nmin_m = {low}\nmax_m = {high}\n{more}\n'

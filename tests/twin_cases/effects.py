@@ -180,6 +180,13 @@ def move_leaving(rng: np.random.Generator) -> Arguments:
     return arguments
 
 
+def move_odd_domain(rng: np.random.Generator) -> Arguments:
+    """High walls that no block ends at."""
+    arguments = move_leaving(rng)
+    arguments["walls_in"][k.DOMAIN_X : k.DOMAIN_Z + 1] -= np.array([1, 2, 3], np.int32)
+    return arguments
+
+
 # --- fx_birth_count, fx_birth -------------------------------------------------------------------
 
 
@@ -341,6 +348,7 @@ CASES: dict[str, dict[str, Maker]] = {
         "dry": move_dry,
         "thresholds": move_thresholds,
         "leaving": move_leaving,
+        "odd domain": move_odd_domain,
     },
     "fx_birth_count": COUNTS,
     "fx_birth": {

@@ -168,6 +168,13 @@ def full(rng: np.random.Generator) -> Arguments:
     return state
 
 
+def stopped(rng: np.random.Generator) -> Arguments:
+    """A sort has found too little room: there are no blocks, and temperatures stay as they are."""
+    state = _state(rng)
+    state["counts_in"][[k.COUNT_BLOCKS_NEEDED, k.COUNT_BLOCKS]] = 500, 0
+    return state
+
+
 def walls(rng: np.random.Generator) -> Arguments:
     """The domain's high walls in x and y close to the lava, and a block of air that particles reach into."""
     state = _state(rng)
@@ -177,6 +184,7 @@ def walls(rng: np.random.Generator) -> Arguments:
     state["block_id_in"] = state["block_id_in"] + np.int32(blocks_z)
     state["slot_in"][:] = -1
     state["slot_in"][state["block_id_in"]] = np.arange(state["block_id_in"].size)
+    state["walls_in"][[k.DOMAIN_X, k.DOMAIN_Y]] = 4, 4 * state["blocks_y"] - 2 * k.WALL_CELLS
     # Lava ends at the walls, so that its surface looks at them
     edges = [state[f"blocks_{axis}"] for axis in "xyz"]
     i, j, _ = 4 * np.array(np.unravel_index(state["block_id_in"], edges))
@@ -193,6 +201,7 @@ def at_wall(rng: np.random.Generator, axis: int, high: bool) -> Arguments:
     """One particle whose skin looks at a spot just on a wall of the domain."""
     state, edges, cell_size_m = _state(rng), (4, 4, 4), F32(0.125)
     state.update(zip(("blocks_x", "blocks_y", "blocks_z"), edges), cell_size_m=cell_size_m)
+    state["walls_in"][k.DOMAIN_X : k.DOMAIN_Z + 1] = 8
     state["block_id_in"] = np.arange(64, dtype=np.int32)
     state["slot_in"] = state["block_id_in"].copy()
     state["counts_in"][[k.COUNT_PARTICLES, k.COUNT_BLOCKS]] = 1, 64
@@ -212,7 +221,8 @@ def at_wall(rng: np.random.Generator, axis: int, high: bool) -> Arguments:
 STATES: dict[str, Maker] = {
     maker.__name__: maker
     for maker in (
-        plain, none, one, one_cell, corners, covered, cold, hot, fluid, melt, unregularised, faint, full, walls,
+        plain, none, one, one_cell, corners, covered, cold, hot, fluid, melt, unregularised, faint, full,
+        stopped, walls,
     )
 }  # fmt: skip
 USED = {
@@ -220,7 +230,7 @@ USED = {
     "mpm_heat_grid": ("plain", "none", "corners", "cold", "hot"),
     "mpm_heat_conduct": ("plain", "none", "corners", "full", "cold", "hot"),
     "mpm_heat_g2p": ("plain", "none", "one", "one_cell", "corners", "covered", "full", "walls", "cold", "hot"),
-    "mpm_rheology": ("plain", "none", "one", "cold", "hot", "fluid", "melt", "unregularised", "faint"),
+    "mpm_rheology": ("plain", "none", "one", "cold", "hot", "fluid", "melt", "unregularised", "faint", "stopped"),
 }
 
 
@@ -251,7 +261,17 @@ CASES["mpm_heat_g2p"] |= {
     f"at the {'high' if high else 'low'} wall of {'xyz'[axis]}": functools.partial(at_wall, axis=axis, high=high)
     for axis, high in ((0, False), (1, False), (2, False), (0, True), (1, True))
 }
+
+
+def _stopped_emit(rng: np.random.Generator) -> Arguments:
+    """A sort has found too little room: nothing comes out."""
+    arguments = _emit(rng, 300, (0, 0, -1))
+    arguments["counts_inout"][k.COUNT_BLOCKS_NEEDED] = 500
+    return arguments
+
+
 CASES["mpm_emit"] = {
+    "stopped": _stopped_emit,
     "none": lambda rng: _emit(rng, 0, (0, 0, 1)),
     "one": lambda rng: _emit(rng, 1, (0, 0, 1)),
     "down": lambda rng: _emit(rng, 300, (0, 0, -1)),

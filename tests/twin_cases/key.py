@@ -60,9 +60,23 @@ def outside(rng: np.random.Generator) -> Arguments:
     return arguments
 
 
+def odd_domain(rng: np.random.Generator) -> Arguments:
+    """High walls that no block ends at; some particles stand beyond them."""
+    arguments = plain(rng)
+    arguments["walls_in"][k.DOMAIN_X : k.DOMAIN_Z + 1] -= np.array([3, 2, 5], np.int32)
+    return arguments
+
+
 def one_outside(rng: np.random.Generator) -> Arguments:
     arguments = plain(rng)
     arguments["position_in"][699, 2] = 0.0
+    return arguments
+
+
+def stopped(rng: np.random.Generator) -> Arguments:
+    """A sort has found too little room: keys, peaks and errors stay as they are."""
+    arguments = outside(rng)
+    arguments["counts_inout"][k.COUNT_BLOCKS_NEEDED] = 500
     return arguments
 
 
@@ -105,7 +119,9 @@ CASES: dict[str, dict[str, Maker]] = {
         "one": one,
         "later": later,
         "outside": outside,
+        "odd domain": odd_domain,
         "one outside": one_outside,
+        "stopped": stopped,
         "extreme": extreme,
         "still": still,
         **{f"steep in word {word}": steep(word) for word in range(3, 12)},

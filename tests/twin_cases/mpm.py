@@ -166,6 +166,13 @@ def no_room(rng: np.random.Generator) -> Arguments:
     return state
 
 
+def stopped(rng: np.random.Generator) -> Arguments:
+    """An earlier sort has found too little room: everything stays as it is."""
+    state = _after(rng)
+    state["counts"][k.COUNT_BLOCKS_NEEDED] = 500
+    return state
+
+
 def reversed_order(rng: np.random.Generator) -> Arguments:
     """Keys from the highest down."""
     state = box(rng)
@@ -212,15 +219,23 @@ def cylinder(rng: np.random.Generator) -> Arguments:
 
 def vessel(rng: np.random.Generator) -> Arguments:
     state = _obstacle(rng, k.COLLIDER_VESSEL, k.BOUNDARY_SEPARATE, A=(0.5, 0.6, 0.7), B=(0.2,))
-    state["walls"][:] = 0, 1, 2, 0, 1, 2
+    state["walls"][:6] = 0, 1, 2, 0, 1, 2
     return state
 
 
 def terrain(rng: np.random.Generator) -> Arguments:
     state = box(rng)
-    state["walls"][:] = 2, 0, 1, 2, 0, 1
+    state["walls"][:6] = 2, 0, 1, 2, 0, 1
     state["terrain_geometry"][:] = 0.2, 0.1, 0.3, k.TERRAIN_SLIP
     state["terrain"] = rng.uniform(0.3, 0.7, (3, 4)).astype(F32)
+    return state
+
+
+def odd_domain(rng: np.random.Generator) -> Arguments:
+    """High walls in the middle of blocks, and particles that stand beyond them."""
+    state = box(rng)
+    state["walls"][k.DOMAIN_X : k.DOMAIN_Z + 1] -= np.array([1, 2, 3], np.int32)
+    state["walls"][:6] = 0, 1, 2, 2, 0, 1
     return state
 
 
@@ -316,13 +331,14 @@ SPREAD = (
 USED: dict[str, tuple[Maker, ...]] = {
     "mpm_sort": (
         none, one, box, again, wide, full_cell, dense, one_point, low_corner, high_corner, cell_overflow, huge_cell,
-        block_overflow, no_room, reversed_order, fewer,
+        block_overflow, no_room, stopped, reversed_order, fewer,
     ),
     "mpm_p2g": (*SPREAD, viscous, viscous_each, fewer),
-    "mpm_grid": (*SPREAD, sphere, box_solid, capsule, cylinder, vessel, terrain, vortex),
-    "mpm_g2p": (*SPREAD, viscous, vortex, fewer),
+    "mpm_grid": (*SPREAD, sphere, box_solid, capsule, cylinder, vessel, terrain, odd_domain, vortex),
+    "mpm_g2p": (*SPREAD, viscous, odd_domain, vortex, fewer),
     "mpm_control": (
         none, emitted, only_emitted, syrup, first_peaks_ever, infinite, not_a_number, no_volume, too_fast, crushed,
+        stopped,
     ),
 }  # fmt: skip
 

@@ -101,7 +101,7 @@ def faint(rng: np.random.Generator) -> Arguments:
     """Velocities that round to -0, around a vortex and at walls that they do not run into."""
     state = vortex(rng)
     state["step"][k.STEP_VELOCITY_UNIT] = 1e-44
-    state["walls"][:] = k.BOUNDARY_SEPARATE
+    state["walls"][:6] = k.BOUNDARY_SEPARATE
     return state
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from bench.pipeline.scene.build import EffectsParams, PictureParams, Scene, Three, glow_lut
+from bench.pipeline.scene.build import EffectsParams, PictureParams, Scene, Three, glow_lut, wall_words
+from bench.shot.extent import grid_cells
 from kernels.base import constants as k
 from kernels.mpm.mpm_common import bulk_modulus_pa
 
@@ -75,7 +76,7 @@ def water_scene(
     viscosity_pa_s: float = 0.0,
     frame_dt_s: float = 1.0 / 24.0,
 ) -> Scene:
-    """Water (1000 kg/m^3) between slip walls; ``cells`` are multiples of 4.
+    """Water (1000 kg/m^3) between slip walls; ``cells`` are the domain's.
 
     ``points`` (n, 3) are in metres of the domain; ``velocity`` is (n, 3) m/s or, with its gradients, (n, 12). Or both
     are those of ``filled_box`` and are kept as they are.
@@ -101,7 +102,7 @@ def water_scene(
         title="check",
         size="S",
         seed=0,
-        cells=(cells[0] + 2 * k.WALL_CELLS, cells[1] + 2 * k.WALL_CELLS, cells[2] + 2 * k.WALL_CELLS),
+        cells=grid_cells(cells),
         cell_size_m=cell_size_m,
         position=position,
         velocity=moving,
@@ -113,8 +114,9 @@ def water_scene(
         sound_speed_m_per_s=sound_speed_m_per_s,
         speed_limit_m_per_s=speed_limit_m_per_s,
         force=force,
-        walls=np.full(6, k.BOUNDARY_SLIP, np.int32),
+        walls=wall_words([k.BOUNDARY_SLIP] * 6, cells),
         colliders=np.zeros((1, k.COLLIDER_WORDS), np.float32),
+        solids=np.zeros((1, k.COLLIDER_WORDS), np.float32),
         terrain=np.zeros((2, 2), np.float32),
         terrain_geometry=np.zeros(4, np.float32),
         emitters=(),

@@ -24,7 +24,7 @@ from bench.pipeline.scene.exact import Array, normalised
 from bench.pipeline.scene.look import look_vector, sky_vector
 from bench.pipeline.scene.particles import Particles, build_particles
 from bench.pipeline.scene.terrain import HeightField, build_terrain
-from bench.shot.extent import WALL_CELLS, cell_size_m, domain_cells
+from bench.shot.extent import WALL_CELLS, cell_size_m, domain_cells, fitted, grid_cells
 from bench.shot.load import Shot
 from bench.shot.picture import Camera
 from bench.shot.schema import (
@@ -100,8 +100,9 @@ class Scene:
     sound_speed_m_per_s: float
     speed_limit_m_per_s: float
     force: Array  # float32[FORCE_WORDS]
-    walls: Array  # int32[6]
-    colliders: Array  # float32[m, COLLIDER_WORDS], m >= 1
+    walls: Array  # int32[WALLS_WORDS] how each wall of the domain holds, and the domain's cells
+    colliders: Array  # float32[m, COLLIDER_WORDS], m >= 1; as they are seen
+    solids: Array  # the same as the liquid meets them: what ends at a wall of the domain goes on behind it
     terrain: Array  # float32[tx, ty] m
     terrain_geometry: Array  # float32[4] origin x, y, spacing, off or 1 + boundary
     emitters: tuple[EmitterDisc, ...]
@@ -115,6 +116,12 @@ class Scene:
     look: Array  # float32[LOOK_WORDS]
     glow_lut: Array  # float32[GLOW_LUT_SIZE, 3]
     camera_path: Camera | None  # None in a scene that is only simulated
+
+    @property
+    def domain(self) -> tuple[int, int, int]:
+        """Cells of the fluid's domain, inside the grid's box."""
+        x, y, z = (int(n) for n in self.walls[k.DOMAIN_X : k.DOMAIN_Z + 1])
+        return x, y, z
 
     def camera(self, frame: int) -> Array:
         """float32[CAMERA_WORDS] of a frame (the first frame is 1)."""
@@ -142,7 +149,7 @@ def build_scene(
     file, chosen = shot.file, shot.size(size)
     cell = cell_size_m(file.domain, chosen)
     offset = WALL_CELLS * cell
-    x, y, z = (n + 2 * WALL_CELLS for n in domain_cells(file.domain, chosen))
+    domain = domain_cells(file.domain, chosen)
     sound = sound_speed_m_per_s(file)
     bulk = bulk_modulus_pa(file.material.density_kg_per_m3, sound)
     with using_threads(threads):
@@ -158,7 +165,7 @@ def build_scene(
         on = 1 + BOUNDARIES.index(file.terrain.boundary)
         geometry[:] = [field.origin[0] + offset, field.origin[1] + offset, field.spacing, on]
     w = file.domain.walls
-    walls = [BOUNDARIES.index(side) for side in (w.x_min, w.x_max, w.y_min, w.y_max, w.z_min, w.z_max)]
+    sides = w.x_min, w.x_max, w.y_min, w.y_max, w.z_min, w.z_max
     emitters = tuple(_emitter(e, offset) for e in file.emitter)
     capacity = room if room is not None else count + emitted_count(file, particle_volume)
     if capacity == 0:
@@ -168,7 +175,7 @@ def build_scene(
         title=shot.title,
         size=size,
         seed=seed,
-        cells=(x, y, z),
+        cells=grid_cells(domain),
         cell_size_m=cell,
         position=particles.position,
         velocity=particles.velocity,
@@ -180,8 +187,9 @@ def build_scene(
         sound_speed_m_per_s=sound,
         speed_limit_m_per_s=file.material.speed_limit_m_per_s,
         force=_force(file, offset),
-        walls=np.array(walls, np.int32),
+        walls=wall_words([BOUNDARIES.index(side) for side in sides], domain),
         colliders=_colliders(file.collider, offset),
+        solids=_colliders(fitted(file, chosen).collider, offset),
         terrain=terrain,
         terrain_geometry=geometry,
         emitters=emitters,
@@ -227,6 +235,14 @@ def _tell_of_compiling() -> None:
     """A line where the first scene has to wait for the compiler."""
     if not fill.sweep.signatures and not drop_damaged(Path(fill.cache_folder())):
         say("what builds scenes is compiled, which takes some ten seconds; it is kept for the next run")
+
+
+def wall_words(kinds: Sequence[int], domain: Sequence[int]) -> Array:
+    """What kernels know of the walls: how each holds (x- x+ y- y+ z- z+), and the domain's cells along each axis."""
+    out = np.zeros(k.WALLS_WORDS, np.int32)
+    out[: len(kinds)] = kinds
+    out[k.DOMAIN_X : k.DOMAIN_Z + 1] = domain
+    return out
 
 
 def sound_speed_m_per_s(file: ShotFile) -> float:

@@ -23,7 +23,7 @@ from bench.pipeline.scene.needs import (
     shot_bytes,
     substeps_of_frame,
 )
-from bench.shot.extent import WALL_CELLS, cell_size_m, domain_cells
+from bench.shot.extent import cell_size_m, domain_cells, grid_cells
 from bench.shot.load import Shot
 from bench.shot.schema import Domain, Lava, ShotFile, Size
 from kernels.base import constants as k
@@ -90,7 +90,7 @@ def _with_cells(size: Size, cells_x: int) -> Size:
 
 
 def _block_grid(domain: Domain, size: Size) -> tuple[int, int, int]:
-    return block_grid([n + 2 * WALL_CELLS for n in domain_cells(domain, size)])
+    return block_grid(grid_cells(domain_cells(domain, size)))
 
 
 def estimate(shot: Shot, size: str, found: Probe | None = None) -> Estimate:

@@ -17,7 +17,7 @@ from bench.pipeline.scene.bodies import column_ring, shape_words
 from bench.pipeline.scene.exact import LINE_WORDS, Array
 from bench.pipeline.scene.motion import temperature_words, velocity_words
 from bench.pipeline.scene.terrain import HeightField
-from bench.shot.extent import WALL_CELLS, body_bounds, cell_size_m, domain_cells
+from bench.shot.extent import WALL_CELLS, body_bounds, cell_size_m, domain_cells, fitted
 from bench.shot.load import Shot
 from bench.shot.schema import (
     PARTICLE_MAX,
@@ -56,10 +56,11 @@ def build_particles(
     tell: Tell = lambda share: None,
 ) -> Particles:
     """Fill the bodies. Raises UserError where they hold no particle, or more than a run can index."""
-    file = shot.file
-    cell = cell_size_m(file.domain, file.size[size])
+    chosen = shot.file.size[size]
+    cell = cell_size_m(shot.file.domain, chosen)
     half = 0.5 * cell
-    ends = [2 * n for n in domain_cells(file.domain, file.size[size])]
+    ends = [2 * n for n in domain_cells(shot.file.domain, chosen)]
+    file = fitted(shot.file, chosen)
     boxes = [body_bounds(body, file.domain) for body in file.body]
     low = [_lattice(min((b[0][k] for b in boxes), default=0.0), half, ends[k], -1) for k in range(3)]
     high = [max(low[k], _lattice(max((b[1][k] for b in boxes), default=0.0), half, ends[k], 1)) for k in range(3)]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bench.pipeline.scene.build import sound_speed_m_per_s
-from bench.shot.extent import WALL_CELLS, cell_size_m
+from bench.shot.extent import WALL_CELLS, cell_size_m, fitted
 from bench.shot.load import Shot
 from bench.shot.schema import Lava
 from kernels.mpm.mpm_common import bulk_modulus_pa
@@ -27,6 +27,7 @@ class Filled:
 
 def fill(shot: Shot, size: str, seed: int = 0) -> Filled:
     """Place every particle; raises UserError where there is none."""
+    shot = replace(shot, file=fitted(shot.file, shot.size(size)))
     file = shot.file
     cell = cell_size_m(file.domain, shot.size(size))
     offset = np.float32(WALL_CELLS * cell)

@@ -55,7 +55,7 @@ def test_layout(scenes: dict[str, Scene], name: str) -> None:
     assert scene.temperature.shape == ((n,) if scene.has_heat else (1,))
     assert scene.material.shape == (k.MATERIAL_WORDS,) and scene.force.shape == (k.FORCE_WORDS,)
     assert scene.sky.shape == (k.SKY_WORDS,) and scene.look.shape == (k.LOOK_WORDS,)
-    assert scene.walls.dtype == np.int32 and scene.walls.shape == (6,)
+    assert scene.walls.dtype == np.int32 and scene.walls.shape == (k.WALLS_WORDS,)
     assert scene.colliders.shape[0] >= 1 and scene.colliders.shape[1] == k.COLLIDER_WORDS
     for array in (scene.position, scene.velocity, scene.temperature, scene.terrain, scene.sky, scene.look):
         assert array.dtype == np.float32 and array.flags.c_contiguous and np.isfinite(array).all()
