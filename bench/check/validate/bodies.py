@@ -72,7 +72,7 @@ def spin_free(backend: Backend, quick: bool) -> list[Figure]:
 
 def spin_vessel(backend: Backend, quick: bool) -> list[Figure]:
     """Water that turns as one in an upright vessel without friction, 3 s."""
-    cell, radius, omega, level = (0.05 if quick else 0.025), 0.5, 4.0, 0.35
+    cell, radius, omega, level = 0.05, 0.5, 4.0, 0.35
     n = round(1.2 / cell)
     points = box_points((0, 0, 0), (n, n, 2 * n // 3), cell)
     x, y = points[:, 0] - 0.6, points[:, 1] - 0.6
@@ -104,7 +104,7 @@ def spin_vessel(backend: Backend, quick: bool) -> list[Figure]:
 
 def energy(backend: Backend, quick: bool) -> list[Figure]:
     """README's drop: kinetic, potential and elastic energy, frame by frame."""
-    flow = Flow(drop_scene(6.0, 24 if quick else 48, rate=96.0), backend)
+    flow = Flow(drop_scene(6.0, 24 if quick else 36, rate=96.0), backend)
     first = _whole_energy(flow)
     rise, lowest = 0.0, first
     for _ in range(96):

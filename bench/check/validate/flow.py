@@ -87,7 +87,7 @@ def points_scene(
     force[k.FORCE_GRAVITY_X : k.FORCE_GRAVITY_Z + 1] = gravity
     sides[:6] = walls
     solid = base.colliders if colliders is None else colliders.astype(np.float32)
-    return dataclasses.replace(base, force=force, walls=sides, colliders=solid)
+    return dataclasses.replace(base, force=force, walls=sides, colliders=solid, solids=solid)
 
 
 def resting_ratio(depth_m: np.ndarray, sound_speed_m_per_s: float, gravity: float = G) -> np.ndarray:

@@ -6,9 +6,8 @@ import numpy as np
 
 from bench.backend.protocol import Backend
 from bench.check.validate.case import Case, Figure, no_more_than, within
-from bench.check.validate.flow import Flow, G, points_scene, resting_ratio, shot_scene
+from bench.check.validate.flow import Flow, G, shot_scene
 from bench.check.validate.waves import sloshing_scene
-from bench.pipeline.scene.blocks_of_water import box_points
 from bench.pipeline.scene.build import Scene
 
 WAVES = [(m, n) for m in range(4) for n in range(3) if (m, n) != (0, 0)]  # half wavelengths along x and y
@@ -77,19 +76,23 @@ def drop_volume(backend: Backend, quick: bool) -> list[Figure]:
 # --- A dam break that comes to rest ---------------------------------------------------------------
 
 
-def settled(backend: Backend, sound: float, per_metre: int, seconds: float) -> Flow:
-    """A column of 0.5 m x 0.5 m falls into a box of 2 m, and comes to rest 0.125 m deep."""
-    cell = 1.0 / per_metre
-    points = box_points((0, 0, 0), (per_metre // 2, 4, per_metre // 2), cell)
-    scene = points_scene(
-        points,
-        (2 * per_metre, 4, per_metre),
-        cell,
-        sound_speed_m_per_s=sound,
-        speed_limit_m_per_s=0.1 * sound,
-        volume_ratio=resting_ratio(0.5 - points[:, 2], sound),
-    )
-    flow = Flow(scene, backend)
+DAM = """
+kind = "water"
+speed_limit_m_per_s = {limit}
+sound_speed_m_per_s = {sound}
+[[body]]
+kind = "box"
+min_m = [0.0, 0.0, 0.0]
+max_m = [0.5, {width}, 0.5]
+hydrostatic = true
+"""
+
+
+def settled(backend: Backend, sound: float, cells: int, seconds: float) -> Flow:
+    """A column of 0.5 m x 0.5 m falls into a box of 2 m, ``cells`` of it long, and comes to rest 0.125 m deep."""
+    width = 4.0 * 2.0 / cells
+    text = DAM.format(limit=0.1 * sound, sound=sound, width=width)
+    flow = Flow(shot_scene(text, (2.0, width, 1.0), cells), backend)
     flow.advance(round(24.0 * seconds))
     return flow
 
@@ -98,7 +101,7 @@ def dam_volume(backend: Backend, quick: bool) -> list[Figure]:
     fastest = float(np.sqrt(2.0 * G * 0.5))
     figures = []
     for stiffer in (10.0, 20.0):
-        flow = settled(backend, stiffer * fastest, 16, 10.0)
+        flow = settled(backend, stiffer * fastest, 32 if quick else 64, 10.0)
         name = f"sound {stiffer:g} x the fastest"
         figures += [
             within(f"depth after 10 s, {name}, m", 0.125, depth_m(flow), 0.01),

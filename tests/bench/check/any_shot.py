@@ -25,7 +25,8 @@ THROUGH_CELLS = 0.5  # how deep a particle may stand in a solid
 VOLUME_SHARE = 0.02  # by which the liquid's volume may differ
 RATIO = (0.9, 1.1)  # J outside impacts
 IMPACTS_SHARE = 0.01  # of particles that an impact may squeeze or tear at a time
-FULL_CELLS = 60  # cells well inside the liquid that a volume is told from
+FULL_CELLS = 150  # cells well inside the liquid that a volume is told from
+PROBE = '[[body]]\nkind = "sea"\nlevel_m = 100.0'  # liquid everywhere, to ask a scene for its solids
 LOOK = """
 [[camera.key]]
 frame = 1
@@ -71,14 +72,18 @@ def random_text(seed: int) -> str:
     if r.random() < 0.3:
         lines.append(f"viscosity_pa_s = {r.choice([0.0, 1.0, 20.0])}")
     lines.append(f"[force]\ngravity_m_per_s2 = {gravity}")
+    solids = [line for _ in range(r.choice([0, 1, 1, 2, 4])) for line in _collider(r, size)]
+    if r.random() < 0.3:
+        solids += _terrain(r, size)
+    lines += solids
     for _ in range(r.choice([1, 1, 2, 3]) if pours == 0 else r.choice([0, 1, 2])):
         lines += _body(r, size, throws)
-    for _ in range(pours):
-        lines += _emitter(r, size, jet)
-    for _ in range(r.choice([0, 1, 1, 2, 4])):
-        lines += _collider(r, size)
-    if r.random() < 0.3:
-        lines += _terrain(r, size)
+    if pours:
+        probe = scene_of("\n".join([*lines, PROBE]) + LOOK)
+        for _ in range(pours):
+            lines += _emitter(r, size, jet, probe)
+    if not any("[[body]]" in line or "[[emitter]]" in line for line in lines):
+        lines += _body(r, size, throws)
     return "\n".join(lines) + LOOK
 
 
@@ -116,9 +121,16 @@ def _body(r: random.Random, size: list[float], throws: float) -> list[str]:
     return lines
 
 
-def _emitter(r: random.Random, size: list[float], speed: float) -> list[str]:
+def _emitter(r: random.Random, size: list[float], speed: float, scene: Scene) -> list[str]:
+    """A disc that stands clear of a scene's solids; none, if no place is found in a few tries."""
+    for _ in range(20):
+        centre, radius = _point(r, size, 0.2), round(r.uniform(0.04, 0.15), 3)
+        if solid_distance(scene, np.array([centre]))[0] > radius + scene.cell_size_m:
+            break
+    else:
+        return []
     return [
-        f"[[emitter]]\ncentre_m = {_point(r, size, 0.2)}\nradius_m = {r.uniform(0.04, 0.15):.3f}",
+        f"[[emitter]]\ncentre_m = {centre}\nradius_m = {radius}",
         f"direction = {_direction(r, 1.0)}\nspeed_m_per_s = {speed}\nend_s = {r.choice([0.2, 0.5, 10.0])}",
     ]
 
