@@ -187,6 +187,8 @@ class Simulation:
             self._move_effects(frame.time_s)
         counts = self.backend.host(self.counts)
         self._raise_for(int(counts[k.COUNT_ERROR]))
+        step = self.backend.host(self._state.arrays["step"])
+        least, most = float(step[k.STEP_VOLUME_LEAST]), float(step[k.STEP_VOLUME_MOST])
         return FrameWork(
             frame=self.frame,
             substeps=len(frame.heat_dt_s),
@@ -195,6 +197,9 @@ class Simulation:
             active_blocks=int(counts[k.COUNT_BLOCKS]),
             effect_count=int(counts[k.COUNT_EFFECTS]),
             particle_substeps=sum(particles for particles, _ in frame.before),
+            speed_m_per_s=float(step[k.STEP_SPEED_MOST]),
+            speed_limit_m_per_s=self.scene.speed_limit_m_per_s,
+            volume_ratios=(least, most) if most > 0.0 else (1.0, 1.0),
         )
 
     def _begin_frame(self) -> FrameUnderWay:
@@ -211,6 +216,7 @@ class Simulation:
         step = np.array(self.backend.host(self._state.arrays["step"]))
         changed = step[k.STEP_DT] != F32(dt_s)
         step[k.STEP_DT], step[k.STEP_TIME] = dt_s, time_s
+        step[[k.STEP_SPEED_MOST, k.STEP_VOLUME_LEAST, k.STEP_VOLUME_MOST]] = 0.0
         self.backend.fill(self._state.arrays["step"], step)
         if self.frame == 0:
             self._emit(time_s)

@@ -100,6 +100,13 @@ extern "C" __global__ void __launch_bounds__(32) mpm_control_step(
   if (material_in[MATERIAL_VISCOSITY_MAX] > viscosity) viscosity = material_in[MATERIAL_VISCOSITY_MAX];
   float drag = stress_scale * high * viscosity / cell_size_m;
   float bound = SLACK * (v + REACH * (ROW_OF_GRADIENT * c + push + ROW_OF_STRESS * drag * c));
+  if (completed_steps > 0) {
+    if (v > step_inout[STEP_SPEED_MOST]) step_inout[STEP_SPEED_MOST] = v;
+    if (high > step_inout[STEP_VOLUME_MOST]) step_inout[STEP_VOLUME_MOST] = high;
+    if (step_inout[STEP_VOLUME_LEAST] == ZERO || low < step_inout[STEP_VOLUME_LEAST]) {
+      step_inout[STEP_VOLUME_LEAST] = low;
+    }
+  }
   if (!(bound < BOUND_MAX)) {
     counts_inout[COUNT_ERROR] |= ERROR_NOT_FINITE;
     return;

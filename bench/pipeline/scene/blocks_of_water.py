@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from bench.pipeline.scene.build import EffectsParams, PictureParams, Scene, Three, glow_lut, wall_words
+from bench.pipeline.scene.build import EffectsParams, PictureParams, Scene, Three, wall_words
+from bench.pipeline.scene.look import glow_lut
 from bench.shot.extent import grid_cells
 from kernels.base import constants as k
 from kernels.mpm.mpm_common import bulk_modulus_pa
