@@ -3,7 +3,12 @@
 Order at a node: driven vortex, colliders, terrain, walls of the box. All positions are grid-local metres, velocities
 m/s. A collider is a signed distance d (m, negative inside the solid): a node with d <= CONTACT cells takes the
 boundary's velocity condition. ``stick`` sets v = 0, ``slip`` removes v.n, ``separate`` removes v.n only where it points
-into the solid (Stomakhin et al. 2013, section 8).
+into the solid (Stomakhin et al. 2013, section 8). The normal n is that of the nearest face, exactly; where there is
+none (a sphere's middle, an axis) v = 0. A solid of at most THIN cells across is ``slip`` where it is ``separate``: its
+two sides share nodes, and what leaves one side would be what enters by the other.
+
+A node's B-spline lies in part inside a solid: ``free_share`` is the part outside. The grid counts the rest as full of
+liquid at rest density, so that the density of particles can be told next to a solid too.
 
 The vortex relaxes the flow to a target: Kaufmann (Scully) swirl v_t = V 2q / (1 + q^2) with q = r / core(z), an inflow
 that gathers water on the core radius, an updraft V_z / (1 + q^4). The centripetal acceleration of the target,
@@ -19,6 +24,7 @@ import numpy as np
 
 from kernels.base.common import F32, HALF, ONE, TWO, ZERO, device, sin_cos_f32
 from kernels.base.constants import (
+    BOUNDARY_SEPARATE,
     BOUNDARY_SLIP,
     BOUNDARY_STICK,
     COLLIDER_A,
@@ -47,6 +53,7 @@ from kernels.base.constants import (
     VORTEX_Z_LOW,
     WALL_CELLS,
 )
+from kernels.solid.solid_face import collider_normal_one, free_share
 
 FAR = F32(1.0e30)
 THREE = F32(3.0)
@@ -54,9 +61,10 @@ TINY = F32(1.0e-20)
 SWAY_RATE, SWAY_TWIST = F32(1.7), F32(2.6)  # rad/s; rad from the foot of the axis to its top
 FADE_BAND = F32(0.5)  # beyond the reach the vortex fades over half the reach
 TOP_BAND = F32(0.2)  # and over the top fifth of its height
-WALL_LOW = F32(WALL_CELLS + 0.5)  # half a cell of margin, so that no rounding moves a node across a wall
+NEAR = F32(16.0)  # cells above terrain within which a node asks how far away it is: three slopes of 5
 CONTACT = F32(0.5)  # cells; the outermost nodes that a solid holds are then, on average, on its surface and not inside
-NORMAL_STEP = F32(0.25)  # cells, for normals by central differences
+SETTLED = F32(0.25)  # cells that liquid comes into a solid, on average, as its outermost nodes are held
+THIN = F32(3.0)  # cells: nodes within CONTACT of the far face move particles that touch the near one
 
 
 @device
@@ -235,13 +243,14 @@ def collider_distance(collider_in, x, y, z):
 
 
 @device
-def collider_normal_one(collider_in, c, h, x, y, z):
-    """Unit outward normal of collider ``c`` by central differences of step ``h`` (m)."""
-    gx = collider_distance_one(collider_in, c, x + h, y, z) - collider_distance_one(collider_in, c, x - h, y, z)
-    gy = collider_distance_one(collider_in, c, x, y + h, z) - collider_distance_one(collider_in, c, x, y - h, z)
-    gz = collider_distance_one(collider_in, c, x, y, z + h) - collider_distance_one(collider_in, c, x, y, z - h)
-    inverse = ONE / math.sqrt(gx * gx + gy * gy + gz * gz + TINY)
-    return gx * inverse, gy * inverse, gz * inverse
+def at_solid(boundary, collider_in, c, cell_size_m, x, y, z, vx, vy, vz):
+    """Velocity that collider ``c`` leaves at a node that it holds."""
+    nx, ny, nz, thickness = collider_normal_one(collider_in, c, x, y, z)
+    if nx == ZERO and ny == ZERO and nz == ZERO:
+        boundary = np.int32(BOUNDARY_STICK)
+    elif boundary == BOUNDARY_SEPARATE and thickness <= THIN * cell_size_m:
+        boundary = np.int32(BOUNDARY_SLIP)
+    return at_boundary(boundary, nx, ny, nz, vx, vy, vz)
 
 
 @device
@@ -268,28 +277,45 @@ def apply_forces_and_boundaries(
     x, y, z, vx, vy, vz, level, cells_x, cells_y, cells_z, cell_size_m, step_in, force_in, walls_in, collider_in,
     terrain_geometry_in, terrain_in,
 ):  # fmt: skip
-    """(vx, vy, vz) of a node after vortex, colliders, terrain and walls; level: ``level_of_node(z, ...)``."""
+    """(vx, vy, vz, free share) of a node after vortex, colliders, terrain, walls; level: ``level_of_node(z, ...)``.
+
+    ``cells`` along each axis are ``mpm_common.walled_cells``.
+    """
     if level[0] > ZERO:
         vx, vy, vz = apply_vortex(x, y, vx, vy, vz, step_in[STEP_DT], force_in, level)
-    contact = CONTACT * cell_size_m
+    contact, inverse = CONTACT * cell_size_m, ONE / cell_size_m
+    share = ONE
     for c in range(collider_in.shape[0]):
-        if collider_in[c, COLLIDER_KIND] != ZERO and collider_distance_one(collider_in, c, x, y, z) <= contact:
-            nx, ny, nz = collider_normal_one(collider_in, c, NORMAL_STEP * cell_size_m, x, y, z)
-            vx, vy, vz = at_boundary(np.int32(collider_in[c, COLLIDER_FRICTION]), nx, ny, nz, vx, vy, vz)
-    if terrain_geometry_in[3] != ZERO and z <= contact + terrain_height(terrain_geometry_in, terrain_in, x, y):
-        nx, ny, nz = terrain_normal(terrain_geometry_in, terrain_in, x, y)
-        vx, vy, vz = at_boundary(np.int32(terrain_geometry_in[3]) - 1, nx, ny, nz, vx, vy, vz)
-    low = WALL_LOW * cell_size_m
-    if x < low:
+        if collider_in[c, COLLIDER_KIND] != ZERO:
+            d = collider_distance_one(collider_in, c, x, y, z)
+            share = share * free_share(d * inverse + SETTLED)
+            if d <= contact:
+                boundary = np.int32(collider_in[c, COLLIDER_FRICTION])
+                vx, vy, vz = at_solid(boundary, collider_in, c, cell_size_m, x, y, z, vx, vy, vz)
+    if terrain_geometry_in[3] != ZERO:
+        above = z - terrain_height(terrain_geometry_in, terrain_in, x, y)
+        if above <= NEAR * cell_size_m:
+            nx, ny, nz = terrain_normal(terrain_geometry_in, terrain_in, x, y)
+            share = share * free_share(above * nz * inverse + SETTLED)
+            if above <= contact:
+                vx, vy, vz = at_boundary(np.int32(terrain_geometry_in[3]) - 1, nx, ny, nz, vx, vy, vz)
+    # Walls: nodes are whole cells away from them
+    i, j, k = x * inverse, y * inverse, z * inverse
+    beyond_x, beyond_y, beyond_z = F32(cells_x - WALL_CELLS), F32(cells_y - WALL_CELLS), F32(cells_z - WALL_CELLS)
+    low = F32(WALL_CELLS)
+    if i < low + HALF:
         vx, vy, vz = at_boundary(walls_in[0], ONE, ZERO, ZERO, vx, vy, vz)
-    if x > (F32(cells_x) - WALL_LOW) * cell_size_m:
+    if i > beyond_x - HALF:
         vx, vy, vz = at_boundary(walls_in[1], -ONE, ZERO, ZERO, vx, vy, vz)
-    if y < low:
+    if j < low + HALF:
         vx, vy, vz = at_boundary(walls_in[2], ZERO, ONE, ZERO, vx, vy, vz)
-    if y > (F32(cells_y) - WALL_LOW) * cell_size_m:
+    if j > beyond_y - HALF:
         vx, vy, vz = at_boundary(walls_in[3], ZERO, -ONE, ZERO, vx, vy, vz)
-    if z < low:
+    if k < low + HALF:
         vx, vy, vz = at_boundary(walls_in[4], ZERO, ZERO, ONE, vx, vy, vz)
-    if z > (F32(cells_z) - WALL_LOW) * cell_size_m:
+    if k > beyond_z - HALF:
         vx, vy, vz = at_boundary(walls_in[5], ZERO, ZERO, -ONE, vx, vy, vz)
-    return vx, vy, vz
+    share = share * (free_share(i - low) * free_share(beyond_x - i))
+    share = share * (free_share(j - low) * free_share(beyond_y - j))
+    share = share * (free_share(k - low) * free_share(beyond_z - k))
+    return vx, vy, vz, share

@@ -27,12 +27,6 @@ from kernels.base.vector import make_constant, splat16, vadd, vfma, vmul
 THREE_QUARTERS = F32(0.75)
 FOUR = F32(4.0)
 
-# Liquids are weakly compressible: volume ratios outside these are not physics but damage. The upper limit is where a
-# particle forgets that it was stretched: water that flies apart must not come back with room to spare, while the small
-# swings of a liquid at rest stay below it and add up to nothing.
-VOLUME_RATIO_MIN = F32(0.5)
-VOLUME_RATIO_MAX = F32(1.01)
-
 STIFFNESS = 7.0  # exponent of the equation of state p = K (J^-7 - 1)
 
 # Words of a row of peaks

@@ -86,7 +86,7 @@ def cpu(completed_steps, cell_size_m, counts_inout, material_in, peak_inout, ste
     v, c = bits_float(np.int32(speed)), bits_float(np.int32(gradient))
     stress_scale = FOUR * dt / (cell_size_m * material_in[MATERIAL_DENSITY])
     low, high = bits_float(np.int32(volume_min)), bits_float(np.int32(volume_max))
-    push = stress_scale * material_in[MATERIAL_BULK_MODULUS] * max(_excess(low), _excess(high))
+    push = stress_scale * material_in[MATERIAL_BULK_MODULUS] * _excess(low)
     viscosity = max(material_in[MATERIAL_VISCOSITY], material_in[MATERIAL_VISCOSITY_MAX])
     drag = stress_scale * high * viscosity / cell_size_m
     bound = SLACK * (v + REACH * (ROW_OF_GRADIENT * c + push + ROW_OF_STRESS * drag * c))
@@ -111,11 +111,11 @@ def cpu(completed_steps, cell_size_m, counts_inout, material_in, peak_inout, ste
 
 @numba.njit(error_model="numpy")
 def _excess(volume):
-    """|J^-6 - J|, the pressure's factor at a volume ratio."""
+    """J^-6 - J, the pressure's factor at a volume ratio; 0 where it would be tension."""
     r = ONE / volume
     r2 = r * r
     excess = r2 * r2 * r2 - volume
-    return excess if excess >= ZERO else -excess
+    return ZERO if excess < ZERO else excess
 
 
 def traffic(**arguments):

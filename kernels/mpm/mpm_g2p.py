@@ -4,7 +4,8 @@ v = sum w v_node, C = (4 / dx^2) sum w v_node (x_node - x), x += dt v, J *= 1 + 
 6^3 nodes are copied from up to eight blocks, the nine rows of three nodes of one base cell stay in registers for all
 its particles. With d_i = i - 1 - g a sum over w_i d_i S_i is written (w_2 S_2 - w_0 S_0) - g sum w_i S_i.
 
-J is kept within [VOLUME_RATIO_MIN, VOLUME_RATIO_MAX] (``mpm_common``), positions inside the walls.
+J is then held against the density at the particle (``mpm_volume``), for which nodes' mass and its gradient are gathered
+too. J stays in [VOLUME_RATIO_MIN, VOLUME_RATIO_MAX], positions inside the walls.
 
 position_in, order_in, cell_start_in, block_id_in, slot_in: see ``mpm_p2g``, ``mpm_sort``; node_in float32[capacity,
 64, 4] = velocity (m/s), mass; position_out, velocity_out, key_out like their twins of the last step, at the sorted
@@ -36,6 +37,7 @@ from kernels.base.kernel import Kernel, Pass, Traffic
 from kernels.base.tasks import new_pieces, next_piece, thread_count
 from kernels.base.vector import (
     join4,
+    lane,
     largest,
     load4,
     load8,
@@ -67,13 +69,9 @@ from kernels.mpm.mpm_common import (
     FOUR,
     PEAK_GRADIENT,
     PEAK_SPEED_X,
-    PEAK_SPEED_Y,
-    PEAK_SPEED_Z,
     PEAK_VOLUME_MAX,
     PEAK_VOLUME_MIN,
     PEAK_WORDS,
-    VOLUME_RATIO_MAX,
-    VOLUME_RATIO_MIN,
     arena_word,
     position_limits,
     walled_cells,
@@ -91,11 +89,12 @@ from kernels.mpm.mpm_lanes import (
     store_fields,
     zero16,
 )
+from kernels.mpm.mpm_volume import PER_FULL_CELL, SLOPE_SHARE, VOLUME_RATIO_MAX, VOLUME_RATIO_MIN, corrected
 
 # Rows of the work array
 X, Y, Z, VOLUME = 0, 1, 2, 3
 WEIGHT_X, WEIGHT_Y, WEIGHT_Z = 4, 8, 12  # w_0 w_1 w_2 and -g
-WORK_ROWS = 16
+MASS, MASS_X, MASS_Y, MASS_Z, WORK_ROWS = range(16, 21)  # nodes' mass at the particle, and its gradient
 
 two16, three16, four16, sixty_four16 = (make_constant([value] * 16, "i32") for value in (2, 3, 4, 64))
 no_sign16 = make_constant([0x7FFFFFFF] * 16, "i32")
@@ -168,7 +167,8 @@ def _blocks(
         if first_slot == end_slot:
             break
         for s in range(first_slot, end_slot):
-            _clear_peaks(peak_out, s)
+            for word in range(PEAK_WORDS):
+                poke(peak_out, s * PEAK_WORDS + word, ZERO)
             if peek(cell_start_in, s * BLOCK_NODES) == peek(cell_start_in, (s + 1) * BLOCK_NODES):
                 continue
             _copy_halo(blocks_y, blocks_z, np.int64(peek(block_id_in, s)), slot_in, node_in, halo)
@@ -267,6 +267,10 @@ def _gather(
         z0, z1, z2 = splat8(peek(work, z)), splat8(peek(work, z + STRIDE)), splat8(peek(work, z + 2 * STRIDE))
         cxy = vfma(z1, pair_1(x16, y16), vmul(z0, pair_0(x16, y16)))
         cxy = vmul(vfma(z2, pair_2(x16, y16), cxy), gradient8)
+        poke(work, i + MASS * STRIDE, lane(v, 3))
+        poke(work, i + MASS_X * STRIDE, lane(cxy, 3))
+        poke(work, i + MASS_Y * STRIDE, lane(cxy, 7))
+        poke(work, i + MASS_Z * STRIDE, lane(cz, 3))
         to = (begin + i) * 12
         store(velocity_out, to, first_eight(join4(v, cz), cxy))
         store(velocity_out, to + 8, last_four(join4(cz, cz), cxy))
@@ -283,11 +287,15 @@ def _move(
     low_x, high_x = position_limits(walled_cells(walls_in, 0), cell_size_m)
     low_y, high_y = position_limits(walled_cells(walls_in, 1), cell_size_m)
     low_z, high_z = position_limits(walled_cells(walls_in, 2), cell_size_m)
+    slope_share = splat16(SLOPE_SHARE * PER_FULL_CELL * cell_size_m)
     fast_x = fast_y = fast_z = steep = wide = no_bits16()
     tight = all_bits16()
     # Particles of the batch now stand in a row; the last one again where a group is not full
     for i in range(groups * 16):
         poke(index, i, begin + min(i, count - 1))
+    for i in range(count, groups * 16):
+        for row in range(MASS, WORK_ROWS):
+            poke(work, i + row * STRIDE, peek(work, count - 1 + row * STRIDE))
     for group in range(groups):
         vx, vy, vz, xx = load_fields(velocity_out, 12, 0, index, group)
         xy, xz, yx, yy = load_fields(velocity_out, 12, 4, index, group)
@@ -299,6 +307,10 @@ def _move(
         volume = load16(work, at + VOLUME * STRIDE)
         rate = vmul(volume, vadd(vadd(xx, yy), zz))
         volume = _moved(volume, rate, dt, VOLUME_RATIO_MIN, VOLUME_RATIO_MAX)
+        volume = corrected(
+            volume, slope_share, load16(work, at + MASS * STRIDE), load16(work, at + MASS_X * STRIDE),
+            load16(work, at + MASS_Y * STRIDE), load16(work, at + MASS_Z * STRIDE),
+        )  # fmt: skip
         # Keys
         bx, by, bz = _base(x, inverse_cell), _base(y, inverse_cell), _base(z, inverse_cell)
         block = vadd(vmul(vshift_right(bx, two16()), splat16(np.int32(blocks_y))), vshift_right(by, two16()))
@@ -322,7 +334,7 @@ def _move(
             for i in range(left):
                 store(position_out, (begin + at + i) * 4, load4(work, i * 4))
                 poke(key_out, begin + at + i, peek(index, i))
-    _raise_peaks(peak_out, s, fast_x, fast_y, fast_z, steep, wide, tight, cell_size_m)
+    _raise_peaks(peak_out, s, (fast_x, fast_y, fast_z), steep, wide, tight, cell_size_m)
 
 
 @device
@@ -342,18 +354,11 @@ def _peak(bits, value):
 
 
 @device
-def _clear_peaks(peak_out, s):
-    for word in range(PEAK_WORDS):
-        poke(peak_out, s * PEAK_WORDS + word, ZERO)
-
-
-@device
-def _raise_peaks(peak_out, s, fast_x, fast_y, fast_z, steep, wide, tight, cell_size_m):
+def _raise_peaks(peak_out, s, fast, steep, wide, tight, cell_size_m):
     """Join a batch's peaks with its block's."""
     at = s * PEAK_WORDS
-    _raise_peak(peak_out, at + PEAK_SPEED_X, bits_float(largest(fast_x)))
-    _raise_peak(peak_out, at + PEAK_SPEED_Y, bits_float(largest(fast_y)))
-    _raise_peak(peak_out, at + PEAK_SPEED_Z, bits_float(largest(fast_z)))
+    for axis in range(3):
+        _raise_peak(peak_out, at + PEAK_SPEED_X + axis, bits_float(largest(fast[axis])))
     _raise_peak(peak_out, at + PEAK_GRADIENT, bits_float(largest(steep)) * cell_size_m)
     _raise_peak(peak_out, at + PEAK_VOLUME_MAX, bits_float(largest(wide)))
     low = bits_float(smallest(tight))
@@ -364,8 +369,7 @@ def _raise_peaks(peak_out, s, fast_x, fast_y, fast_z, steep, wide, tight, cell_s
 
 @device
 def _raise_peak(peak_out, at, value):
-    if float_bits(value) > float_bits(peek(peak_out, at)):
-        poke(peak_out, at, value)
+    poke(peak_out, at, value if float_bits(value) > float_bits(peek(peak_out, at)) else peek(peak_out, at))
 
 
 def traffic(**arguments):

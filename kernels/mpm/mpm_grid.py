@@ -6,10 +6,11 @@ step[STEP_VELOCITY_UNIT]; then v += dt g, then ``mpm_collide.apply_forces_and_bo
 0 is empty. Such rounding is harmless: |momentum| <= mass holds for each cell's rounded sums as it holds for the exact
 ones, so a node is never faster than the unit, and a particle feels a node at most by the mass it gave it.
 
-Where no force and no boundary can act, the last call is left out for a whole block; it would give back its input.
+Where no force and no boundary can act, the last call is left out for a whole block; it would give back its input. It
+also gives the share of the node that is free of solids: the rest counts as full of liquid, in the mass alone.
 
 block_id_in, slot_in, cell_start_in of ``mpm_sort``; arena_in of ``mpm_p2g``; walls_in int32[WALLS_WORDS]; collider_in
-float32[m, 12]; node_out float32[capacity, 64, 4] = velocity (m/s), mass (particle masses).
+float32[m, 12]; node_out float32[capacity, 64, 4] = velocity (m/s), mass (particle masses; with what solids would hold).
 
 Paper: Hu et al. 2018 (MLS-MPM); Stomakhin et al. 2013 (boundaries); Scully 1975 (vortex).
 """
@@ -64,6 +65,7 @@ from kernels.base.vector_bits import vzero_unless
 from kernels.mpm.mpm_collide import apply_forces_and_boundaries, level_of_node
 from kernels.mpm.mpm_common import MASS_SCALE, four_nodes, walled_cells
 
+FULL_NODE = F32(8.0)  # particle masses of a node that liquid is all around
 one16 = make_constant([1.0] * 16)
 no_count8 = make_constant([0] * 8, "i32")
 divisor = make_blend([0, 1, 2, 19, 4, 5, 6, 23, 8, 9, 10, 27, 12, 13, 14, 31])  # mass under momentum, 1 under mass
@@ -72,8 +74,8 @@ mass_of_node = make_shuffle([3] * 4 + [7] * 4 + [11] * 4 + [15] * 4, 16)
 
 @kernel
 def cpu(
-    blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, force_in, walls_in, collider_in, terrain_geometry_in,
-    terrain_in, block_id_in, slot_in, cell_start_in, arena_in, node_out,
+    blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, force_in, walls_in, collider_in,
+    terrain_geometry_in, terrain_in, block_id_in, slot_in, cell_start_in, arena_in, node_out,
 ):  # fmt: skip
     pieces = new_pieces(thread_count())
     for _task in numba.prange(thread_count()):
@@ -85,8 +87,8 @@ def cpu(
 
 @numba.njit(error_model="numpy")
 def _blocks(
-    blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, force_in, walls_in, collider_in, terrain_geometry_in,
-    terrain_in, block_id_in, slot_in, cell_start_in, arena_in, node_out, pieces,
+    blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, force_in, walls_in, collider_in,
+    terrain_geometry_in, terrain_in, block_id_in, slot_in, cell_start_in, arena_in, node_out, pieces,
 ):  # fmt: skip
     blocks = np.int64(counts_in[COUNT_BLOCKS])
     # One factor for each lane: the velocity unit, or the size of a unit of mass
@@ -123,7 +125,7 @@ def _blocks(
                     if peek(node_out, at + 3) == ZERO:
                         continue
                     x, y = F32(bi * 4 + (column >> 2)) * cell_size_m, F32(bj * 4 + (column & 3)) * cell_size_m
-                    vx, vy, vz = apply_forces_and_boundaries(
+                    vx, vy, vz, share = apply_forces_and_boundaries(
                         x, y, z, peek(node_out, at), peek(node_out, at + 1), peek(node_out, at + 2), level,
                         cells_x, cells_y, cells_z, cell_size_m, step_in, force_in, walls_in, collider_in,
                         terrain_geometry_in, terrain_in,
@@ -131,12 +133,13 @@ def _blocks(
                     poke(node_out, at, vx)
                     poke(node_out, at + 1, vy)
                     poke(node_out, at + 2, vz)
+                    poke(node_out, at + 3, peek(node_out, at + 3) + FULL_NODE * (ONE - share))
 
 
 @device
 def _near_wall(block, cells):
-    """True where a block has nodes on or beyond the walls of an axis of ``walled_cells`` cells."""
-    return block * 4 <= WALL_CELLS or block * 4 + 3 >= cells - WALL_CELLS
+    """True where a block has nodes within a cell of the walls, or beyond, of an axis of ``walled_cells`` cells."""
+    return block * 4 <= WALL_CELLS + 1 or block * 4 + 3 >= cells - WALL_CELLS - 1
 
 
 @device

@@ -2,7 +2,8 @@
 
 With v, C = dv/dx and stress sigma of a particle at distance d from a node, in units of a particle's mass:
 momentum = w (v + C d - dt (4 / dx^2) (J / density) sigma d) = w (v + A d / dx),
-A = dx C - dt (4 / dx) (J / density) sigma, sigma = -p I + mu (C + C^T - 2/3 tr C I), p = K (J^-7 - 1).
+A = dx C - dt (4 / dx) (J / density) sigma, sigma = -p I + mu (C + C^T - 2/3 tr C I), p = K max(J^-7 - 1, 0):
+a liquid bears no tension.
 
 One task is a block. The particles of one base cell are summed in their sorted order in float32, 27 nodes at once:
 nine rows of three nodes with four channels each (16 lanes, 12 used), held in registers. Each sum is rounded once to
@@ -52,6 +53,7 @@ from kernels.base.vector import (
     vadd,
     vdiv,
     vfma,
+    vmax,
     vmul,
     vround_to_int,
     vsub,
@@ -169,7 +171,7 @@ def _prepare(groups, cell_size_m, step_in, material_in, position_in, velocity_in
         x, y, z, volume = load_fields(position_in, 4, 0, index, group)
         r = vdiv(one16(), volume)
         r2 = vmul(r, r)
-        pressure = vmul(pressure_scale, vsub(vmul(vmul(r2, r2), r2), volume))
+        pressure = vmul(pressure_scale, vmax(vsub(vmul(vmul(r2, r2), r2), volume), zero16()))
         drag = zero16()
         if viscous:
             if per_particle:

@@ -23,7 +23,7 @@ from kernels.base.constants import (
     WALL_CELLS,
 )
 from kernels.mpm.mpm_collide import apply_forces_and_boundaries, level_of_node
-from kernels.mpm.mpm_common import POSITION_MARGIN, VOLUME_RATIO_MAX, VOLUME_RATIO_MIN
+from kernels.mpm.mpm_common import POSITION_MARGIN
 
 ONE, HALF, FOUR, MASS_SCALE = F32(1.0), F32(0.5), F32(4.0), F32(1 << 22)
 plain = njit(error_model="numpy")
@@ -65,7 +65,7 @@ def affine(c, volume, viscosity, cell_size_m, dt, density, bulk_modulus):
     stress_scale = FOUR * dt / (cell_size_m * density)
     r = ONE / volume
     r2 = r * r
-    diagonal = stress_scale * bulk_modulus * (r2 * r2 * r2 - volume)
+    diagonal = stress_scale * bulk_modulus * max(r2 * r2 * r2 - volume, F32(0.0))
     drag = stress_scale * (volume * viscosity)
     if viscosity != F32(0.0):
         diagonal = fma(drag * F32(2.0 / 3.0), c[0, 0] + c[1, 1] + c[2, 2], diagonal)
@@ -197,11 +197,36 @@ def _grid(
                         v[d] = fma(F32(dense[i, j, k, d]) / mass, step[STEP_VELOCITY_UNIT], kick)
                     x, y, z = F32(i) * cell_size_m, F32(j) * cell_size_m, F32(k) * cell_size_m
                     level = level_of_node(z, step, force)
-                    vx, vy, vz = apply_forces_and_boundaries(
+                    vx, vy, vz, share = apply_forces_and_boundaries(
                         x, y, z, v[0], v[1], v[2], level, cells_x, cells_y, cells_z, cell_size_m, step, force,
                         walls, collider, terrain_geometry, terrain,
                     )  # fmt: skip
-                    node[s, a, b, c] = np.array([vx, vy, vz, mass * (ONE / MASS_SCALE)], np.float32)
+                    full = mass * (ONE / MASS_SCALE) + F32(8.0) * (ONE - share)
+                    node[s, a, b, c] = np.array([vx, vy, vz, full], np.float32)
+
+
+@plain
+def bounded(volume):
+    """A volume ratio between the least and the largest one; the least for what is not a number."""
+    if not volume > F32(0.5):
+        return F32(0.5)
+    return volume if volume < F32(1.09375) else F32(1.09375)
+
+
+@plain
+def corrected(volume, mass, cell_size_m):
+    """A volume ratio after a twentieth of the way to what the mass around (and its gradient) leaves possible."""
+    fill = mass[0] * F32(0.125)
+    steep = np.sqrt(mass[1] * mass[1] + mass[2] * mass[2] + mass[3] * mass[3])
+    # The slope weighs half: an even surface near by explains so much
+    highest = max(fma(steep, F32(0.0625) * cell_size_m, fill + F32(0.008)), HALF)
+    lowest = max(fill - F32(0.02), min(highest, ONE))
+    step = F32(0.0)
+    if ONE / lowest < volume:
+        step = ONE / lowest - volume
+    if ONE / highest > volume:
+        step = step + (ONE / highest - volume)
+    return bounded(fma(step, F32(0.05), volume))
 
 
 @plain
@@ -216,7 +241,8 @@ def _g2p(blocks, domain, cell_size_m, dt, position, order, slot, node, position_
         p = order[place]
         for d in range(3):
             first[d], g[d], w[d] = spline(position[p, d], inverse_cell)
-        for channel in range(3):
+        mass = np.empty(4, np.float32)
+        for channel in range(4):
             for k in range(3):
                 for i in range(3):
                     row = np.zeros(3, np.float32)
@@ -233,10 +259,16 @@ def _g2p(blocks, domain, cell_size_m, dt, position, order, slot, node, position_
                 sy[k] = fma(-g[1], sv[k], sy[k])
             q, u = w[2, 0] * sv[0], w[2, 2] * sv[2]
             v = fma(w[2, 1], sv[1], q + u)
-            velocity_out[place, channel] = v
-            velocity_out[place, 3 + channel] = fma(w[2, 2], sx[2], fma(w[2, 1], sx[1], w[2, 0] * sx[0])) * gradient
-            velocity_out[place, 6 + channel] = fma(w[2, 2], sy[2], fma(w[2, 1], sy[1], w[2, 0] * sy[0])) * gradient
-            velocity_out[place, 9 + channel] = fma(-g[2], v, u - q) * gradient
+            by_x = fma(w[2, 2], sx[2], fma(w[2, 1], sx[1], w[2, 0] * sx[0])) * gradient
+            by_y = fma(w[2, 2], sy[2], fma(w[2, 1], sy[1], w[2, 0] * sy[0])) * gradient
+            by_z = fma(-g[2], v, u - q) * gradient
+            if channel < 3:
+                velocity_out[place, channel] = v
+                velocity_out[place, 3 + channel] = by_x
+                velocity_out[place, 6 + channel] = by_y
+                velocity_out[place, 9 + channel] = by_z
+            else:
+                mass[:] = np.array([v, by_x, by_y, by_z], np.float32)
         trace = velocity_out[place, 3] + velocity_out[place, 7] + velocity_out[place, 11]
         key, block = np.int64(0), np.int64(0)
         for d in range(3):
@@ -248,8 +280,8 @@ def _g2p(blocks, domain, cell_size_m, dt, position, order, slot, node, position_
             base = np.int64(np.floor(x * inverse_cell - HALF))
             block = block * blocks[d] + (base >> 2)
             key = key * 4 + (base & 3)
-        volume = fma(dt, position[p, 3] * trace, position[p, 3])
-        position_out[place, 3] = min(max(volume, VOLUME_RATIO_MIN), VOLUME_RATIO_MAX)
+        volume = bounded(fma(dt, position[p, 3] * trace, position[p, 3]))
+        position_out[place, 3] = corrected(volume, mass, cell_size_m)
         key_out[place] = block * 64 + key
 
 
