@@ -22,7 +22,7 @@ from bench.cli.scanned import Scanned
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 COMMANDS = Path(__file__).with_name("commands")
 # Of the help text
-ORDER = ("run", "render", "verify", "certify", "compare", "project", "shots", "devices", "kernels", "peers")
+ORDER = ("run", "render", "verify", "validate", "certify", "compare", "project", "shots", "devices", "kernels", "peers")
 
 
 def disk_line(error: OSError) -> str:
@@ -37,7 +37,7 @@ def disk_line(error: OSError) -> str:
 class LazyGroup(Scanned):
     """The commands of ``shotmark``; whatever ends one is one line and an exit code."""
 
-    folder, order = COMMANDS, ORDER
+    folder, order, shelves = COMMANDS, ORDER, ("proofs",)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; turn what can go wrong into one line and an exit code."""

@@ -74,6 +74,12 @@ def _record_names(ctx: click.Context) -> list[str]:
     return sorted({path.stem for path in all_record_paths(ctx.params.get("results") or default_results())})
 
 
+def _case_names(ctx: click.Context) -> list[str]:
+    from bench.check.validate.cases import CASES
+
+    return [case.name for case in CASES]
+
+
 def _site_names(ctx: click.Context) -> tuple[str, ...]:
     from bench.farm.site import site_names
 
@@ -85,6 +91,7 @@ RECORD = Listed(_record_names, file=True)
 CLUSTER = Listed(_cluster_names, file=True)
 KERNEL = Listed(_kernel_names)
 SITE = Listed(_site_names, file=True)
+CASE = Listed(_case_names)
 FORMATS = Listed(lambda ctx: (*STILLS, MOVIE), comma=True)
 SIZE = OneOf(SIZE_NAMES)
 

@@ -32,6 +32,7 @@ from bench.pipeline.frame import (
     STAGES,
     Between,
     Frame,
+    FrameWork,
     KeptState,
     Makers,
     RendererLike,
@@ -39,6 +40,7 @@ from bench.pipeline.frame import (
     make_picture,
     proved_digest,
     require_hashes,
+    warnings_of,
 )
 from bench.pipeline.scene.build import Scene
 from bench.record.schema import TOTALS
@@ -99,6 +101,7 @@ class ShotResult:
     scene_compile_s: float | None = None  # of it, while the scene was built
     first: Round | None = None
     rounds: list[Round] = field(default_factory=list)
+    warnings: tuple[str, ...] = ()  # what its frames went beyond of what the shot is made for
     planned: int | None = None  # rounds that were asked for; those that make up for throttled ones come after them
 
     @property
@@ -161,6 +164,7 @@ class ShotMeter:
         self._timed: TimedFrame | None = None
         self._proved: KeptState | None = None  # after the measured frame, on a GPU with the memory for it
         self._last_frame_s = 0.0
+        self._seen: list[FrameWork] = []  # frames before the measured one
         self.between: Between | None = None  # told how far a picture is that a GPU traces; may raise to end it
 
     # --- verify ------------------------------------------------------------------------------
@@ -197,7 +201,7 @@ class ShotMeter:
             for frame in range(1, self.case.frame):
                 progress(f"simulate {frame}/{self.case.frame}")
                 before = clock()
-                simulation.advance_frame()
+                self._seen.append(simulation.advance_frame())
                 backend.synchronize()
                 cold_s.setdefault("simulate", float(clock() - before))
                 self._prove_earlier(simulation, renderer, frame)
@@ -206,6 +210,8 @@ class ShotMeter:
             self.run_frame()
         self.result.compile_s, self.result.scene_compile_s = compiling.seconds, compiling_scene.seconds
         self.result.first = first = self._round()
+        assert self._timed is not None
+        self.result.warnings = warnings_of([*self._seen, self._timed.made.simulated])
         for stage in STAGES:
             cold_s.setdefault(stage, first.seconds[stage])
         return first

@@ -70,6 +70,7 @@ def _row(meter: ShotMeter, stage: str, options: Mapping[str, object]) -> Row:
         device=meter.backend.device_name,
         device_uuid=meter.backend.device_uuid,
         before_s=result.before_s() if is_frame else None,
+        warnings=result.warnings or None if is_frame else None,
         cache="warm",  # as the frame before left it
         transfer_s=median([done.transfer_s for done in rounds]) if stage == "encode" else None,
         sm_clock_hz=tuple(done.sm_clock_hz for done in rounds) if is_frame else None,

@@ -7,7 +7,7 @@ Nothing here computes or knows a device. What a simulation and a renderer are is
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # a command that only wants to know the stages' names loads n
 STAGES = ("simulate", "surface", "trace", "resolve", "encode")
 SIMULATE, SURFACE, TRACE, RESOLVE, ENCODE = STAGES
 STILLS, MOVIE = ("png", "exr"), "mp4"  # formats of pictures
+VOLUME_RATIOS_FINE = 0.9, 1.1  # of a liquid that is meant to keep its volume
 FRAME_DEFAULT = 3  # the frame that is measured, proved and projected unless another is asked for; the first is 1
 
 HostState = Mapping[str, "np.ndarray"]  # a simulation's state between two frames, by name
@@ -65,6 +66,34 @@ class FrameWork:
     active_blocks: int
     effect_count: int
     particle_substeps: int
+    speed_m_per_s: float  # largest component of a velocity in any substep
+    speed_limit_m_per_s: float  # that the shot is made for
+    volume_ratios: tuple[float, float]  # least and largest in any substep: 1 is the volume at rest
+
+
+def warnings_of(frames: Iterable[FrameWork]) -> tuple[str, ...]:
+    """What frames went beyond of what their shot is made for, a line each; none where all is well.
+
+    Too late to be refused: what falls or is thrown gets as fast as it does only in the run.
+    """
+    seen = list(frames)
+    if not seen:
+        return ()
+    lines, (low, high) = [], VOLUME_RATIOS_FINE
+    fast = max(seen, key=lambda one: one.speed_m_per_s)
+    if fast.speed_m_per_s > fast.speed_limit_m_per_s:
+        lines.append(
+            f"the liquid reached {fast.speed_m_per_s:.4g} m/s in frame {fast.frame}, beyond"
+            f" material.speed_limit_m_per_s ({fast.speed_limit_m_per_s:g})"
+        )
+    tight, wide = min(seen, key=lambda one: one.volume_ratios[0]), max(seen, key=lambda one: one.volume_ratios[1])
+    for one, ratio in ((tight, tight.volume_ratios[0]), (wide, wide.volume_ratios[1])):
+        if not low <= ratio <= high:
+            lines.append(
+                f"liquid had {ratio:.3g} of its volume at rest in frame {one.frame}, beyond {low:g} to {high:g}; with a"
+                " larger material.speed_limit_m_per_s it is stiffer"
+            )
+    return tuple(lines)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from bench.pipeline.folder.shot_folder import ShotFolder
 from bench.pipeline.folder.states import States
 from bench.pipeline.frame import (
     MOVIE,
+    FrameWork,
     HostState,
     Makers,
     Picture,
@@ -80,6 +81,7 @@ def render(
     all_devices: bool = False,
     within: Callable[[str], None] = lambda text: None,
     place: Place | None = None,
+    seen: Callable[[FrameWork], None] = lambda work: None,
 ) -> int:
     """Make the job's pictures in these formats, the movie last; returns how many frames were made.
 
@@ -88,7 +90,7 @@ def render(
     """
     workers = workers_of(backend) if all_devices else []
     try:
-        made = shoot(job, folder, backend, makers, stills_of(kinds), golden, tell, workers, within, place)
+        made = shoot(job, folder, backend, makers, stills_of(kinds), golden, tell, workers, within, place, seen)
     finally:
         for worker in workers:
             worker.close()
@@ -109,12 +111,13 @@ def shoot(
     workers: Sequence[Worker] = (),
     within: Callable[[str], None] = lambda text: None,
     place: Place | None = None,
+    seen: Callable[[FrameWork], None] = lambda work: None,
 ) -> int:
     """Render the frames that are not finished; returns how many were made.
 
     The simulation goes on from the newest kept state whose digest is right. With ``workers`` every frame is rendered
-    by one of them while the next is simulated. ``place`` is who works, as the entries of frames say. Raises CheckFailed
-    when a frame's bits are not the golden ones.
+    by one of them while the next is simulated. ``place`` is who works, as the entries of frames say; ``seen`` hears
+    what the simulation of each frame did. Raises CheckFailed when a frame's bits are not the golden ones.
     """
     says = {suffix: still.says for suffix, still in stills.items()}
     needed = [frame for frame in job.frames if not is_golden(folder.finished_entry(frame, says), golden(frame))]
@@ -159,7 +162,7 @@ def shoot(
         for frame in range(first, needed[-1] + 1):
             tell(done, f"simulate frame {frame}")
             begun_s = time.time()
-            simulation.advance_frame()
+            seen(simulation.advance_frame())
             if pool is not None:
                 pool.collect()  # what is finished is written while others are made
             keeps = frame % STATE_INTERVAL_FRAMES == 0 or time.monotonic() - kept_at > STATE_INTERVAL_S

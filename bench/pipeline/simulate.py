@@ -3,9 +3,15 @@
 A frame is a whole number of equal substeps, the fewest that CFL, sound speed and viscosity allow. A substep is
 emit, key, sort, [heat], scatter, grid, gather, [rheology], control; after the last one the effects particles move.
 State lives on the back-end in double buffers: a gather reads one through the sorted order and writes the other.
+
+Nobody knows before a frame how many blocks its splashes will touch. A sort that has too little room stops the frame:
+no kernel after it changes the state, so that the host, which looks once the frame's launches are through, makes room
+and has the substeps done that were not. How much room there was changes no bit.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -14,7 +20,7 @@ from bench.base.errors import CheckFailed
 from bench.pipeline.emission import Source
 from bench.pipeline.frame import Fluid, FrameWork, HostState, KeptState
 from bench.pipeline.scene.build import Scene
-from bench.pipeline.scene.needs import BLOCK_RESERVE, heat_steps, substep_count
+from bench.pipeline.scene.needs import block_grid, heat_steps, more_blocks, substep_count
 from bench.pipeline.state import EFFECTS, State
 from kernels.base import constants as k
 from kernels.base.kernel import Kernel
@@ -28,12 +34,25 @@ F32 = np.float32
 BLOCK_GROW_AT = 0.75  # share of the room for blocks that is in use when it grows
 ERRORS = {
     k.ERROR_CELL_OVERFLOW: f"more than {k.CELL_COUNT_MAX} particles in one cell",
-    k.ERROR_BLOCK_CAPACITY: "more active blocks than there is room for",
     k.ERROR_TOO_FAST: "a particle crosses more than a cell in one substep",
     k.ERROR_NOT_FINITE: "a number that is not finite",
     k.ERROR_PARTICLE_CAPACITY: "more particles than there is room for",
     k.ERROR_OUTSIDE: "a particle outside the walls",
 }
+
+
+@dataclass
+class FrameUnderWay:
+    """A frame of which substeps are still to be done."""
+
+    time_s: float  # at its beginning
+    dt_s: float
+    heat_dt_s: tuple[float, ...]  # for every substep
+    first_substep: int  # how many substeps had been completed before it
+    done: int = 0  # of its own
+    blocks_needed: int = 0  # more than there is room for; 0: none is missing
+    # Before each substep that was launched: particles, and what each emitter has let out
+    before: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
 
 
 class Simulation:
@@ -54,6 +73,7 @@ class Simulation:
         # Launches of substeps depend on nothing but which side of the double buffers is read, and on their heat steps
         self._recording = backend.recording()
         self._side = 0
+        self._under_way: FrameUnderWay | None = None  # also after a frame that memory ran out in: it goes on from there
 
     # --- What others read ---------------------------------------------------------------------------
 
@@ -142,54 +162,99 @@ class Simulation:
         for source, number in zip(self._sources, words["emitted"]):
             source.emitted = int(number)
         self.frame, self.particle_count = frame, particle_count
+        self._under_way = None
 
     # --- Advance ------------------------------------------------------------------------------------
 
     def advance_frame(self) -> FrameWork:
         """Simulate one frame. Raises CheckFailed when a kernel has found a limit broken."""
-        scene, host = self.scene, self.backend.host
-        time_s = scene.start_time + self.frame * scene.frame_dt_s
-        substeps = substep_count(scene, max(scene.speed_limit_m_per_s, self._peak_speed()))
-        dt_s = scene.frame_dt_s / substeps
-        self._begin_frame(dt_s, time_s)
-        heat_dt_s = heat_steps(scene, dt_s, substeps)
-        particle_substeps = 0
-        if self._emits(time_s + substeps * dt_s):
-            for n in range(substeps):
-                particle_substeps += self.particle_count
-                self._emitting_substep(time_s + (n + 1) * dt_s, heat_dt_s[n])
-        else:
-            particle_substeps = substeps * self.particle_count
-            self._quiet_substeps(heat_dt_s)
+        if self._under_way is None:
+            self._under_way = self._begin_frame()
+        frame = self._under_way
+        while frame.done < len(frame.heat_dt_s):
+            if frame.blocks_needed:
+                self._make_room(more_blocks(frame.blocks_needed, block_grid(self.scene.cells)))
+                self._go_on()
+                frame.blocks_needed = 0
+            self._launch_substeps(frame)
+            counts = self.backend.host(self.counts)
+            if counts[k.COUNT_BLOCKS_NEEDED] == 0:
+                break
+            self._go_back(frame, counts)
+        self._under_way = None
         self.frame += 1
         if self._has_effects:
-            self._move_effects(time_s)
-        counts = host(self.counts)
+            self._move_effects(frame.time_s)
+        counts = self.backend.host(self.counts)
         self._raise_for(int(counts[k.COUNT_ERROR]))
+        step = self.backend.host(self._state.arrays["step"])
+        least, most = float(step[k.STEP_VOLUME_LEAST]), float(step[k.STEP_VOLUME_MOST])
         return FrameWork(
             frame=self.frame,
-            substeps=substeps,
-            dt_s=dt_s,
+            substeps=len(frame.heat_dt_s),
+            dt_s=frame.dt_s,
             particle_count=int(counts[k.COUNT_PARTICLES]),
             active_blocks=int(counts[k.COUNT_BLOCKS]),
             effect_count=int(counts[k.COUNT_EFFECTS]),
-            particle_substeps=particle_substeps,
+            particle_substeps=sum(particles for particles, _ in frame.before),
+            speed_m_per_s=float(step[k.STEP_SPEED_MOST]),
+            speed_limit_m_per_s=self.scene.speed_limit_m_per_s,
+            volume_ratios=(least, most) if most > 0.0 else (1.0, 1.0),
         )
 
-    def _begin_frame(self, dt_s: float, time_s: float) -> None:
+    def _begin_frame(self) -> FrameUnderWay:
         """Make room, set the substep and the clock; the fixed-point scale follows from both state and substep."""
-        used = int(self.backend.host(self.counts)[k.COUNT_BLOCKS])
-        if used > BLOCK_GROW_AT * self._state.block_capacity:
-            self._make_room(int(used * BLOCK_RESERVE))  # before anything else: where it fails, nothing has changed
+        scene = self.scene
+        time_s = scene.start_time + self.frame * scene.frame_dt_s
+        substeps = substep_count(scene, max(scene.speed_limit_m_per_s, self._peak_speed()))
+        dt_s = scene.frame_dt_s / substeps
+        counts = self.backend.host(self.counts)
+        used, completed = int(counts[k.COUNT_BLOCKS]), int(counts[k.COUNT_SUBSTEPS])
+        room = more_blocks(used, block_grid(scene.cells))
+        if used > BLOCK_GROW_AT * self._state.block_capacity and room > self._state.block_capacity:
+            self._make_room(room)  # before anything else: where it fails, nothing has changed
         step = np.array(self.backend.host(self._state.arrays["step"]))
         changed = step[k.STEP_DT] != F32(dt_s)
         step[k.STEP_DT], step[k.STEP_TIME] = dt_s, time_s
+        step[[k.STEP_SPEED_MOST, k.STEP_VOLUME_LEAST, k.STEP_VOLUME_MOST]] = 0.0
         self.backend.fill(self._state.arrays["step"], step)
         if self.frame == 0:
             self._emit(time_s)
             self._run(mpm_key.KERNEL, first_particle=0, key_out=self._state.arrays["key"])
         if changed:
             self._run(mpm_control.KERNEL, completed_steps=0)
+        return FrameUnderWay(time_s, dt_s, heat_steps(scene, dt_s, substeps), completed)
+
+    def _launch_substeps(self, frame: FrameUnderWay) -> None:
+        """Those of a frame that are not done."""
+        heat_dt_s, ends = frame.heat_dt_s[frame.done :], frame.time_s + len(frame.heat_dt_s) * frame.dt_s
+        if not self._emits(ends):
+            frame.before += [self._progress_of_emitters()] * len(heat_dt_s)
+            self._quiet_substeps(heat_dt_s)
+            return
+        for n, heat in enumerate(heat_dt_s, frame.done):
+            frame.before.append(self._progress_of_emitters())
+            self._emitting_substep(frame.time_s + (n + 1) * frame.dt_s, heat)
+
+    def _go_back(self, frame: FrameUnderWay, counts: np.ndarray) -> None:
+        """To the beginning of the first substep that was not done: what it reads is as it was, under another name."""
+        launched, frame.done = len(frame.before), int(counts[k.COUNT_SUBSTEPS]) - frame.first_substep
+        frame.blocks_needed = int(counts[k.COUNT_BLOCKS_NEEDED])
+        if (launched - frame.done) % 2:
+            self._turn()
+        self.particle_count, emitted = frame.before[frame.done]
+        for source, number in zip(self._sources, emitted, strict=True):
+            source.emitted = number
+        del frame.before[frame.done :]
+
+    def _go_on(self) -> None:
+        """Let kernels change the state again."""
+        counts = np.array(self.backend.host(self.counts))
+        counts[k.COUNT_BLOCKS_NEEDED] = 0
+        self.backend.fill(self.counts, counts)
+
+    def _progress_of_emitters(self) -> tuple[int, tuple[int, ...]]:
+        return self.particle_count, tuple(source.emitted for source in self._sources)
 
     def _peak_speed(self) -> float:
         """Largest velocity component (m/s) after the last substep, 0 before the first."""

@@ -54,7 +54,7 @@ class State:
             "material": array(scene.material),
             "force": array(scene.force),
             "walls": array(scene.walls),
-            "collider": array(scene.colliders),
+            "collider": array(scene.solids),
             "terrain": array(scene.terrain),
             "terrain_geometry": array(scene.terrain_geometry),
             "effect_params": array(scene.effects.effect_params),

@@ -13,7 +13,7 @@ sum of kernel launches), ``resident`` (simulate to resolve, state on the device)
 encoding and disk).
 
 History of the schema:
-  1  the first. Rows have gained ``LATER`` since, ``device_uuid`` and ``before_s``.
+  1  the first. Rows have gained ``LATER`` since, ``device_uuid``, ``before_s`` and ``warnings``.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ TOTALS = ("kernels", "resident", "frame")
 ROW_COUNT_MAX = 10_000
 INCOMPLETE = "incomplete: its run was stopped or has not ended, and only what it had finished is here"
 LATER = ("device", "cache", "transfer_s", "sm_clock_hz", "joules", "throttled_s")  # that the first rows did not have
-SELDOM = ("device_uuid", "sm_clock_share", "states_compared", "before_s")  # not written where they are not known
+SELDOM = ("device_uuid", "sm_clock_share", "states_compared", "before_s", "warnings")  # not written where unknown
 
 Stage = Annotated[Name, Expected(f"one of {', '.join(STAGES + TOTALS)}", pattern=one_of(*STAGES, *TOTALS))]
 
@@ -90,6 +90,9 @@ class Row:
     # Of the frame, before the first one: scene, upload, first_touch (what first calls took over later ones), compiling
     # left out; not written where it is not known
     before_s: Annotated[dict[str, Seconds | None], OBJECT] | None = None
+    # Of the frame: what it and those before it went beyond of what the shot is made for, a line each; not written
+    # where there is nothing to say
+    warnings: Annotated[tuple[Text, ...], LIST] | None = None
     benchmark: Object = field(default_factory=dict)  # what pytest-benchmark writes beside: name, group, options, stats
 
     @property

@@ -89,6 +89,7 @@ def shot_document(rows: Sequence[Row], record: Record) -> dict[str, object]:
         "work": first.work,
         "work_sha256": first.work_sha256,
         "compile_s": _compile_s(rows),
+        "warnings": [line for row in rows for line in row.warnings or ()],
         "first_frame": before.as_document() if before is not None else None,
         "particle_substeps_per_s": _per_second(first.work.get("particle_substeps"), middle.get("simulate")),
         "samples_per_s": _per_second(first.work.get("samples"), middle.get("trace")),
@@ -125,6 +126,8 @@ def show(run: Run, ahead: Ahead, results: Path) -> None:
             say(f"{whole.shot} {whole.size} {whole.backend}: {cold_text(rows)}")
             if before := first_frame_of(record, rows):
                 say(f"  to the first frame {before.in_words()}")
+            for line in whole.warnings or ():
+                say(f"  [yellow]![/] {plain(line)}")
             if first_was_slow(whole.samples_s):
                 say(f"  its first round was slower than the rest: try --rounds {2 * len(whole.samples_s)}")
     if ahead.kernel_count:

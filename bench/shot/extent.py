@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil, prod
+from math import ceil, hypot, prod, sqrt
 
 from bench.shot.problem import Got, Problem
-from bench.shot.schema import GRID_BLOCK_MAX, PARTICLE_MAX, Domain, ShotFile, Size
+from bench.shot.schema import (
+    GRID_BLOCK_MAX,
+    PARTICLE_MAX,
+    BoxCollider,
+    Collider,
+    CylinderCollider,
+    Domain,
+    Emitter,
+    ShotFile,
+    Size,
+)
 from bench.shot.shapes import Body, BreakingWave, Column, Cylinder, Flow, Sea, Sphere
 from bench.shot.shapes import Box as BoxBody
 
 WALL_CELLS = 4
 BLOCK_EDGE = 4  # cells along the edge of a block of the grid
+BEHIND_CELLS = 4  # that a solid goes on behind a wall's own cells
+DISC_MARGIN_CELLS = 0.1  # from a wall to an emitter's disc; liquid is less than 0.06 ahead of it when it appears
 SAME_LENGTH = 1.0e-9  # share of a length within which a whole number of cells is that length
 AXIS_CELLS_MAX = 16384
 BRICK_COUNT_MAX = 2**31 - 1  # a brick's number is an int32
@@ -39,20 +51,73 @@ def grid_cells(domain: Sequence[int]) -> tuple[int, int, int]:
 
 
 def fitted(shot: ShotFile, size: Size) -> ShotFile:
-    """The same with its domain as the size's whole cells make it; boxes that reached its far walls reach them still."""
+    """The shot as a size's grid holds it: what reaches the domain's walls as it is written reaches the grid's.
+
+    The domain is as long as its whole cells. Boxes of liquid that reached its far walls reach them still. Solids that
+    end at a wall go on behind it: what the liquid does at the wall is theirs alone then, and no slit is left. A disc
+    that pours out of a wall lies just inside it.
+    """
     domain, cell = shot.domain, cell_size_m(shot.domain, size)
     made = [n * cell for n in domain_cells(domain, size)]
     length = tuple(s if abs(m - s) <= SAME_LENGTH * s else m for m, s in zip(made, domain.size_m))
-    if length == domain.size_m:
+    bodies = tuple(_reaching(body, domain.size_m, length) for body in shot.body)
+    colliders = tuple(_going_on(collider, length, cell) for collider in shot.collider)
+    emitters = tuple(_inside(emitter, length, cell) for emitter in shot.emitter)
+    if (length, bodies, colliders, emitters) == (domain.size_m, shot.body, shot.collider, shot.emitter):
         return shot
-    bodies = []
-    for body in shot.body:
-        if isinstance(body, (BoxBody, Sea)) and body.max_m is not None:
-            far = tuple(max(v, m) if v >= s else v for v, s, m in zip(body.max_m, domain.size_m, length))
-            body = body.model_copy(update={"max_m": far})
-        bodies.append(body)
-    changed = {"domain": domain.model_copy(update={"size_m": length}), "body": tuple(bodies)}
+    changed = {
+        "domain": domain.model_copy(update={"size_m": length}),
+        "body": bodies,
+        "collider": colliders,
+        "emitter": emitters,
+    }
     return shot.model_copy(update=changed)
+
+
+def _reaching(body: Body, stated: Sequence[float], length: Sequence[float]) -> Body:
+    """A body with its box up to the far walls that it is said to reach."""
+    if not isinstance(body, (BoxBody, Sea)) or body.max_m is None:
+        return body
+    far = tuple(max(v, m) if v >= s else v for v, s, m in zip(body.max_m, stated, length))
+    return body if far == body.max_m else body.model_copy(update={"max_m": far})
+
+
+def _going_on(collider: Collider, length: Sequence[float], cell: float) -> Collider:
+    """A box or cylinder whose flat faces within half a cell of a wall, or beyond it, lie far behind it."""
+    near, beyond = 0.5 * cell, (WALL_CELLS + BEHIND_CELLS) * cell
+
+    def ends(low: float, high: float, axis: int) -> tuple[float, float]:
+        last = length[axis]
+        return min(low, -beyond) if low <= near else low, max(high, last + beyond) if high >= last - near else high
+
+    if isinstance(collider, BoxCollider):
+        low, high = zip(*(ends(*faces, axis) for axis, faces in enumerate(zip(collider.min_m, collider.max_m))))
+        return collider.model_copy(update={"min_m": low, "max_m": high})
+    if isinstance(collider, CylinderCollider):
+        x, y, z = collider.centre_m
+        foot, top = z - 0.5 * collider.height_m, z + 0.5 * collider.height_m
+        low_z, high_z = ends(foot, top, 2)
+        if (low_z, high_z) != (foot, top):
+            return collider.model_copy(update={"centre_m": (x, y, 0.5 * (low_z + high_z)), "height_m": high_z - low_z})
+    return collider
+
+
+def disc_reach(emitter: Emitter) -> list[float]:
+    """How far the rim of an emitter's disc is from its middle along each axis (m)."""
+    length = hypot(*emitter.direction)
+    return [emitter.radius_m * sqrt(max(0.0, 1.0 - (d / length) ** 2)) for d in emitter.direction]
+
+
+def _inside(emitter: Emitter, length: Sequence[float], cell: float) -> Emitter:
+    """A disc so far inside the walls that what has just left it is too."""
+    margin = DISC_MARGIN_CELLS * cell
+    reach = disc_reach(emitter)
+    most = min((0.5 * side - margin) / r for side, r in zip(length, reach) if r > 0.0)
+    reach = [min(1.0, most) * r for r in reach]
+    centre = tuple(min(max(c, r + margin), side - r - margin) for c, r, side in zip(emitter.centre_m, reach, length))
+    if centre == emitter.centre_m and most >= 1.0:
+        return emitter
+    return emitter.model_copy(update={"centre_m": centre, "radius_m": min(1.0, most) * emitter.radius_m})
 
 
 def body_bounds(body: Body, domain: Domain) -> Bounds:

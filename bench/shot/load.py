@@ -87,12 +87,14 @@ def named_file(name_or_path: str | Path, folder: Path) -> Path:
 def parse_shot(text: str, path: str) -> ShotFile:
     """What a file's text says; raises UserError."""
     from bench.shot.extent import validate_extent
+    from bench.shot.runnable import validate_runnable
     from bench.shot.schema import ShotFile
     from bench.shot.table import validate
 
     def read(table: dict[str, object]) -> ShotFile:
         shot = validate(ShotFile, table)
         validate_extent(shot)
+        validate_runnable(shot)
         return shot
 
     return read_toml(text, path, read)

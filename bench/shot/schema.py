@@ -37,6 +37,7 @@ GRID_BLOCK_MAX = 2**25  # a particle's sort key is its block times 64 plus its c
 
 Boundary = Literal["stick", "slip", "separate"]
 BOUNDARIES: tuple[str, ...] = get_args(Boundary)
+MEETS = "separate slides along it and leaves freely, slip slides and never leaves, stick is held"
 StrainRate = Annotated[float, Field(ge=0.0, le=1.0e5)]
 Duration = Annotated[float, Field(ge=0.0, le=1.0e4)]
 Radius = Annotated[float, Field(ge=1.0e-6, le=1.0e3)]
@@ -61,12 +62,12 @@ class Heading(Table):
 class Walls(Table):
     """[domain.walls]: how the fluid meets each side of the domain."""
 
-    x_min: Boundary = Field(default="slip", description="side at x = 0")
-    x_max: Boundary = Field(default="slip", description="side at the largest x")
-    y_min: Boundary = Field(default="slip", description="side at y = 0")
-    y_max: Boundary = Field(default="slip", description="side at the largest y")
-    z_min: Boundary = Field(default="slip", description="bottom")
-    z_max: Boundary = Field(default="separate", description="top")
+    x_min: Boundary = Field(default="separate", description=f"side at x = 0: {MEETS}")
+    x_max: Boundary = Field(default="separate", description=f"side at the largest x: {MEETS}")
+    y_min: Boundary = Field(default="separate", description=f"side at y = 0: {MEETS}")
+    y_max: Boundary = Field(default="separate", description=f"side at the largest y: {MEETS}")
+    z_min: Boundary = Field(default="separate", description=f"bottom: {MEETS}")
+    z_max: Boundary = Field(default="separate", description=f"top: {MEETS}")
 
 
 class Domain(Table):
@@ -132,7 +133,7 @@ class Emitter(Table):
     centre_m: Point = Field(description="middle of the disc")
     radius_m: float = Field(ge=1.0e-4, le=1.0e4, description="of the disc")
     direction: Vector = Field(description="the liquid leaves along it; its length does not matter")
-    speed_m_per_s: float = Field(ge=0.0, le=1.0e3, description="at which the liquid leaves")
+    speed_m_per_s: float = Field(ge=1.0e-3, le=1.0e3, description="at which the liquid leaves")
     temperature_k: Kelvin = Field(default=0.0, description="of the liquid")
     start_s: float = Field(default=0.0, ge=0.0, le=1.0e6, description="pours from this time of the shot on")
     end_s: float = Field(default=1.0e6, ge=0.0, le=1.0e6, description="until this time")
@@ -148,7 +149,7 @@ class SphereCollider(Table):
     kind: Literal["sphere"] = "sphere"
     centre_m: Point = Field(description="middle")
     radius_m: float = Field(ge=1.0e-3, le=FAR, description="radius")
-    boundary: Boundary = Field(default="separate", description="how the fluid meets it")
+    boundary: Boundary = Field(default="separate", description=f"how the fluid meets it: {MEETS}")
 
 
 class BoxCollider(Table):
@@ -156,7 +157,7 @@ class BoxCollider(Table):
     min_m: Point = Field(description="lowest corner")
     max_m: Point = Field(description="highest corner")
     rounding_m: float = Field(default=0.0, ge=0.0, le=1.0e3, description="radius of its edges")
-    boundary: Boundary = Field(default="separate", description="how the fluid meets it")
+    boundary: Boundary = Field(default="separate", description=f"how the fluid meets it: {MEETS}")
 
     def validate_together(self) -> None:
         if any(b <= a for a, b in zip(self.min_m, self.max_m)):
@@ -168,7 +169,7 @@ class CapsuleCollider(Table):
     from_m: Point = Field(description="one end of its axis")
     to_m: Point = Field(description="the other end")
     radius_m: float = Field(ge=1.0e-3, le=FAR, description="radius")
-    boundary: Boundary = Field(default="separate", description="how the fluid meets it")
+    boundary: Boundary = Field(default="separate", description=f"how the fluid meets it: {MEETS}")
 
 
 class CylinderCollider(Table):
@@ -179,7 +180,7 @@ class CylinderCollider(Table):
     radius_m: float = Field(ge=1.0e-3, le=FAR, description="radius")
     height_m: float = Field(ge=1.0e-3, le=FAR, description="from its foot to its top")
     rounding_m: float = Field(default=0.0, ge=0.0, le=1.0e3, description="radius of its edges")
-    boundary: Boundary = Field(default="separate", description="how the fluid meets it")
+    boundary: Boundary = Field(default="separate", description=f"how the fluid meets it: {MEETS}")
 
 
 Collider = Annotated[
@@ -194,7 +195,7 @@ class Terrain(Table):
     origin_m: Place = Field(description="corner with the smallest x and y")
     size_m: Pair[Annotated[float, Field(ge=1.0e-2, le=FAR)]] = Field(description="edges along x and y")
     spacing_per_cell: float = Field(default=1.0, ge=0.1, le=16.0, description="distance of two heights in cells")
-    boundary: Boundary = Field(default="slip", description="how the fluid meets it")
+    boundary: Boundary = Field(default="separate", description=f"how the fluid meets it: {MEETS}")
     layer: Tables[TerrainLayer] = Field(default=(), max_length=256)
 
 

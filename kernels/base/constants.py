@@ -25,14 +25,19 @@ CELL_COUNT_MAX = 95  # particles of one base cell; more could overflow 2^31 in a
 # counts: int32 vector that lives beside the state
 COUNT_PARTICLES, COUNT_BLOCKS, COUNT_CELL_MAX, COUNT_ERROR, COUNT_EFFECTS = 0, 1, 2, 3, 4
 COUNT_SURFACE_BRICKS, COUNT_FOG_BRICKS, COUNT_BRICKS_NEEDED = 5, 6, 7  # the last: with those that did not fit
-COUNT_WORDS = 8
+COUNT_SUBSTEPS = 8  # completed so far
+COUNT_BLOCKS_NEEDED = (
+    9  # 0, or active blocks that there is too little room for: then nothing changes the state any more
+)
+COUNT_WORDS = 12
 # bits of counts[COUNT_ERROR]: any set bit fails the run
-ERROR_CELL_OVERFLOW, ERROR_BLOCK_CAPACITY, ERROR_TOO_FAST, ERROR_NOT_FINITE = 1, 2, 4, 8
+ERROR_CELL_OVERFLOW, ERROR_TOO_FAST, ERROR_NOT_FINITE = 1, 4, 8
 ERROR_PARTICLE_CAPACITY, ERROR_OUTSIDE = 16, 32
 ERROR_SURFACE_CAPACITY, ERROR_FOG_CAPACITY = 64, 128
 
-# step: float32 vector with what one substep needs
+# step: float32 vector with what one substep needs, and what the substeps of a frame came to
 STEP_DT, STEP_VELOCITY_SCALE, STEP_VELOCITY_UNIT, STEP_TIME = 0, 1, 2, 3
+STEP_SPEED_MOST, STEP_VOLUME_LEAST, STEP_VOLUME_MOST = 4, 5, 6  # m/s, a component; volume ratios; of the frame so far
 STEP_WORDS = 8
 
 # material: float32 vector

@@ -1,5 +1,7 @@
 """Carry temperatures into the new sorted order, and find each particle's viscosity for the next scatter.
 
+Where a sort has stopped nothing is done.
+
 The viscosity follows from temperature and the strain rate that ``mpm_g2p`` has just found (see ``mpm_lava``).
 
 order_in int32[cap]: where the particle of each sorted place came from; temperature_in, _out and viscosity_out
@@ -18,6 +20,7 @@ from kernels.base.constants import COUNT_PARTICLES
 from kernels.base.kernel import Kernel, Traffic
 from kernels.base.vector import load16, peek, poke, store, vadd, vmul, vsqrt
 from kernels.heat.mpm_lava import viscosity16
+from kernels.mpm.mpm_common import stopped
 from kernels.mpm.mpm_lanes import load_fields
 
 TASK = 2048  # particles
@@ -25,6 +28,8 @@ TASK = 2048  # particles
 
 @kernel
 def cpu(counts_in, material_in, order_in, temperature_in, velocity_in, temperature_out, viscosity_out):
+    if stopped(counts_in):
+        return
     for task in numba.prange((counts_in[COUNT_PARTICLES] + TASK - 1) // TASK):
         _carry(
             task, counts_in, material_in, order_in, temperature_in, velocity_in, temperature_out, viscosity_out

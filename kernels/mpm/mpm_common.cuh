@@ -19,6 +19,10 @@ __device__ __forceinline__ Spline weights(float g) {
   return spline;
 }
 
+// Whether a sort has found too little room for its blocks: from then on nothing may change the state.
+__device__ __forceinline__ bool stopped(Array<int> counts) { return counts[COUNT_BLOCKS_NEEDED] != 0; }
+__device__ __forceinline__ bool stopped(Array<const int> counts) { return counts[COUNT_BLOCKS_NEEDED] != 0; }
+
 // Cells of the domain along an axis, and WALL_CELLS beyond its wall on either side.
 __device__ __forceinline__ long long walled_cells(Array<const int> walls_in, int axis) {
   return walls_in[DOMAIN_X + axis] + 2 * WALL_CELLS;

@@ -17,6 +17,7 @@ from kernels.base.constants import (
     ARENA_PLANE,
     ARENA_ROW,
     BLOCK_NODES,
+    COUNT_BLOCKS_NEEDED,
     DOMAIN_X,
     MASS_BITS,
     WALL_CELLS,
@@ -58,6 +59,12 @@ def four_nodes(x, y, z, mass):
     """The four channels x y z mass, repeated for four nodes."""
     low = vfma(splat16(x), x_of_four(), vmul(splat16(y), y_of_four()))
     return vadd(low, vfma(splat16(z), z_of_four(), vmul(splat16(mass), mass_of_four())))
+
+
+@device
+def stopped(counts):
+    """Whether a sort has found too little room for its blocks: from then on nothing may change the state."""
+    return counts[COUNT_BLOCKS_NEEDED] != 0
 
 
 @device

@@ -24,7 +24,7 @@ extern "C" __global__ void __launch_bounds__(256) mpm_control(
     Array<float> peak_inout, Array<float> step_inout) {
   __shared__ int joined[PEAK_WORDS];
   int rows = counts_inout[COUNT_BLOCKS];
-  if ((long long)blockIdx.x * blockDim.x >= rows) return;
+  if (stopped(counts_inout) || (long long)blockIdx.x * blockDim.x >= rows) return;
   if (threadIdx.x < PEAK_WORDS) joined[threadIdx.x] = 0;
   __syncthreads();
   int speed = 0, gradient = 0, volume_max = 0, volume_min = NOTHING;
@@ -65,7 +65,8 @@ __device__ __forceinline__ float excess_of(float volume) {
 extern "C" __global__ void __launch_bounds__(32) mpm_control_step(
     long long completed_steps, float cell_size_m, Array<int> counts_inout, Array<const float> material_in,
     Array<float> peak_inout, Array<float> step_inout) {
-  if (blockIdx.x != 0 || threadIdx.x != 0) return;
+  if (blockIdx.x != 0 || threadIdx.x != 0 || stopped(counts_inout)) return;
+  counts_inout[COUNT_SUBSTEPS] += (int)completed_steps;
   long long last = (peak_inout.shape0 - 1) * PEAK_WORDS;
   int word[PEAK_WORDS];
   for (int i = 0; i < PEAK_WORDS; ++i) {
@@ -99,6 +100,13 @@ extern "C" __global__ void __launch_bounds__(32) mpm_control_step(
   if (material_in[MATERIAL_VISCOSITY_MAX] > viscosity) viscosity = material_in[MATERIAL_VISCOSITY_MAX];
   float drag = stress_scale * high * viscosity / cell_size_m;
   float bound = SLACK * (v + REACH * (ROW_OF_GRADIENT * c + push + ROW_OF_STRESS * drag * c));
+  if (completed_steps > 0) {
+    if (v > step_inout[STEP_SPEED_MOST]) step_inout[STEP_SPEED_MOST] = v;
+    if (high > step_inout[STEP_VOLUME_MOST]) step_inout[STEP_VOLUME_MOST] = high;
+    if (step_inout[STEP_VOLUME_LEAST] == ZERO || low < step_inout[STEP_VOLUME_LEAST]) {
+      step_inout[STEP_VOLUME_LEAST] = low;
+    }
+  }
   if (!(bound < BOUND_MAX)) {
     counts_inout[COUNT_ERROR] |= ERROR_NOT_FINITE;
     return;

@@ -12,7 +12,8 @@ add up to 1.75^3 = 5.36, and no int32 overflows.
 
 peak_inout float32[capacity + 1, PEAK_WORDS] (``mpm_common``): rows of active blocks, and the last row, which is
 emptied; step_inout: STEP_DT is read, STEP_VELOCITY_SCALE = 2^(MASS_BITS - e), STEP_VELOCITY_UNIT = 2^e and STEP_TIME
-are written.
+are written; STEP_SPEED_MOST, STEP_VOLUME_LEAST (0: none yet) and STEP_VOLUME_MOST follow the peaks of completed steps.
+counts[COUNT_SUBSTEPS] grows by completed_steps. Where a sort has stopped nothing is done: the substep was not.
 Errors in counts[COUNT_ERROR]: ERROR_TOO_FAST where a particle went a cell or more in a step, ERROR_NOT_FINITE.
 
 Paper: none; the bound is derived here.
@@ -27,6 +28,7 @@ from kernels.base.common import F32, ONE, ZERO, bits_float, float_bits, serial_k
 from kernels.base.constants import (
     COUNT_BLOCKS,
     COUNT_ERROR,
+    COUNT_SUBSTEPS,
     ERROR_NOT_FINITE,
     ERROR_TOO_FAST,
     MASS_BITS,
@@ -35,12 +37,15 @@ from kernels.base.constants import (
     MATERIAL_VISCOSITY,
     MATERIAL_VISCOSITY_MAX,
     STEP_DT,
+    STEP_SPEED_MOST,
     STEP_TIME,
     STEP_VELOCITY_SCALE,
     STEP_VELOCITY_UNIT,
+    STEP_VOLUME_LEAST,
+    STEP_VOLUME_MOST,
 )
 from kernels.base.kernel import Kernel, Pass, Traffic
-from kernels.mpm.mpm_common import FOUR, PEAK_GRADIENT, PEAK_VOLUME_MAX, PEAK_VOLUME_MIN, PEAK_WORDS
+from kernels.mpm.mpm_common import FOUR, PEAK_GRADIENT, PEAK_VOLUME_MAX, PEAK_VOLUME_MIN, PEAK_WORDS, stopped
 
 REACH = F32(1.5)  # cells from a particle to its farthest node along an axis
 ROW_OF_GRADIENT, ROW_OF_STRESS = F32(3.0), F32(8.0)
@@ -52,6 +57,9 @@ INFINITE = np.int32(0x7F800000)
 
 @serial_kernel
 def cpu(completed_steps, cell_size_m, counts_inout, material_in, peak_inout, step_inout):
+    if stopped(counts_inout):
+        return
+    counts_inout[COUNT_SUBSTEPS] += np.int32(completed_steps)
     # Reduce, on bits: non-negative floats order as their bits do, and infinity and NaN come out on top
     last = peak_inout.shape[0] - 1
     speed, gradient, volume_max, volume_min = np.int32(0), np.int32(0), np.int32(0), np.int32(0x7F7FFFFF)
@@ -82,6 +90,11 @@ def cpu(completed_steps, cell_size_m, counts_inout, material_in, peak_inout, ste
     viscosity = max(material_in[MATERIAL_VISCOSITY], material_in[MATERIAL_VISCOSITY_MAX])
     drag = stress_scale * high * viscosity / cell_size_m
     bound = SLACK * (v + REACH * (ROW_OF_GRADIENT * c + push + ROW_OF_STRESS * drag * c))
+    if completed_steps > 0:
+        step_inout[STEP_SPEED_MOST] = max(step_inout[STEP_SPEED_MOST], v)
+        step_inout[STEP_VOLUME_MOST] = max(step_inout[STEP_VOLUME_MOST], high)
+        if step_inout[STEP_VOLUME_LEAST] == ZERO or low < step_inout[STEP_VOLUME_LEAST]:
+            step_inout[STEP_VOLUME_LEAST] = low
     if not bound < BOUND_MAX:
         counts_inout[COUNT_ERROR] |= ERROR_NOT_FINITE
         return

@@ -1,4 +1,4 @@
-#include "common.cuh"
+#include "mpm_common.cuh"
 
 // Append the particles that one emitter lets out during one substep. See mpm_emit.py. A thread is a new particle.
 
@@ -14,6 +14,7 @@ extern "C" __global__ void __launch_bounds__(256) mpm_emit(
     Array<int> counts_inout, long long first, long long emit_count, long long serial, float age_s, float interval_s,
     Array<const float> emitter_in, Array<float> position_inout, Array<float> velocity_inout,
     Array<float> temperature_inout, Array<float> viscosity_inout) {
+  if (stopped(counts_inout)) return;
   float dx = emitter_in[EMITTER_DIRECTION];
   float dy = emitter_in[EMITTER_DIRECTION + 1];
   float dz = emitter_in[EMITTER_DIRECTION + 2];

@@ -4,6 +4,7 @@ An emitter is a disc that liquid leaves at a steady speed: flux = pi r^2 speed /
 (``serial``) leaves at (n + 1/2) / flux after the start, so the flux is exact whatever the substep is, and has moved
 on by speed x age when it appears. Its place on the disc is the n-th point of the additive recurrence R2 (Roberts 2018),
 in integers, mapped to the disc by equal areas: the liquid is even, without the clumps of random points.
+Where a sort has stopped nothing is done.
 
 emitter_in float32[EMITTER_WORDS]; ``age_s`` is the age of the first new particle, ``interval_s`` = 1 / flux.
 position_inout float32[cap,4], velocity_inout float32[cap,12], temperature_inout and viscosity_inout float32[cap or 1].
@@ -31,6 +32,7 @@ from kernels.base.constants import (
     EMITTER_X,
 )
 from kernels.base.kernel import Kernel, Traffic
+from kernels.mpm.mpm_common import stopped
 
 R2_A, R2_B = np.uint32(3242174889), np.uint32(2447445414)  # 2^32 / g and 2^32 / g^2, g = 1.3247...
 TASK = 256  # particles
@@ -50,6 +52,8 @@ def cpu(
     counts_inout, first, emit_count, serial, age_s, interval_s, emitter_in, position_inout, velocity_inout,
     temperature_inout, viscosity_inout,
 ):  # fmt: skip
+    if stopped(counts_inout):
+        return
     for task in numba.prange((emit_count + TASK - 1) // TASK):
         _emit_task(
             task, counts_inout, first, emit_count, serial, age_s, interval_s, emitter_in, position_inout,

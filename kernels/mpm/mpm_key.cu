@@ -29,6 +29,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
             Array<int> counts_inout, Array<const int> walls_in, Array<const float> position_in,
             Array<const float> velocity_in, Array<float> peak_inout, Array<int> key_out) {
   __shared__ int peaks[PEAKS];
+  if (stopped(counts_inout)) return;
   long long count = counts_inout[COUNT_PARTICLES];
   // A block without particles changes nothing
   if (first_particle + blockIdx.x * (long long)THREADS >= count) return;

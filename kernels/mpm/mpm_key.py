@@ -2,6 +2,7 @@
 
 Particles first_particle <= p < counts[COUNT_PARTICLES] get a key; the last row of peaks takes their maxima (see
 ``mpm_common``), and ``mpm_control`` empties it. A particle outside the walls sets ERROR_OUTSIDE.
+Where a sort has stopped nothing is done.
 
 position_in float32[>=n, 4] = x y z (grid-local m), J; velocity_in float32[>=n, 12]; key_out int32[>=n];
 peak_inout float32[capacity + 1, PEAK_WORDS].
@@ -27,6 +28,7 @@ from kernels.mpm.mpm_common import (
     base_node,
     key_of,
     position_limits,
+    stopped,
     walled_cells,
 )
 
@@ -39,6 +41,8 @@ def cpu(
     first_particle, blocks_x, blocks_y, blocks_z, cell_size_m, counts_inout, walls_in, position_in, velocity_in,
     peak_inout, key_out,
 ):  # fmt: skip
+    if stopped(counts_inout):
+        return
     threads = thread_count()
     own = np.zeros((threads, 16), np.int32)  # float bits: non-negative floats order as their bits do, NaN above all
     for task in numba.prange(threads):

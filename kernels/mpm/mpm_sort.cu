@@ -6,13 +6,14 @@
 // Tables are worked through in chunks, as many as there is room for in scratch; a chunk's first number is the sum of
 // what all chunks before it hold. cell_start_out holds in turn: counts, ends, starts. Particles come to their cell's
 // places in any order, but not far from the right one; the last pass puts each cell's few in order.
-// scratch_inout: HEAD_BLOCKS, HEAD_LARGEST; from DEVICE_HEAD on sums by chunk of the block table, then of the cells.
+// scratch_inout: HEAD_BLOCKS, HEAD_LARGEST, HEAD_STOPPED; from DEVICE_HEAD on sums by chunk of the block table, then of the cells.
 
 constexpr int THREADS = 256;
 constexpr int TILE = 4 * THREADS;   // elements that a block of threads scans at a time
 constexpr int ORDER_THREADS = 64;   // of a block of the last pass
 constexpr int LIST = 1536;          // particles that are put in order at a time
 constexpr int HEAD_BLOCKS = 0, HEAD_LARGEST = 1;
+constexpr int HEAD_STOPPED = 2;  // whether an earlier sort has stopped: what this one sets is no word for its own passes
 constexpr int BLOCK_SUMS = DEVICE_HEAD, CELL_SUMS = DEVICE_HEAD + DEVICE_CHUNKS;
 
 // Elements per chunk of a table: whole tiles, so that a small table is one chunk.
@@ -52,8 +53,15 @@ extern "C" __global__ void __launch_bounds__(256) mpm_sort(
     Array<int> cell_start_out) {
   long long table = blocks_x * blocks_y * blocks_z;
   long long start = blockIdx.x * (long long)blockDim.x + threadIdx.x;
+  bool stop = stopped(counts_inout);
+  if (start == 0) {
+    scratch_inout[HEAD_STOPPED] = stop ? 1 : 0;
+    scratch_inout[HEAD_LARGEST] = 0;
+    scratch_inout[HEAD_BLOCKS] = 0;
+    if (stop) counts_inout[COUNT_BLOCKS] = 0;
+  }
+  if (stop) return;
   for (long long block = start; block < table; block += (long long)gridDim.x * blockDim.x) slot_out[block] = -1;
-  if (start == 0) scratch_inout[HEAD_LARGEST] = 0;
 }
 
 // Touch the eight blocks that each particle's nodes may lie in; every thread writes the same value.
@@ -61,6 +69,7 @@ extern "C" __global__ void __launch_bounds__(256) mpm_sort_mark(
     long long blocks_x, long long blocks_y, long long blocks_z, Array<int> counts_inout, Array<const int> key_in,
     Array<int> scratch_inout, Array<int> order_out, Array<int> block_id_out, Array<int> slot_out,
     Array<int> cell_start_out) {
+  if (scratch_inout[HEAD_STOPPED] != 0) return;
   long long particles = counts_inout[COUNT_PARTICLES];
   long long stride = (long long)gridDim.x * blockDim.x;
   for (long long base = blockIdx.x * (long long)blockDim.x; base < particles; base += stride) {
@@ -83,6 +92,7 @@ extern "C" __global__ void __launch_bounds__(256) mpm_sort_touched(
     Array<int> scratch_inout, Array<int> order_out, Array<int> block_id_out, Array<int> slot_out,
     Array<int> cell_start_out) {
   __shared__ int share[THREADS / 32];
+  if (scratch_inout[HEAD_STOPPED] != 0) return;
   long long table = blocks_x * blocks_y * blocks_z;
   long long length = chunk_length(table);
   for (long long chunk = blockIdx.x; chunk * length < table; chunk += gridDim.x) {
@@ -102,6 +112,7 @@ extern "C" __global__ void __launch_bounds__(256) mpm_sort_number(
     Array<int> scratch_inout, Array<int> order_out, Array<int> block_id_out, Array<int> slot_out,
     Array<int> cell_start_out) {
   __shared__ int share[THREADS / 32];
+  if (scratch_inout[HEAD_STOPPED] != 0) return;
   long long table = blocks_x * blocks_y * blocks_z;
   long long length = chunk_length(table);
   int chunks = (int)((table + length - 1) / length);
@@ -110,7 +121,7 @@ extern "C" __global__ void __launch_bounds__(256) mpm_sort_number(
   chunks_before(scratch_inout, BLOCK_SUMS, 0, chunks, share, total);
   long long blocks = total > capacity ? 0 : total;
   if (blockIdx.x == 0 && threadIdx.x == 0) {
-    if (total > capacity) counts_inout[COUNT_ERROR] |= ERROR_BLOCK_CAPACITY;
+    if (total > capacity) counts_inout[COUNT_BLOCKS_NEEDED] = total;
     counts_inout[COUNT_BLOCKS] = (int)blocks;
     scratch_inout[HEAD_BLOCKS] = (int)blocks;
   }
@@ -192,6 +203,7 @@ extern "C" __global__ void __launch_bounds__(256) mpm_sort_scan(
     Array<int> scratch_inout, Array<int> order_out, Array<int> block_id_out, Array<int> slot_out,
     Array<int> cell_start_out) {
   __shared__ int share[THREADS / 32];
+  if (scratch_inout[HEAD_STOPPED] != 0) return;
   long long cells = (long long)scratch_inout[HEAD_BLOCKS] * BLOCK_NODES;
   long long length = chunk_length(cells);
   int chunks = cells > 0 ? (int)((cells + length - 1) / length) : 0;

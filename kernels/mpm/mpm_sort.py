@@ -12,8 +12,9 @@ block_id_out int32[capacity]: linear ids of the active blocks, ascending;
 slot_out int32[blocks_x * blocks_y * blocks_z]: index of a block in that list or -1;
 cell_start_out int32[capacity * 64 + 1]: first place of a cell's particles, by slot * 64 + cell;
 scratch_inout int32[scratch_words(...)].
-Where a cell or the list of blocks overflows, an error bit is set and counts[COUNT_BLOCKS] is 0, so that the kernels
-that follow do nothing.
+Where a cell or the list of blocks overflows, counts[COUNT_BLOCKS] is 0, so that the kernels that follow do nothing. A
+cell sets an error bit. The list says in counts[COUNT_BLOCKS_NEEDED] how long it would be: until that is 0 again no sort
+does anything, and the substep can be done once more with the room that it needs.
 
 Paper: Gao et al. 2018 (sorting for MPM).
 """
@@ -28,16 +29,17 @@ from kernels.base.constants import (
     BLOCK_NODES,
     CELL_COUNT_MAX,
     COUNT_BLOCKS,
+    COUNT_BLOCKS_NEEDED,
     COUNT_CELL_MAX,
     COUNT_ERROR,
     COUNT_PARTICLES,
-    ERROR_BLOCK_CAPACITY,
     ERROR_CELL_OVERFLOW,
 )
 from kernels.base.kernel import Kernel, Pass, Traffic
 from kernels.base.tasks import new_pieces, next_piece, thread_count
 from kernels.base.vector import load16, make_constant, peek, poke, splat8, splat16, store, vadd, vshift_right
 from kernels.base.vector_bits import lowest_bit, vdiffer
+from kernels.mpm.mpm_common import stopped
 
 CLEAR, MARK, NUMBER, COUNT, SCAN, SPREAD, CELLS = range(7)
 PHASES = 7
@@ -66,6 +68,9 @@ def cpu(
     blocks_x, blocks_y, blocks_z, counts_inout, key_in, scratch_inout, order_out, block_id_out, slot_out,
     cell_start_out,
 ):  # fmt: skip
+    if stopped(counts_inout):
+        counts_inout[COUNT_BLOCKS] = 0
+        return
     threads = thread_count()
     pieces = new_pieces(threads)
     table = blocks_x * blocks_y * blocks_z
@@ -183,7 +188,7 @@ def _number(task, tasks, table, slot_out, block_id_out, counts_inout):
         for block in range(begin, end):
             total += np.int32(peek(slot_out, block) >= 0)
         if total > block_id_out.shape[0]:
-            counts_inout[COUNT_ERROR] |= ERROR_BLOCK_CAPACITY
+            counts_inout[COUNT_BLOCKS_NEEDED] = total
             total = 0
         counts_inout[COUNT_BLOCKS] = total
     for block in range(begin, end):

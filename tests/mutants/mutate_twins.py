@@ -144,7 +144,7 @@ def users_of(file: str) -> tuple[str, ...]:
 def wanted(name: str, label: str) -> tuple[dict[str, Any], dict[str, Any]]:
     kernel, arguments = all_kernels()[name], made(name, label)
     want = by_numba(kernel, arguments)
-    return arguments, {n: value for n, value in want.items() if n not in void(kernel, want)}
+    return arguments, {n: value for n, value in want.items() if n not in void(kernel, arguments, want)}
 
 
 @cache

@@ -31,6 +31,8 @@ def mpm_emit(
     counts_inout, first, emit_count, serial, age_s, interval_s, emitter_in, position_inout, velocity_inout,
     temperature_inout, viscosity_inout,
 ):  # fmt: skip
+    if counts_inout[k.COUNT_BLOCKS_NEEDED]:
+        return
     if emit_count > 0:
         counts_inout[k.COUNT_PARTICLES] = first + emit_count
     direction = emitter_in[k.EMITTER_DIRECTION : k.EMITTER_DIRECTION + 3]

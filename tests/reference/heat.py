@@ -323,6 +323,8 @@ def viscosity_of(temperature, rate, material_in):
 
 
 def mpm_rheology(counts_in, material_in, order_in, temperature_in, velocity_in, temperature_out, viscosity_out):
+    if counts_in[k.COUNT_BLOCKS_NEEDED]:
+        return
     for n in range(counts_in[k.COUNT_PARTICLES]):
         temperature_out[n] = temperature_in[order_in[n]]
         rate = strain_rate(velocity_in[n, 3:].reshape(3, 3))

@@ -66,8 +66,9 @@ class FakeSimulation:
         self.backend.launch(kernel("mpm_p2g"))
         self.backend.launch(kernel("mpm_g2p"))
         return SimpleNamespace(
-            frame=self.frame, substeps=5, particle_count=100, particle_substeps=500, active_blocks=7, effect_count=0
-        )
+            frame=self.frame, substeps=5, particle_count=100, particle_substeps=500, active_blocks=7, effect_count=0,
+            speed_m_per_s=1.0, speed_limit_m_per_s=2.0, volume_ratios=(0.99, 1.0),
+        )  # fmt: skip
 
     @property
     def fluid(self) -> FakeSimulation:

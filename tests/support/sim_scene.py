@@ -66,6 +66,7 @@ def make_scene(
         force=force,
         walls=wall_words(walls, cells),
         colliders=base.colliders if colliders is None else colliders.astype(F32),
+        solids=base.solids if colliders is None else colliders.astype(F32),
         emitters=emitters,
         effects=EffectsParams(base.effects.effect_params if effect_params is None else effect_params, effect_capacity),
     )

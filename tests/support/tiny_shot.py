@@ -16,7 +16,7 @@ def write_tiny_shot(folder: Path, name: str = "pool") -> Path:
     for old, new in (
         ("cells_x = 48\nwidth = 96\nheight = 40\nsamples = 4", "cells_x = 16\nwidth = 12\nheight = 5\nsamples = 1"),
         ("cells_x = 96\nwidth = 192\nheight = 80\nsamples = 16", "cells_x = 20\nwidth = 16\nheight = 7\nsamples = 1"),
-        ("sound_speed_m_per_s = 50.0", "sound_speed_m_per_s = 12.0"),
+        ("speed_limit_m_per_s = 5.0\nsound_speed_m_per_s = 50.0", "speed_limit_m_per_s = 2.4"),
         ('name = "pool"', f'name = "{name}"'),
     ):
         assert old in text

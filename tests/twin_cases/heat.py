@@ -169,6 +169,13 @@ def full(rng: np.random.Generator) -> Arguments:
     return state
 
 
+def stopped(rng: np.random.Generator) -> Arguments:
+    """A sort has found too little room: there are no blocks, and temperatures stay as they are."""
+    state = _state(rng)
+    state["counts_in"][[k.COUNT_BLOCKS_NEEDED, k.COUNT_BLOCKS]] = 500, 0
+    return state
+
+
 def gaps(rng: np.random.Generator) -> Arguments:
     """Particles that reach into blocks which are not there."""
     state = _state(rng)
@@ -224,7 +231,7 @@ STATES: dict[str, Maker] = {
     maker.__name__: maker
     for maker in (
         plain, none, one, one_cell, corners, covered, cold, hot, fluid, melt, unregularised, faint, full, gaps,
-        box_of_nodes, among_colliders, over_terrain,
+        stopped, box_of_nodes, among_colliders, over_terrain,
     )
 }  # fmt: skip
 USED = {
@@ -234,7 +241,7 @@ USED = {
         "plain", "none", "corners", "full", "covered", "cold", "hot", "box_of_nodes", "among_colliders", "over_terrain",
     ),
     "mpm_heat_g2p": ("plain", "none", "one", "one_cell", "corners", "full", "gaps", "cold", "hot"),
-    "mpm_rheology": ("plain", "none", "one", "cold", "hot", "fluid", "melt", "unregularised", "faint"),
+    "mpm_rheology": ("plain", "none", "one", "cold", "hot", "fluid", "melt", "unregularised", "faint", "stopped"),
 }  # fmt: skip
 
 
@@ -261,7 +268,17 @@ def _emit(rng: np.random.Generator, count: int, direction: tuple[float, ...], he
 CASES: dict[str, dict[str, Maker]] = {
     kernel: {label: _from_state(kernel, label) for label in labels} for kernel, labels in USED.items()
 }
+
+
+def _stopped_emit(rng: np.random.Generator) -> Arguments:
+    """A sort has found too little room: nothing comes out."""
+    arguments = _emit(rng, 300, (0, 0, -1))
+    arguments["counts_inout"][k.COUNT_BLOCKS_NEEDED] = 500
+    return arguments
+
+
 CASES["mpm_emit"] = {
+    "stopped": _stopped_emit,
     "none": lambda rng: _emit(rng, 0, (0, 0, 1)),
     "one": lambda rng: _emit(rng, 1, (0, 0, 1)),
     "down": lambda rng: _emit(rng, 300, (0, 0, -1)),

@@ -73,6 +73,13 @@ def one_outside(rng: np.random.Generator) -> Arguments:
     return arguments
 
 
+def stopped(rng: np.random.Generator) -> Arguments:
+    """A sort has found too little room: keys, peaks and errors stay as they are."""
+    arguments = outside(rng)
+    arguments["counts_inout"][k.COUNT_BLOCKS_NEEDED] = 500
+    return arguments
+
+
 def extreme(rng: np.random.Generator) -> Arguments:
     """Infinite, denormal and absent numbers; volume ratios of 0 and below."""
     arguments = plain(rng)
@@ -114,6 +121,7 @@ CASES: dict[str, dict[str, Maker]] = {
         "outside": outside,
         "odd domain": odd_domain,
         "one outside": one_outside,
+        "stopped": stopped,
         "extreme": extreme,
         "still": still,
         **{f"steep in word {word}": steep(word) for word in range(3, 12)},

@@ -166,6 +166,13 @@ def no_room(rng: np.random.Generator) -> Arguments:
     return state
 
 
+def stopped(rng: np.random.Generator) -> Arguments:
+    """An earlier sort has found too little room: everything stays as it is."""
+    state = _after(rng)
+    state["counts"][k.COUNT_BLOCKS_NEEDED] = 500
+    return state
+
+
 def reversed_order(rng: np.random.Generator) -> Arguments:
     """Keys from the highest down."""
     state = box(rng)
@@ -324,13 +331,14 @@ SPREAD = (
 USED: dict[str, tuple[Maker, ...]] = {
     "mpm_sort": (
         none, one, box, again, wide, full_cell, dense, one_point, low_corner, high_corner, cell_overflow, huge_cell,
-        block_overflow, no_room, reversed_order, fewer,
+        block_overflow, no_room, stopped, reversed_order, fewer,
     ),
     "mpm_p2g": (*SPREAD, viscous, viscous_each, fewer),
     "mpm_grid": (*SPREAD, sphere, box_solid, capsule, cylinder, vessel, terrain, odd_domain, vortex),
     "mpm_g2p": (*SPREAD, viscous, odd_domain, vortex, fewer),
     "mpm_control": (
         none, emitted, only_emitted, syrup, first_peaks_ever, infinite, not_a_number, no_volume, too_fast, crushed,
+        stopped,
     ),
 }  # fmt: skip
 

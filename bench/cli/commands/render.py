@@ -97,7 +97,7 @@ def _whole(job: RenderJob, folder: Path, kinds: tuple[str, ...], device: Backend
     from bench.check.golden import definition_sha256, golden_of
     from bench.farm.place import place_of
     from bench.pipeline.folder.shot_folder import ShotFolder
-    from bench.pipeline.frame import MOVIE, STILLS
+    from bench.pipeline.frame import MOVIE, STILLS, FrameWork, warnings_of
 
     # The kernels are imported once it is known that they will be used.
     from bench.pipeline.makers import COMPILED, MAKERS, require_memory
@@ -106,6 +106,7 @@ def _whole(job: RenderJob, folder: Path, kinds: tuple[str, ...], device: Backend
 
     golden = golden_of(job.shot, job.size, job.samples)
     identity = f"{job.shot.name}-{job.size}"
+    frames: list[FrameWork] = []  # that were simulated now
     with choose_progress(1) as progress, begin([device], progress, [loop, *COMPILED]) as compiling:
         compiling.wait([module.__name__ for module in COMPILED])  # what fills bodies is asked how much they hold
         require_memory(job.shot, job.size, device)
@@ -115,7 +116,17 @@ def _whole(job: RenderJob, folder: Path, kinds: tuple[str, ...], device: Backend
             tell, within = partial(progress.at, identity), partial(progress.within, identity)
             try:
                 made = render(
-                    job, shot_folder, kinds, device, MAKERS, golden, tell, all_devices, within, place_of(device)
+                    job,
+                    shot_folder,
+                    kinds,
+                    device,
+                    MAKERS,
+                    golden,
+                    tell,
+                    all_devices,
+                    within,
+                    place_of(device),
+                    frames.append,
                 )
             except KeyboardInterrupt as stop:
                 stop.add_note(f"{folder} keeps the frames that were finished: the same command goes on")
@@ -125,6 +136,8 @@ def _whole(job: RenderJob, folder: Path, kinds: tuple[str, ...], device: Backend
     if strangers:
         some = ", ".join(strangers[:3]) + (" ..." if len(strangers) > 3 else "")
         options.tell(f"{folder}: not of this render, though named so: {some}; delete them, or render these frames")
+    for line in warnings_of(frames):
+        options.tell(f"{identity}: {line}")
     click.echo(f"frames   {folder}")
     if MOVIE in kinds:
         click.echo(f"movie    {folder / job.movie}")
@@ -139,7 +152,7 @@ def _task(
     from bench.farm.place import place_of
     from bench.pipeline.folder.pictures import write_movie
     from bench.pipeline.folder.task_folder import TaskFolder
-    from bench.pipeline.frame import MOVIE
+    from bench.pipeline.frame import MOVIE, warnings_of
     from bench.pipeline.makers import COMPILED, MAKERS, require_memory
     from bench.pipeline.tasks.asked import part_of_picture
     from bench.pipeline.tasks.maker import TaskMaker
@@ -172,4 +185,6 @@ def _task(
             stop.add_note(f"{folder} keeps what was finished: the same command goes on")
             raise
         progress.end(identity, f"{done} made, {len(job.frames) - done} were there")
+    for line in warnings_of(maker.simulated):
+        options.tell(f"{identity}: {line}")
     click.echo(f"folder   {folder}")

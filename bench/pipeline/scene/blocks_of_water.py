@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from bench.pipeline.scene.build import EffectsParams, PictureParams, Scene, Three, glow_lut, wall_words
+from bench.pipeline.scene.build import EffectsParams, PictureParams, Scene, Three, wall_words
+from bench.pipeline.scene.look import glow_lut
 from bench.shot.extent import grid_cells
 from kernels.base import constants as k
 from kernels.mpm.mpm_common import bulk_modulus_pa
@@ -116,6 +117,7 @@ def water_scene(
         force=force,
         walls=wall_words([k.BOUNDARY_SLIP] * 6, cells),
         colliders=np.zeros((1, k.COLLIDER_WORDS), np.float32),
+        solids=np.zeros((1, k.COLLIDER_WORDS), np.float32),
         terrain=np.zeros((2, 2), np.float32),
         terrain_geometry=np.zeros(4, np.float32),
         emitters=(),

@@ -7,11 +7,9 @@ with exact operations (``bench.pipeline.scene.exact``), so a scene has the same 
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +19,13 @@ from bench.base.errors import UserError
 from bench.pipeline.scene import fill
 from bench.pipeline.scene.camera import camera_vector
 from bench.pipeline.scene.exact import Array, normalised
-from bench.pipeline.scene.look import look_vector, sky_vector
+from bench.pipeline.scene.look import glow_lut, look_vector, sky_vector
 from bench.pipeline.scene.particles import Particles, build_particles
-from bench.pipeline.scene.terrain import HeightField, build_terrain
-from bench.shot.extent import WALL_CELLS, cell_size_m, domain_cells, grid_cells
+from bench.pipeline.scene.terrain import HeightField, build_terrain, require_above_ground
+from bench.shot.extent import WALL_CELLS, cell_size_m, domain_cells, fitted, grid_cells
 from bench.shot.load import Shot
 from bench.shot.picture import Camera
+from bench.shot.runnable import SOUND_OVER_FLOW
 from bench.shot.schema import (
     BOUNDARIES,
     BoxCollider,
@@ -42,11 +41,8 @@ from kernels.base import constants as k
 from kernels.base.cache import drop_damaged, say
 from kernels.mpm.mpm_common import bulk_modulus_pa
 
-CFL_SOUND_FACTOR = 10.0  # sound speed over the largest speed, where the shot does not say
 PARTICLES_PER_CELL = 8
 TERRAIN_SHARE = 0.1  # of the time that a scene with terrain takes, about
-GLOW_LOW_K, GLOW_HIGH_K = 600.0, 1800.0
-BLACKBODY = Path(__file__).parent / "blackbody.csv"
 Three = tuple[float, float, float]
 
 
@@ -101,7 +97,8 @@ class Scene:
     speed_limit_m_per_s: float
     force: Array  # float32[FORCE_WORDS]
     walls: Array  # int32[WALLS_WORDS] how each wall of the domain holds, and the domain's cells
-    colliders: Array  # float32[m, COLLIDER_WORDS], m >= 1
+    colliders: Array  # float32[m, COLLIDER_WORDS], m >= 1; as they are seen
+    solids: Array  # the same as the liquid meets them: what ends at a wall of the domain goes on behind it
     terrain: Array  # float32[tx, ty] m
     terrain_geometry: Array  # float32[4] origin x, y, spacing, off or 1 + boundary
     emitters: tuple[EmitterDisc, ...]
@@ -148,7 +145,7 @@ def build_scene(
     file, chosen = shot.file, shot.size(size)
     cell = cell_size_m(file.domain, chosen)
     offset = WALL_CELLS * cell
-    domain = domain_cells(file.domain, chosen)
+    domain, held = domain_cells(file.domain, chosen), fitted(file, chosen)
     sound = sound_speed_m_per_s(file)
     bulk = bulk_modulus_pa(file.material.density_kg_per_m3, sound)
     with using_threads(threads):
@@ -165,7 +162,7 @@ def build_scene(
         geometry[:] = [field.origin[0] + offset, field.origin[1] + offset, field.spacing, on]
     w = file.domain.walls
     sides = w.x_min, w.x_max, w.y_min, w.y_max, w.z_min, w.z_max
-    emitters = tuple(_emitter(e, offset) for e in file.emitter)
+    emitters = tuple(_emitter(e, offset) for e in held.emitter)
     capacity = room if room is not None else count + emitted_count(file, particle_volume)
     if capacity == 0:
         raise UserError(f"{shot.path}: body: expected bodies or emitters that hold liquid, got no particle")
@@ -188,6 +185,7 @@ def build_scene(
         force=_force(file, offset),
         walls=wall_words([BOUNDARIES.index(side) for side in sides], domain),
         colliders=_colliders(file.collider, offset),
+        solids=_colliders(held.collider, offset),
         terrain=terrain,
         terrain_geometry=geometry,
         emitters=emitters,
@@ -206,7 +204,7 @@ def build_scene(
             exposure=file.picture.exposure,
         ),
         sky=sky_vector(file.light),
-        look=look_vector(file, offset, (GLOW_LOW_K, GLOW_HIGH_K)),
+        look=look_vector(file, offset),
         glow_lut=glow_lut(),
         camera_path=file.camera,
     )
@@ -223,6 +221,7 @@ def fill_domain(
     if file.terrain is not None:
         first = TERRAIN_SHARE
         field = build_terrain(file.terrain, cell, lambda share: tell(TERRAIN_SHARE * share))
+        require_above_ground(shot, field, cell)
     if not fills:
         return field, Particles(np.zeros((0, 4), np.float32), np.zeros((0, 12), np.float32), np.zeros(1, np.float32))
     bulk = bulk_modulus_pa(file.material.density_kg_per_m3, sound_speed_m_per_s(file))
@@ -245,22 +244,7 @@ def wall_words(kinds: Sequence[int], domain: Sequence[int]) -> Array:
 
 def sound_speed_m_per_s(file: ShotFile) -> float:
     stated = file.material.sound_speed_m_per_s
-    return stated if stated is not None else CFL_SOUND_FACTOR * file.material.speed_limit_m_per_s
-
-
-@cache
-def glow_lut() -> Array:
-    """float32[256, 3]: linear Rec.709 radiance of a black body from 600 to 1800 K; 1 is the luminance at 1400 K.
-
-    The committed table is Planck's law times the CIE 1931 observer (``tests/reference/blackbody.py`` makes it).
-    """
-    with open(BLACKBODY, newline="", encoding="ascii") as file:
-        rows = [[float(v) for v in row] for row in csv.reader(line for line in file if not line.startswith("#"))]
-    table = np.array(rows, np.float64)[:, 1:].astype(np.float32)
-    if table.shape != (k.GLOW_LUT_SIZE, 3):
-        raise ValueError(f"{BLACKBODY.name}: {table.shape}")
-    table.setflags(write=False)
-    return table
+    return stated if stated is not None else SOUND_OVER_FLOW * file.material.speed_limit_m_per_s
 
 
 def _material(file: ShotFile, bulk_modulus_pa: float, particle_volume_m3: float) -> Array:

@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+import csv
+from functools import cache
+from pathlib import Path
+
 import numpy as np
 
 from bench.pipeline.scene.exact import Array, sin_cos_degrees
 from bench.shot.picture import Light
 from bench.shot.schema import Lava, ShotFile
 from kernels.base import constants as k
+
+GLOW_LOW_K, GLOW_HIGH_K = 600.0, 1800.0
+BLACKBODY = Path(__file__).parent / "blackbody.csv"
+
+
+@cache
+def glow_lut() -> Array:
+    """float32[256, 3]: linear Rec.709 radiance of a black body from 600 to 1800 K; 1 is the luminance at 1400 K.
+
+    The committed table is Planck's law times the CIE 1931 observer (``tests/reference/blackbody.py`` makes it).
+    """
+    with open(BLACKBODY, newline="", encoding="ascii") as file:
+        rows = [[float(v) for v in row] for row in csv.reader(line for line in file if not line.startswith("#"))]
+    table = np.array(rows, np.float64)[:, 1:].astype(np.float32)
+    if table.shape != (k.GLOW_LUT_SIZE, 3):
+        raise ValueError(f"{BLACKBODY.name}: {table.shape}")
+    table.setflags(write=False)
+    return table
 
 
 def sky_vector(light: Light) -> Array:
@@ -31,7 +53,7 @@ def sky_vector(light: Light) -> Array:
     return out
 
 
-def look_vector(file: ShotFile, offset_m: float, glow_range_k: tuple[float, float]) -> Array:
+def look_vector(file: ShotFile, offset_m: float) -> Array:
     """float32[LOOK_WORDS]; heights become grid-local. LOOK_TIME is the shot's start; the renderer moves it on."""
     look = file.look
     out = np.zeros(k.LOOK_WORDS, np.float32)
@@ -56,8 +78,8 @@ def look_vector(file: ShotFile, offset_m: float, glow_range_k: tuple[float, floa
         (k.LOOK_LAVA_SCALE, look.lava_scale_m),
         (k.LOOK_LAVA_CRUST_K, look.lava_crust_k),
         (k.LOOK_GLOW_GAIN, look.glow_gain),
-        (k.LOOK_GLOW_LOW_K, glow_range_k[0]),
-        (k.LOOK_GLOW_HIGH_K, glow_range_k[1]),
+        (k.LOOK_GLOW_LOW_K, GLOW_LOW_K),
+        (k.LOOK_GLOW_HIGH_K, GLOW_HIGH_K),
         (k.LOOK_FOG_PHASE, look.fog_anisotropy),
         (k.LOOK_FOG_GAIN, look.fog_gain),
         (k.LOOK_FOG_GLOW_GAIN, look.fog_glow_gain),

@@ -134,6 +134,11 @@ def block_room(used: float, emitted: int, particles_per_block: float, grid_block
     return min(float(grid_blocks), BLOCK_RESERVE * used + 4.0 * emitted / particles_per_block + BLOCKS_SPARE)
 
 
+def more_blocks(used: int, grid: Sequence[int]) -> int:
+    """Blocks to make room for when so many are in use, or are needed at once; never more than the grid's box has."""
+    return min(math.prod(grid), int(BLOCK_RESERVE * used) + BLOCKS_SPARE)
+
+
 def block_capacity(scene: Scene, used: int) -> int:
     """Blocks that a simulation of a scene makes room for at its start."""
     per_block = float(scene.cell_size_m) ** 3 * k.BLOCK_NODES / float(scene.material[k.MATERIAL_PARTICLE_VOLUME])

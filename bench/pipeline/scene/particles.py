@@ -19,6 +19,7 @@ from bench.pipeline.scene.motion import temperature_words, velocity_words
 from bench.pipeline.scene.terrain import HeightField
 from bench.shot.extent import WALL_CELLS, body_bounds, cell_size_m, domain_cells, fitted
 from bench.shot.load import Shot
+from bench.shot.runnable import over
 from bench.shot.schema import (
     PARTICLE_MAX,
     BoxCollider,
@@ -94,9 +95,21 @@ def build_particles(
         room = position[here], velocity[here], temperature[here]
         if here.stop > here.start:
             f.sweep(corner, opposite, seed, numbers, tables, start, *room, counts[columns])
+            _require_slow(shot, room[0], room[1], float(numbers[f.OFFSET]))
         before = here.stop
         tell(COUNTING + (1.0 - COUNTING) * (int(opposite[0]) - low[0]) / planes)
     return Particles(position, velocity, temperature if isinstance(file.material, Lava) else np.zeros(1, np.float32))
+
+
+def _require_slow(shot: Shot, position: Array, velocity: Array, offset: float) -> None:
+    """Raise UserError where a particle is faster than the liquid is meant to be: not every shape says its speed."""
+    limit = shot.file.material.speed_limit_m_per_s
+    speed = np.sqrt(np.einsum("ij,ij->i", velocity[:, :3], velocity[:, :3]))
+    worst = int(speed.argmax())
+    if over(float(speed[worst]), limit):
+        place = ", ".join(f"{v - offset:.4g}" for v in position[worst, :3])
+        expected = f"bodies of at most material.speed_limit_m_per_s ({limit:g} m/s) everywhere"
+        raise UserError(f"{shot.path}: body: expected {expected}, got {speed[worst]:.4g} m/s at [{place}]")
 
 
 def _chunks(low: list[int], high: list[int]) -> Iterator[tuple[Array, Array, slice]]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
+from bench.base.errors import UserError
 from bench.pipeline.scene import exact
 from bench.pipeline.scene.bodies import add_lines
 from bench.pipeline.scene.exact import (
@@ -32,6 +33,8 @@ from bench.pipeline.scene.exact import (
     smooth,
     unit,
 )
+from bench.shot.load import Shot
+from bench.shot.runnable import disc_points
 from bench.shot.schema import Terrain
 from bench.shot.shapes import Boulders, Channel, Cone, Noise, Plane, Ramp, Steps, TerrainLayer
 
@@ -49,6 +52,15 @@ class HeightField:
     heights: Array  # float32[tx, ty], m
     origin: tuple[float, float]  # of heights[0, 0], m
     spacing: float  # m
+
+    def height_at(self, x: float, y: float) -> float:
+        """Height of the ground (m) at a point of the shot's frame."""
+        last = [n - 1.0 for n in self.heights.shape]
+        u, v = (min(max((p - o) / self.spacing, 0.0), n) for p, o, n in zip((x, y), self.origin, last))
+        i, j = (min(int(p), int(n) - 1) for p, n in zip((u, v), last))
+        h, fu, fv = self.heights[i : i + 2, j : j + 2].astype(np.float64), u - i, v - j
+        low, high = h[0] + (h[1] - h[0]) * fu
+        return float(low + (high - low) * fv)
 
 
 def build_terrain(
@@ -72,6 +84,17 @@ def build_terrain(
         height_rows(start, stop, *terrain.origin_m, spacing, kinds, words, line, heights)
         tell(stop / tx)
     return HeightField(heights, terrain.origin_m, spacing)
+
+
+def require_above_ground(shot: Shot, field: HeightField, cell: float) -> None:
+    """Raise UserError where an emitter's disc lies more than half a cell deep in the ground."""
+    for n, emitter in enumerate(shot.file.emitter):
+        depth = max(field.height_at(x, y) - z for x, y, z in disc_points(emitter))
+        if depth > 0.5 * cell:
+            expected = "a disc above the terrain, rim and all"
+            raise UserError(
+                f"{shot.path}: emitter[{n}].centre_m: expected {expected}, got one that is {depth:.3g} m deep"
+            )
 
 
 def _layer(layer: TerrainLayer, lines: list[list[float]]) -> tuple[int, Sequence[float]]:

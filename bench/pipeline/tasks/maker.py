@@ -21,6 +21,7 @@ from bench.pipeline.folder.pictures import Still, stills_of
 from bench.pipeline.folder.task_folder import FluidFile, TaskFolder
 from bench.pipeline.frame import (
     Bricks,
+    FrameWork,
     Makers,
     Picture,
     RendererLike,
@@ -56,6 +57,7 @@ class TaskMaker:
         """``tell`` hears what is begun, ``within`` how far a long step has come."""
         self.job, self.folder, self.backend, self.makers, self.place = job, folder, backend, makers, place
         self._golden, self._tell, self._within = golden, tell, within
+        self.simulated: list[FrameWork] = []  # what the simulation of each frame did
         self._room = 0  # particles that there is room for in what was built
         self._scene: Scene | None = None
         self._state: PictureState | None = None
@@ -93,7 +95,7 @@ class TaskMaker:
             for frame in range(first, needed[-1] + 1):
                 self._tell(f"simulate {frame}")
                 before_s = time.time()
-                simulation.advance_frame()
+                self.simulated.append(simulation.advance_frame())
                 keeps = time.monotonic() - kept_at >= min(KEEP_MOST_S, keeping_s / KEEP_SHARE)
                 if not keeps and frame not in wanted:
                     continue

@@ -24,7 +24,7 @@ from bench.check.certify.certifier import certify
 from bench.check.certify.order import steps
 from bench.check.certify.session import HOT, Limits, Session
 from bench.check.golden import golden_frames, load_golden
-from bench.cli.commands.certify import parse_budget
+from bench.cli.commands.proofs.certify import parse_budget
 from bench.cli.main import main
 from bench.measure import kernels as kernel_bench
 from bench.measure import roofs, roofs_gpu

@@ -18,6 +18,8 @@ from bench.cli.main import LazyGroup, main
 from bench.pipeline.frame import MOVIE, STILLS
 from tests.support.source_tree import ROOT
 
+COMMANDS = ROOT / "bench" / "cli" / "commands"
+
 
 def run(*arguments: str) -> Any:
     return CliRunner().invoke(main, list(arguments))
@@ -42,8 +44,9 @@ def test_an_option_that_cannot_be_read_is_one_line(words: tuple[str, ...], says:
 def test_help_lists_every_command_with_one_sentence() -> None:
     done = run("--help")
     assert done.exit_code == 0
-    for path in (ROOT / "bench/cli/commands").glob("[a-z]*.py"):
-        name = path.stem
+    files = [path for folder in (COMMANDS, COMMANDS / "proofs") for path in folder.glob("[a-z]*.py")]
+    assert len(files) > 12
+    for name in (path.stem for path in files):
         assert f"\n  {name} " in done.output
         assert run(name, "--help").exit_code == 0
 
@@ -51,7 +54,7 @@ def test_help_lists_every_command_with_one_sentence() -> None:
 def test_what_several_commands_take_is_said_once() -> None:
     """An option of ``bench.cli.options`` is not written out in a command; back-ends are named as they are known."""
     shared = ("--json", "--results", "--threads", "--backend", "--device")
-    for path in (ROOT / "bench/cli/commands").glob("[a-z]*.py"):
+    for path in COMMANDS.glob("**/[a-z]*.py"):
         text = path.read_text(encoding="utf-8")
         assert not [name for name in shared if re.search(rf"click\.option\(\s*\"{name}\"", text)], path.name
     for name in ("run", "render", "verify", "certify", "kernels"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,9 @@ class FullBackend(NumbaBackend):
 
 @pytest.mark.parametrize("fails_at", [1, 2, 3, 4, 5, 6])
 def test_a_frame_that_found_no_room_can_be_made_later(fails_at: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulate, "BLOCK_GROW_AT", 0.01)
+    rooms = itertools.count(1000)  # more in every frame
+    monkeypatch.setattr(simulate, "BLOCK_GROW_AT", 0.0)
+    monkeypatch.setattr(simulate, "more_blocks", lambda used, grid: next(rooms))
     # Its substeps follow from the fastest particle of the frame before, which is in an array that grows
     scene = dataclasses.replace(water(4), speed_limit_m_per_s=0.01, sound_speed_m_per_s=1.0)
     backend = FullBackend(1)

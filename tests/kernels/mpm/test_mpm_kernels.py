@@ -9,10 +9,11 @@ import pytest
 from kernels.base.constants import (
     CELL_COUNT_MAX,
     COUNT_BLOCKS,
+    COUNT_BLOCKS_NEEDED,
     COUNT_CELL_MAX,
     COUNT_ERROR,
     COUNT_PARTICLES,
-    ERROR_BLOCK_CAPACITY,
+    COUNT_SUBSTEPS,
     ERROR_CELL_OVERFLOW,
     ERROR_NOT_FINITE,
     ERROR_OUTSIDE,
@@ -286,11 +287,22 @@ def test_a_cell_with_too_many_particles_fails():
     assert state["counts"][COUNT_ERROR] == ERROR_CELL_OVERFLOW
 
 
-def test_too_many_blocks_fail():
-    state = start("box")
-    state["block_id"] = state["block_id"][:20]
-    substep(state)
-    assert state["counts"][COUNT_ERROR] & ERROR_BLOCK_CAPACITY
+def test_too_many_blocks_stop_it_and_more_room_lets_it_go_on():
+    """Substeps in too little room change nothing; then the same ones give what they would have given at once."""
+    state, other = start("box"), start("box")
+    whole = state["block_id"]
+    kept = {name: state[name].copy() for name in ("position", "velocity", "key", "step")}
+    state["block_id"] = whole[:20]
+    for _ in range(2):
+        substep(state)
+    assert state["counts"][COUNT_BLOCKS_NEEDED] > 20 and state["counts"][COUNT_SUBSTEPS] == 0
+    assert all(np.array_equal(state[name], values) for name, values in kept.items())
+    state["block_id"], state["counts"][COUNT_BLOCKS_NEEDED] = whole, 0
+    for _ in range(2):
+        substep(state), substep(other)
+    assert state["counts"][COUNT_SUBSTEPS] == 2
+    for name in ("position", "velocity", "key", "step", "counts"):
+        assert np.array_equal(state[name], other[name]), name
 
 
 def test_a_full_node_does_not_overflow():

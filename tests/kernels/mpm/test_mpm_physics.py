@@ -18,7 +18,7 @@ from tests.support.source_tree import ROOT
 
 F32 = np.float32
 G = 9.81
-DATA = ROOT / "tests" / "fixtures"
+DATA = ROOT / "bench" / "check" / "validate" / "data"
 
 
 def state_of(simulation: Simulation) -> tuple[np.ndarray, np.ndarray]:

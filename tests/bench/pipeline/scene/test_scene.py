@@ -16,8 +16,9 @@ import pytest
 from bench.backend.protocol import Direct
 from bench.base.errors import UserError
 from bench.pipeline.scene import needs, particles, terrain
-from bench.pipeline.scene.build import GLOW_HIGH_K, GLOW_LOW_K, Scene, build_scene, glow_lut
+from bench.pipeline.scene.build import Scene, build_scene
 from bench.pipeline.scene.estimate import estimate, probe
+from bench.pipeline.scene.look import GLOW_HIGH_K, GLOW_LOW_K, glow_lut
 from bench.shot.load import load_shot, parse_shot, shot_names
 from kernels.base import constants as k
 from tests.reference import blackbody

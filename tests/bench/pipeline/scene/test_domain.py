@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -84,3 +86,51 @@ def test_shipped_shots_are_whole_blocks_at_every_size(name: str) -> None:
         cell = cell_size_m(shot.file.domain, size)
         assert np.allclose([n * cell for n in domain], shot.file.domain.size_m, rtol=1e-12)
         assert fitted(shot.file, size) is shot.file
+
+
+@pytest.mark.parametrize(
+    ("centre", "direction", "radius_m"),
+    [
+        ([0.0, 0.5, 0.5], [1.0, 0.0, 0.0], 0.2),
+        ([0.5, 1.0, 0.5], [0.0, -1.0, 0.0], 0.2),
+        ([0.5, 0.5, 1.0], [0.0, 0.0, -1.0], 0.2),
+        ([0.2, 0.5, 0.5], [0.0, 1.0, 0.0], 0.2),
+        ([0.5, 0.5, 0.9], [0.0, 0.0, -1.0], 0.5),
+    ],
+)
+def test_a_disc_in_a_wall_pours(centre: list[float], direction: list[float], radius_m: float) -> None:
+    """Also where the grid's wall stands up to half a cell before the one that was asked for."""
+    pour = f"[[emitter]]\ncentre_m = {centre}\nradius_m = {radius_m}\ndirection = {direction}\nspeed_m_per_s = 1.0\n"
+    scene = build_scene(plain_shot(water() + pour, "[3.22, 1.0, 1.0]", 24), "S", threads=1)
+    simulation = Simulation(scene, NumbaBackend(1))
+    for _ in range(3):
+        simulation.advance_frame()
+    disc = scene.emitters[0]
+    poured_m3 = np.pi * disc.radius_m**2 * 3 / 24
+    assert disc.radius_m == pytest.approx(radius_m, abs=scene.cell_size_m)
+    assert simulation.particle_count == pytest.approx(poured_m3 / (scene.cell_size_m**3 / 8), abs=1.5)
+
+
+def fallen(walls: str, gravity: str) -> float:
+    """How far (m) a block of water on the floor and at a wall has moved along gravity in a quarter of a second."""
+    middle = water() + box_body("[0.0, 0.4, 0.0]", "[0.4, 0.8, 0.4]") + f"[force]\ngravity_m_per_s2 = {gravity}\n"
+    file = plain_shot(middle, "[1.2, 1.2, 1.2]", 24)
+    if walls:
+        sides = dict.fromkeys(("x_min", "z_min"), walls)
+        held = file.file.domain.model_copy(update={"walls": file.file.domain.walls.model_copy(update=sides)})
+        file = replace(file, file=file.file.model_copy(update={"domain": held}))
+    scene = build_scene(file, "S", threads=1)
+    simulation = Simulation(scene, NumbaBackend(1))
+    for _ in range(6):
+        simulation.advance_frame()
+    along = np.array(scene.force[k.FORCE_GRAVITY_X : k.FORCE_GRAVITY_Z + 1]) / 9.81
+    ends = np.array(simulation.position)[: simulation.particle_count, :3]
+    return float((ends.mean(axis=0) - scene.position[:, :3].mean(axis=0)) @ along)
+
+
+@pytest.mark.parametrize("gravity", ["[0.0, 0.0, 9.81]", "[9.81, 0.0, 0.0]"])
+def test_walls_let_water_go_unless_they_are_asked_to_hold_it(gravity: str) -> None:
+    """Gravity upwards lets it fall up, sideways away from the wall; ``slip`` keeps what touches it."""
+    free = 0.5 * 9.81 * 0.25**2
+    assert fallen("", gravity) == pytest.approx(free, rel=0.03)
+    assert fallen("slip", gravity) < 0.95 * free

@@ -1,0 +1,1 @@
+"""Measured figures of published experiments, as small tables that name their sources."""

@@ -1,0 +1,163 @@
+"""Room for blocks grows inside a frame: a splash never ends a run, and how much room there was changes no bit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.backend.numba_cpu import NumbaBackend
+from bench.backend.protocol import Backend
+from bench.base.errors import Unavailable
+from bench.pipeline import simulate, state
+from bench.pipeline.scene.build import Scene, build_scene
+from bench.pipeline.simulate import Simulation
+from bench.shot.load import load_shot
+from kernels.base import constants as k
+from tests.emulator.gpu import NEEDS_COMPILER, emulated_gpu
+from tests.support.tiny_shot import box_body, plain_shot, water, write_tiny_lava, write_tiny_shot
+
+FOUNTAIN = """
+[material]
+kind = "lava"
+speed_limit_m_per_s = 4.0
+[[emitter]]
+centre_m = [0.8, 0.8, 0.4]
+radius_m = 0.2
+direction = [0.0, 0.3, 1.0]
+speed_m_per_s = 3.0
+temperature_k = 1430.0
+[[emitter]]
+centre_m = [0.8, 1.2, 0.3]
+radius_m = 0.1
+direction = [0.0, -1.0, 0.0]
+speed_m_per_s = 1.0
+temperature_k = 1300.0
+start_s = 0.05
+"""
+
+
+def cube(cells_x: int, frame_rate: float = 24.0) -> Scene:
+    """A cube of 0.4 m falls 0.9 m onto a dry floor and splashes over all of it."""
+    middle = water() + box_body("[0.6, 0.6, 0.9]", "[1.0, 1.0, 1.3]")
+    return build_scene(plain_shot(middle, cells_x=cells_x, frame_rate=frame_rate), "S", threads=1)
+
+
+def fountain() -> Scene:
+    return build_scene(plain_shot(FOUNTAIN + box_body("[0.0, 0.0, 0.0]", "[0.2, 0.2, 0.3]"), cells_x=12), "S")
+
+
+def advanced(scene: Scene, backend: Backend, frames: int) -> tuple[list[object], int]:
+    """What each frame did and left behind, and how often room was made."""
+    simulation, grown = Simulation(scene, backend), 0
+    make_room = simulation._make_room
+
+    def counted(blocks: int) -> None:
+        nonlocal grown
+        grown += 1
+        make_room(blocks)
+
+    simulation._make_room = counted  # type: ignore[method-assign]
+    left: list[object] = []
+    for _ in range(frames):
+        left += [simulation.advance_frame(), simulation.state_digest()]
+        step, counts = (np.array(backend.host(simulation._state.arrays[name])) for name in ("step", "counts"))
+        left += [step.tobytes(), counts.tobytes()]
+    return left, grown
+
+
+def make_tight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hardly any room at the start, and never more than what is needed at the moment."""
+    monkeypatch.setattr(state, "block_capacity", lambda scene, used: max(1, used // 3))
+    monkeypatch.setattr(simulate, "more_blocks", lambda used, grid: used)
+
+
+def make_plenty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Room for every block of the grid from the start."""
+    monkeypatch.setattr(state, "block_capacity", lambda scene, used: int(np.prod([n // 4 for n in scene.cells])))
+
+
+SCENES: dict[str, tuple[Any, int]] = {
+    "cube": (lambda folder: cube(16), 13),
+    "fountain of lava": (lambda folder: fountain(), 5),
+    "pool with emitters and effects": (lambda folder: build_scene(load_shot(write_tiny_shot(folder)), "S"), 4),
+    "lava": (lambda folder: build_scene(load_shot(write_tiny_lava(folder)), "S"), 2),
+}
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_the_room_changes_no_bit(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make, frames = SCENES[name]
+    scene = make(tmp_path)
+    make_plenty(monkeypatch)
+    wanted, grown = advanced(scene, NumbaBackend(1), frames)
+    assert grown == 0
+    make_tight(monkeypatch)
+    found, grown = advanced(scene, NumbaBackend(1), frames)
+    assert found == wanted and grown > 0
+
+
+@NEEDS_COMPILER
+@pytest.mark.parametrize("name", ["cube", "fountain of lava"])
+def test_nor_on_a_gpu_whose_launches_are_recorded(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = SCENES[name][0](tmp_path)
+    frames = SCENES[name][1]
+    make_plenty(monkeypatch)
+    wanted, _ = advanced(scene, NumbaBackend(1), frames)
+    make_tight(monkeypatch)
+    found, grown = advanced(scene, emulated_gpu(tmp_path), frames)
+    assert found == wanted and grown > 1
+
+
+@pytest.mark.parametrize(
+    ("cells_x", "frame_rate"),
+    [
+        (32, 12.0),
+        (32, 24.0),
+        (32, 48.0),
+        (48, 24.0),
+        (64, 24.0),
+    ],
+)
+def test_a_drop_on_a_dry_floor_runs(cells_x: int, frame_rate: float) -> None:
+    scene = cube(cells_x, frame_rate)
+    simulation = Simulation(scene, NumbaBackend(1))
+    while simulation.frame / frame_rate < 14 / 24:
+        simulation.advance_frame()
+    low = k.WALL_CELLS * scene.cell_size_m
+    place = np.array(simulation.position)[: simulation.particle_count, :3] - low
+    assert np.isfinite(place).all() and (place > 0).all()
+    assert place[:, 2].mean() < 0.2 and np.ptp(place[:, 0]) > 1.0  # it has fallen, and spread
+
+
+class FullAt(NumbaBackend):
+    """Memory runs out once, at the first array that is made after a test says so."""
+
+    fails = False
+
+    def zeros(self, shape: int | Sequence[int], dtype: Any) -> np.ndarray:  # type: ignore[override]
+        if self.fails:
+            self.fails = False
+            raise Unavailable("out of memory")
+        return super().zeros(shape, dtype)  # type: ignore[arg-type]
+
+
+def test_a_frame_that_memory_ran_out_in_goes_on_from_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = fountain()
+    wanted, _ = advanced(scene, NumbaBackend(1), 3)
+    make_tight(monkeypatch)
+    backend = FullAt(1)
+    simulation = Simulation(scene, backend)
+    failed, found = 0, []
+    for _ in range(3):
+        backend.fails = True
+        try:
+            work = simulation.advance_frame()
+        except Unavailable:
+            failed += 1
+            work = simulation.advance_frame()
+        found += [work, simulation.state_digest()]
+    assert found == [one for n, one in enumerate(wanted) if n % 4 < 2] and failed > 1
