@@ -66,10 +66,12 @@ __device__ __forceinline__ float radiate(
   const float a = STEFAN_BOLTZMANN * material_in[MATERIAL_EMISSIVITY] * skin_per_m * dt_s /
                   (material_in[MATERIAL_DENSITY] * material_in[MATERIAL_SPECIFIC_HEAT]);
   const float ambient = material_in[MATERIAL_AMBIENT_TEMPERATURE];
-  if (temperature <= ambient) return temperature;
-  float cooled = temperature * exp_f32(-THIRD * log_f32(ONE + THREE * a * (temperature * temperature * temperature)));
-  cooled += a * (ambient * ambient * ambient * ambient);
-  if (cooled < ambient) return ambient;
-  if (cooled > temperature) return temperature;  // what is hotter than its surroundings does not heat up
-  return cooled;
+  float after = temperature * exp_f32(-THIRD * log_f32(ONE + THREE * a * (temperature * temperature * temperature)));
+  after += a * (ambient * ambient * ambient * ambient);
+  // Over so long a step that one of the two overshoots: it ends between where it began and its surroundings
+  const float low = temperature > ambient ? ambient : temperature;
+  const float high = temperature > ambient ? temperature : ambient;
+  if (after < low) return low;
+  if (after > high) return high;
+  return after;
 }

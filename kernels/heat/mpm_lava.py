@@ -140,7 +140,7 @@ def radiate(temperature, skin_per_m, dt_s, material_in):
     """Temperature (K) after liquid with so much free surface, m^2 over its m^3, has radiated for ``dt_s``.
 
     Split: emission in closed form, T = T_0 (1 + 3 a dt T_0^3)^(-1/3), then absorption of the surroundings' light. Both
-    are stable for any step, and T_a is kept where T = T_a up to the step's error.
+    are stable for any step, and T_a is kept where T = T_a.
     """
     a = (
         STEFAN_BOLTZMANN
@@ -150,12 +150,12 @@ def radiate(temperature, skin_per_m, dt_s, material_in):
         / (material_in[MATERIAL_DENSITY] * material_in[MATERIAL_SPECIFIC_HEAT])
     )
     ambient = material_in[MATERIAL_AMBIENT_TEMPERATURE]
-    if temperature <= ambient:
-        return temperature
-    cooled = temperature * exp_f32(-THIRD * log_f32(ONE + THREE * a * (temperature * temperature * temperature)))
-    cooled += a * (ambient * ambient * ambient * ambient)
-    if cooled < ambient:
-        return ambient
-    if cooled > temperature:  # absorption over so long a step: what is hotter than its surroundings does not heat up
-        return temperature
-    return cooled
+    after = temperature * exp_f32(-THIRD * log_f32(ONE + THREE * a * (temperature * temperature * temperature)))
+    after += a * (ambient * ambient * ambient * ambient)
+    # Over so long a step that one of the two overshoots: it ends between where it began and its surroundings
+    low, high = (ambient, temperature) if temperature > ambient else (temperature, ambient)
+    if after < low:
+        return low
+    if after > high:
+        return high
+    return after

@@ -262,16 +262,11 @@ def mpm_heat_conduct(
 
 def radiated(temperature, skin_per_m, dt_s, material_in):
     ambient = material_in[k.MATERIAL_AMBIENT_TEMPERATURE]
-    if temperature <= ambient:
-        return temperature
     capacity = material_in[k.MATERIAL_DENSITY] * material_in[k.MATERIAL_SPECIFIC_HEAT]
     a = SIGMA * material_in[k.MATERIAL_EMISSIVITY] * skin_per_m * dt_s / capacity
     growth = ONE + THREE * a * (temperature * temperature * temperature)
-    cooled = temperature * exp(-F32(1 / 3) * F32(log_f32(growth)))
-    cooled = cooled + a * (ambient * ambient * ambient * ambient)
-    if cooled > temperature:
-        return temperature
-    return ambient if cooled < ambient else cooled
+    after = temperature * exp(-F32(1 / 3) * F32(log_f32(growth))) + a * (ambient * ambient * ambient * ambient)
+    return larger(min(temperature, ambient), smaller(max(temperature, ambient), after))
 
 
 def mpm_heat_g2p(

@@ -230,8 +230,8 @@ def over_terrain(rng: np.random.Generator) -> Arguments:
 STATES: dict[str, Maker] = {
     maker.__name__: maker
     for maker in (
-        plain, none, one, one_cell, corners, covered, cold, hot, fluid, melt, unregularised, faint, full, gaps, stopped,
-        box_of_nodes, among_colliders, over_terrain,
+        plain, none, one, one_cell, corners, covered, cold, hot, fluid, melt, unregularised, faint, full, gaps,
+        stopped, box_of_nodes, among_colliders, over_terrain,
     )
 }  # fmt: skip
 USED = {
@@ -265,6 +265,11 @@ def _emit(rng: np.random.Generator, count: int, direction: tuple[float, ...], he
     return arguments
 
 
+CASES: dict[str, dict[str, Maker]] = {
+    kernel: {label: _from_state(kernel, label) for label in labels} for kernel, labels in USED.items()
+}
+
+
 def _stopped_emit(rng: np.random.Generator) -> Arguments:
     """A sort has found too little room: nothing comes out."""
     arguments = _emit(rng, 300, (0, 0, -1))
@@ -272,9 +277,6 @@ def _stopped_emit(rng: np.random.Generator) -> Arguments:
     return arguments
 
 
-CASES: dict[str, dict[str, Maker]] = {
-    kernel: {label: _from_state(kernel, label) for label in labels} for kernel, labels in USED.items()
-}
 CASES["mpm_emit"] = {
     "stopped": _stopped_emit,
     "none": lambda rng: _emit(rng, 0, (0, 0, 1)),

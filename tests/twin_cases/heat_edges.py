@@ -5,6 +5,8 @@ CASES[kernel][label](rng) gives the kernel's arguments by name.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from kernels.base import constants as k
@@ -99,6 +101,15 @@ def at_ambient(rng: np.random.Generator) -> Arguments:
     return only("mpm_heat_g2p", state)
 
 
+def warming(rng: np.random.Generator, dt_s: float) -> Arguments:
+    """Colder than its surroundings."""
+    state = _lone_particle(rng)
+    state["temperature_inout"][0] = state["heat_node_in"][..., 0] = 250
+    state["material_in"][k.MATERIAL_AMBIENT_TEMPERATURE] = 900
+    state["heat_dt_s"] = F32(dt_s)
+    return only("mpm_heat_g2p", state)
+
+
 def faint_skin(rng: np.random.Generator) -> Arguments:
     """Very little surface over very much liquid, for a long time."""
     state = _lone_particle(rng)
@@ -150,6 +161,10 @@ CASES: dict[str, dict[str, Maker]] = {
     "mpm_heat_conduct": {
         maker.__name__: maker for maker in (just_looks_in, just_closer, half_a_cell_off, just_open, just_steep)
     },
-    "mpm_heat_g2p": {maker.__name__: maker for maker in (at_ambient, faint_skin, thin_skin)},
+    "mpm_heat_g2p": {
+        "warming": functools.partial(warming, dt_s=10.0),
+        "warmed": functools.partial(warming, dt_s=1.0e4),
+        **{maker.__name__: maker for maker in (at_ambient, faint_skin, thin_skin)},
+    },
     "mpm_heat_grid": {"just_enough": just_enough},
 }

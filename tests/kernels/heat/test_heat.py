@@ -101,6 +101,16 @@ def test_radiation_ends_at_the_surroundings():
     assert radiate_often(F32(1400), F32(0), F32(100.0), 10, material) == 1400.0
 
 
+def test_lava_colder_than_its_surroundings_warms_up_to_them():
+    material = lava_material(1.0)
+    material[k.MATERIAL_AMBIENT_TEMPERATURE] = 600
+    rate = 5.670374419e-8 * 0.95 * 50 / (2600 * 1150)
+    warmed = radiate_often(F32(300), F32(50), F32(0.1), 100, material)
+    assert warmed - 300 == pytest.approx(10 * rate * (600**4 - 300**4), rel=0.01)
+    assert radiate_often(F32(300), F32(50), F32(100.0), 4000, material) == pytest.approx(600.0, abs=1.0)
+    assert radiate_often(F32(300), F32(1e6), F32(1e4), 1, material) == 600.0
+
+
 def test_lava_under_a_hotter_sky_never_heats_up():
     """The thinnest skin, the least heat capacity, the hottest surroundings that a shot file may name; a second."""
     material = lava_material(1.0)
