@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.base.errors import UserError
-from bench.check.validate import bodies, dam_breaks, films, jets, solids, volume, waves
+from bench.check.validate import bodies, dam_breaks, films, heat, jets, solids, volume, waves
 from bench.check.validate.case import Case
 
 CASES: tuple[Case, ...] = (
@@ -14,6 +14,7 @@ CASES: tuple[Case, ...] = (
     *bodies.CASES,
     *volume.CASES,
     *solids.CASES,
+    *heat.CASES,
 )
 
 
