@@ -34,7 +34,7 @@ F32 = np.float32
 BLOCK_GROW_AT = 0.75  # share of the room for blocks that is in use when it grows
 ERRORS = {
     k.ERROR_CELL_OVERFLOW: f"more than {k.CELL_COUNT_MAX} particles in one cell",
-    k.ERROR_TOO_FAST: "a particle crosses more than a cell in one substep",
+    k.ERROR_TOO_FAST: "a particle crosses more than a cell in one substep; a larger material.speed_limit_m_per_s helps",
     k.ERROR_NOT_FINITE: "a number that is not finite",
     k.ERROR_PARTICLE_CAPACITY: "more particles than there is room for",
     k.ERROR_OUTSIDE: "a particle outside the walls",
@@ -178,6 +178,7 @@ class Simulation:
                 frame.blocks_needed = 0
             self._launch_substeps(frame)
             counts = self.backend.host(self.counts)
+            self._raise_for(int(counts[k.COUNT_ERROR]), self.frame + 1)  # liquid that burst wants no room
             if counts[k.COUNT_BLOCKS_NEEDED] == 0:
                 break
             self._go_back(frame, counts)
@@ -186,7 +187,6 @@ class Simulation:
         if self._has_effects:
             self._move_effects(frame.time_s)
         counts = self.backend.host(self.counts)
-        self._raise_for(int(counts[k.COUNT_ERROR]))
         step = self.backend.host(self._state.arrays["step"])
         least, most = float(step[k.STEP_VOLUME_LEAST]), float(step[k.STEP_VOLUME_MOST])
         return FrameWork(
@@ -340,7 +340,7 @@ class Simulation:
             if number <= 0:
                 continue
             if self.particle_count + number > self.scene.particle_capacity:
-                self._raise_for(k.ERROR_PARTICLE_CAPACITY)
+                self._raise_for(k.ERROR_PARTICLE_CAPACITY, self.frame + 1)
             age_s = time_s - source.start_s - (source.emitted + 0.5) / source.flux_per_s
             self._run(
                 mpm_emit.KERNEL,
@@ -354,11 +354,11 @@ class Simulation:
             source.emitted += number
             self.particle_count += number
 
-    def _raise_for(self, errors: int) -> None:
-        """Raise CheckFailed where kernels have set an error bit."""
+    def _raise_for(self, errors: int, frame: int) -> None:
+        """Raise CheckFailed where kernels have set an error bit in a frame."""
         if errors:
             said = "; ".join(text for bit, text in ERRORS.items() if errors & bit) or f"error bits {errors}"
-            raise CheckFailed(f"{self.scene.shot_name} {self.scene.size}: simulation, frame {self.frame}: {said}")
+            raise CheckFailed(f"{self.scene.shot_name} {self.scene.size}: simulation, frame {frame}: {said}")
 
     # --- Arrays -------------------------------------------------------------------------------------
 

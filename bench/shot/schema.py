@@ -73,7 +73,9 @@ class Walls(Table):
 class Domain(Table):
     """[domain]: the box that the fluid cannot leave."""
 
-    size_m: Triple[Annotated[float, Field(ge=1.0e-3, le=1.0e4)]] = Field(description="edges along x, y and z")
+    size_m: Triple[Annotated[float, Field(ge=1.0e-3, le=1.0e4)]] = Field(
+        description="edges along x, y and z; a size's whole cells give y and z to half a cell"
+    )
     walls: Walls = Walls()
 
 
@@ -94,7 +96,11 @@ class Water(Table):
     kind: Literal["water"] = "water"
     density_kg_per_m3: float = Field(default=1000.0, ge=1.0, le=3.0e4, description="density at rest")
     viscosity_pa_s: float = Field(default=1.0e-3, ge=0.0, le=1.0e5, description="dynamic viscosity")
-    speed_limit_m_per_s: float = Field(ge=1.0e-3, le=1.0e3, description="largest speed that it is designed for")
+    speed_limit_m_per_s: float = Field(
+        ge=1.0e-3,
+        le=1.0e3,
+        description="largest speed that it is designed for: it may begin no faster, and a run that is warns",
+    )
     sound_speed_m_per_s: float | None = Field(default=None, ge=1.0e-2, le=1.0e4, description="absent: 10 x the limit")
 
 
@@ -116,7 +122,11 @@ class Lava(Table):
     emissivity: Share = Field(default=0.95, description="of the surface, 1 for a black body")
     radiating_layer_m: float = Field(default=0.02, ge=1.0e-6, le=100.0, description="depth of the skin that radiates")
     ambient_temperature_k: Kelvin = Field(default=300.0, description="of the surroundings that it radiates to")
-    speed_limit_m_per_s: float = Field(ge=1.0e-3, le=1.0e3, description="largest speed that it is designed for")
+    speed_limit_m_per_s: float = Field(
+        ge=1.0e-3,
+        le=1.0e3,
+        description="largest speed that it is designed for: it may begin no faster, and a run that is warns",
+    )
     sound_speed_m_per_s: float | None = Field(default=None, ge=1.0e-2, le=1.0e4, description="absent: 10 x the limit")
 
     def validate_together(self) -> None:

@@ -311,6 +311,20 @@ def no_volume(rng: np.random.Generator) -> Arguments:
     return state
 
 
+def worse_before(rng: np.random.Generator) -> Arguments:
+    """Earlier substeps of the frame were faster, tighter and wider."""
+    state = _after(rng)
+    state["step"][[k.STEP_SPEED_MOST, k.STEP_VOLUME_LEAST, k.STEP_VOLUME_MOST]] = 50.0, 0.1, 9.0
+    return state
+
+
+def none_before(rng: np.random.Generator) -> Arguments:
+    """The frame's first substep."""
+    state = _after(rng)
+    state["step"][[k.STEP_SPEED_MOST, k.STEP_VOLUME_LEAST, k.STEP_VOLUME_MOST]] = 0.0
+    return state
+
+
 def too_fast(rng: np.random.Generator) -> Arguments:
     state = _after(rng)
     state["step"][k.STEP_DT] = 1.0
@@ -338,7 +352,7 @@ USED: dict[str, tuple[Maker, ...]] = {
     "mpm_g2p": (*SPREAD, viscous, odd_domain, vortex, fewer),
     "mpm_control": (
         none, emitted, only_emitted, syrup, first_peaks_ever, infinite, not_a_number, no_volume, too_fast, crushed,
-        stopped,
+        stopped, worse_before, none_before,
     ),
 }  # fmt: skip
 
