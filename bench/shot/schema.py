@@ -6,7 +6,7 @@ domain runs from 0 to ``domain.size_m``, z points up.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 from pydantic.json_schema import JsonSchemaValue
@@ -107,6 +107,8 @@ class Water(Table):
 class Lava(Table):
     """[material] kind = "lava": log10 mu = A + B / (T - C), Bingham, heat (Giordano et al. 2008; Mauna Ulu 1974)."""
 
+    gone: ClassVar = {"radiating_layer_m": "no such key any more: what radiates is as deep as its particles are thick"}
+
     kind: Literal["lava"] = "lava"
     density_kg_per_m3: float = Field(default=2600.0, ge=1.0, le=3.0e4, description="density at rest")
     vft_a: float = Field(default=-4.7, ge=-20.0, le=20.0, description="A of the viscosity law: log10 of Pa s")
@@ -120,7 +122,6 @@ class Lava(Table):
     specific_heat_j_per_kg_k: float = Field(default=1150.0, ge=1.0, le=1.0e5, description="specific heat capacity")
     conductivity_w_per_m_k: float = Field(default=2.0, ge=0.0, le=1.0e3, description="thermal conductivity")
     emissivity: Share = Field(default=0.95, description="of the surface, 1 for a black body")
-    radiating_layer_m: float = Field(default=0.02, ge=1.0e-6, le=100.0, description="depth of the skin that radiates")
     ambient_temperature_k: Kelvin = Field(default=300.0, description="of the surroundings that it radiates to")
     speed_limit_m_per_s: float = Field(
         ge=1.0e-3,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
@@ -18,6 +18,7 @@ from bench.shot.problem import NOTHING, Got, Problem, plain_key
 
 UNIT = "x-unit"  # of a number, where its key does not name it
 WHEN_MISSING = "x-when-missing"  # what a missing key should have been, where that is more than any value
+GONE = "x-gone"  # of a table: keys that earlier versions had, and what there is instead
 WHEN_NO_TABLE = "x-when-no-table"  # what should have stood in place of something that is no table
 
 
@@ -44,8 +45,10 @@ UNITS = {
 }
 
 
-def _complete(schema: JsonSchemaValue) -> None:
-    """Say in a table's JSON Schema what an editor cannot know: units, and that a kind has to be given."""
+def _complete(schema: JsonSchemaValue, model: type[Table]) -> None:
+    """Say in a table's JSON Schema what an editor cannot know: units, that a kind has to be given, what is gone."""
+    if model.gone:
+        schema[GONE] = dict(model.gone)
     for name, node in schema["properties"].items():
         unit = node.get(UNIT) or next((unit for end, unit in UNITS.items() if name.endswith(end)), None)
         if unit and "description" in node:
@@ -66,6 +69,8 @@ class Table(BaseModel):
         defer_build=True,
         json_schema_extra=_complete,
     )
+
+    gone: ClassVar[Mapping[str, str]] = {}  # keys that earlier versions had, and what there is instead
 
     @model_validator(mode="after")
     def _validate_together(self) -> Self:
@@ -171,6 +176,8 @@ def _first_problem(errors: Sequence[ErrorDetails], depth: int, node: JsonSchemaV
         return Problem(key, expected(node), Got(f"a list of {len(value)}"))
     unknown = [e["loc"][depth] for e in errors if e["type"] == "extra_forbidden" and len(e["loc"]) == depth + 1]
     if unknown:
+        if unknown[0] in node.get(GONE, {}):
+            return Problem(str(unknown[0]), node[GONE][unknown[0]], Got("a key of earlier versions")).under(key)
         known = ", ".join(name for name in node["properties"] if name != "kind")
         return Problem(plain_key(str(unknown[0])), f"one of {known}", Got("an unknown key")).under(key)
     place = errors[0]["loc"][depth:]

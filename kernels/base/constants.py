@@ -8,7 +8,7 @@ from __future__ import annotations
 # --- Simulation grid: blocks of 4 x 4 x 4 nodes; z runs fastest ---------------------------------
 BLOCK_EDGE = 4  # nodes per block edge
 BLOCK_NODES = 64
-NODE_WORDS = 4  # of a node: velocity x y z, mass; of heat: temperature, fill, two spare
+NODE_WORDS = 4  # of a node: velocity x y z, mass; of heat: temperature, fill, its change, free surface
 NODE_ROW = BLOCK_EDGE * NODE_WORDS  # words of a block's row of nodes along z
 BLOCK_WORDS = BLOCK_NODES * NODE_WORDS
 WALL_CELLS = 4  # the fluid's domain starts this many cells inside the grid's box, on every side
@@ -54,12 +54,11 @@ STEP_WORDS = 8
     MATERIAL_SPECIFIC_HEAT,  # J/kg/K
     MATERIAL_CONDUCTIVITY,  # W/m/K
     MATERIAL_EMISSIVITY,
-    MATERIAL_RADIATING_LAYER,  # m, depth of the skin that a free surface cools
     MATERIAL_AMBIENT_TEMPERATURE,  # K
     MATERIAL_YIELD_TEMPERATURE,  # K, below it the yield stress is full, at MATERIAL_LIQUIDUS it is zero
     MATERIAL_LIQUIDUS,  # K
     MATERIAL_PARTICLE_VOLUME,  # m^3 at rest
-) = range(17)
+) = range(16)
 MATERIAL_WORDS = 24
 
 # force: float32 vector

@@ -49,12 +49,22 @@ __device__ __forceinline__ float viscosity16(float temperature, float rate, Arra
   return smaller(viscosity, material_in[MATERIAL_VISCOSITY_MAX]);
 }
 
-// Temperature (K) after the exposed skin has radiated for dt_s.
+// kappa dt / dx^2.
+__device__ __forceinline__ float diffusion_number(
+    float heat_dt_s, float cell_size_m, Array<const float> material_in) {
+  const float diffusivity =
+      material_in[MATERIAL_CONDUCTIVITY] / (material_in[MATERIAL_DENSITY] * material_in[MATERIAL_SPECIFIC_HEAT]);
+  return diffusivity * heat_dt_s / (cell_size_m * cell_size_m);
+}
+
+// Share of its difference to the nodes that a particle gives up in a heat step of this diffusion number.
+__device__ __forceinline__ float subgrid_share(float number) { return SUBGRID * number / (ONE + SUBGRID * number); }
+
+// Temperature (K) after liquid with so much free surface, m^2 over its m^3, has radiated for dt_s.
 __device__ __forceinline__ float radiate(
-    float temperature, float exposure, float dt_s, Array<const float> material_in) {
-  const float a =
-      STEFAN_BOLTZMANN * material_in[MATERIAL_EMISSIVITY] * exposure * dt_s /
-      (material_in[MATERIAL_DENSITY] * material_in[MATERIAL_SPECIFIC_HEAT] * material_in[MATERIAL_RADIATING_LAYER]);
+    float temperature, float skin_per_m, float dt_s, Array<const float> material_in) {
+  const float a = STEFAN_BOLTZMANN * material_in[MATERIAL_EMISSIVITY] * skin_per_m * dt_s /
+                  (material_in[MATERIAL_DENSITY] * material_in[MATERIAL_SPECIFIC_HEAT]);
   const float ambient = material_in[MATERIAL_AMBIENT_TEMPERATURE];
   if (temperature <= ambient) return temperature;
   float cooled = temperature * exp_f32(-THIRD * log_f32(ONE + THREE * a * (temperature * temperature * temperature)));

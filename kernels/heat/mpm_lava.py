@@ -5,7 +5,12 @@ from its full value at MATERIAL_YIELD_TEMPERATURE to zero at MATERIAL_LIQUIDUS. 
 (Papanastasiou 1987): mu_eff = mu + tau_y (1 - exp(-m g)) / g with the strain rate g = sqrt(2 D:D). All of it is capped
 at MATERIAL_VISCOSITY_MAX, which also bounds the time step.
 
-Cooling: dT/dt = -a (T^4 - T_a^4) with a = epsilon sigma s / (rho c_p L), s the share of the layer L that is exposed.
+Cooling: dT/dt = -a (T^4 - T_a^4) with a = epsilon sigma s / (rho c_p), s the free surface over the volume it cools.
+
+Conduction below a cell: differences between the particles of one cell the nodes cannot see, so each particle gives up a
+share q of its difference to the nodes, q = b / (1 + b) with b = SUBGRID kappa dt / dx^2: an implicit step of the
+relaxation of Gerya and Yuen 2003. The sum over particles of what they give up is 0. Smooth fields it conducts by
+q dx^2 / 4, since the two B-splines between a particle and itself have the variance dx^2 / 2.
 """
 
 from __future__ import annotations
@@ -15,11 +20,11 @@ import math
 from kernels.base.common import F32, ONE, TWO, ZERO, device, exp_f32, log_f32
 from kernels.base.constants import (
     MATERIAL_AMBIENT_TEMPERATURE,
+    MATERIAL_CONDUCTIVITY,
     MATERIAL_DENSITY,
     MATERIAL_EMISSIVITY,
     MATERIAL_LIQUIDUS,
     MATERIAL_PAPANASTASIOU,
-    MATERIAL_RADIATING_LAYER,
     MATERIAL_SPECIFIC_HEAT,
     MATERIAL_VFT_A,
     MATERIAL_VFT_B,
@@ -45,6 +50,8 @@ from kernels.base.vector_bits import vfrom_bits
 from kernels.mpm.mpm_lanes import one16, zero16
 
 STEFAN_BOLTZMANN = F32(5.670374419e-8)  # W/m^2/K^4
+SUBGRID = F32(2.0)  # below 4, where the share alone would conduct more than kappa
+SMOOTHING = F32(0.25)  # cells^2: what a share of 1 conducts
 LN_10 = F32(2.302585093)
 THREE, THIRD = F32(3.0), F32(1.0 / 3.0)
 COLDEST = F32(1.0)  # K above VFT's C, so that the quotient stays finite
@@ -114,8 +121,23 @@ def viscosity16(temperature, rate, material_in):
 
 
 @device
-def radiate(temperature, exposure, dt_s, material_in):
-    """Temperature (K) after the exposed skin has radiated for ``dt_s``.
+def diffusion_number(heat_dt_s, cell_size_m, material_in):
+    """kappa dt / dx^2."""
+    diffusivity = material_in[MATERIAL_CONDUCTIVITY] / (
+        material_in[MATERIAL_DENSITY] * material_in[MATERIAL_SPECIFIC_HEAT]
+    )
+    return diffusivity * heat_dt_s / (cell_size_m * cell_size_m)
+
+
+@device
+def subgrid_share(number):
+    """Share of its difference to the nodes that a particle gives up in a heat step of this diffusion number."""
+    return SUBGRID * number / (ONE + SUBGRID * number)
+
+
+@device
+def radiate(temperature, skin_per_m, dt_s, material_in):
+    """Temperature (K) after liquid with so much free surface, m^2 over its m^3, has radiated for ``dt_s``.
 
     Split: emission in closed form, T = T_0 (1 + 3 a dt T_0^3)^(-1/3), then absorption of the surroundings' light. Both
     are stable for any step, and T_a is kept where T = T_a up to the step's error.
@@ -123,9 +145,9 @@ def radiate(temperature, exposure, dt_s, material_in):
     a = (
         STEFAN_BOLTZMANN
         * material_in[MATERIAL_EMISSIVITY]
-        * exposure
+        * skin_per_m
         * dt_s
-        / (material_in[MATERIAL_DENSITY] * material_in[MATERIAL_SPECIFIC_HEAT] * material_in[MATERIAL_RADIATING_LAYER])
+        / (material_in[MATERIAL_DENSITY] * material_in[MATERIAL_SPECIFIC_HEAT])
     )
     ambient = material_in[MATERIAL_AMBIENT_TEMPERATURE]
     if temperature <= ambient:

@@ -11,12 +11,13 @@ from numba import njit
 from kernels.base import constants as k
 from kernels.base.common import exp_f32, log_f32
 from kernels.base.common import fma as fused
-from kernels.mpm.mpm_collide import collider_distance, terrain_height
+from kernels.mpm.mpm_collide import collider_distance, collider_distance_one, terrain_height, terrain_normal
 
 F32 = np.float32
 ZERO, HALF, ONE, TWO, THREE, FOUR = F32(0), F32(0.5), F32(1), F32(2), F32(3), F32(4)
 HEAT_UNITS, WEIGHT_UNITS = F32(2**20), F32(2**30)  # of a kelvin, of a particle mass
-FILL_EXPOSED, FILL_COVERED, STEEP, PROBE = F32(0.72), F32(0.92), F32(0.15), F32(1.5)
+FILLED, OPEN_MIN, STEEP = F32(0.5), F32(0.75**3) * F32(1 / 6), F32(0.05)
+SUBGRID, SMOOTHING = F32(2), F32(0.25)
 SIGMA = F32(5.670374419e-8)
 AXES = (0, 1, 2)
 
@@ -121,16 +122,120 @@ def dense_nodes(blocks, slot_in, values):
     return dense
 
 
-def mpm_heat_conduct(
-    blocks_x, blocks_y, blocks_z, heat_dt_s, cell_size_m, counts_in, material_in, block_id_in, slot_in, heat_node_inout
-):
-    blocks = (blocks_x, blocks_y, blocks_z)
-    active = counts_in[k.COUNT_BLOCKS]
-    t, fill = (dense_nodes(blocks, slot_in, heat_node_inout[:, :, word]) for word in (0, 1))
+def diffusion_number(heat_dt_s, cell_size_m, material_in):
+    """kappa dt / dx^2."""
     kappa = material_in[k.MATERIAL_CONDUCTIVITY] / (
         material_in[k.MATERIAL_DENSITY] * material_in[k.MATERIAL_SPECIFIC_HEAT]
     )
-    rate = kappa * heat_dt_s / (cell_size_m * cell_size_m)
+    return kappa * heat_dt_s / (cell_size_m * cell_size_m)
+
+
+def subgrid_share(number):
+    """Share of its difference to the nodes that a particle gives up in one heat step."""
+    return SUBGRID * number / (ONE + SUBGRID * number)
+
+
+class Solids:
+    """Walls, colliders and terrain around the node at (x, y): what they leave open, and what they cover."""
+
+    def __init__(self, x, y, cells, cell_size_m, collider_in, terrain_geometry_in, terrain_in):
+        self.cell, self.colliders = cell_size_m, collider_in
+        self.wall = F32(k.WALL_CELLS) * cell_size_m
+        self.high = [F32(cells[d]) * cell_size_m - self.wall for d in (0, 1)]
+        self.geometry, self.terrain = terrain_geometry_in, terrain_in
+        self.level = ONE
+        if terrain_geometry_in[3] != ZERO:
+            self.level = F32(terrain_normal(terrain_geometry_in, terrain_in, x, y)[2])
+
+    def beside(self, x, y, z):
+        """Signed distances (m) to the domain's sides and bottom, and to the terrain, as steep as at the node."""
+        found = [x - self.wall, self.high[0] - x, y - self.wall, self.high[1] - y, z - self.wall]
+        if self.geometry[3] != ZERO:
+            found.append((z - F32(terrain_height(self.geometry, self.terrain, x, y))) * self.level)
+        return found
+
+    def share_beside(self, distance):
+        """Share of a node's spline on the near side of a plane."""
+        t = distance / self.cell
+        a = abs(t)
+        if a >= F32(1.5):
+            beyond = ZERO
+        elif a > HALF:
+            beyond = (F32(1.5) - a) * (F32(1.5) - a) * (F32(1.5) - a) * F32(1 / 6)
+        else:
+            beyond = HALF - a * (F32(0.75) - a * a * F32(1 / 3))
+        return ONE - beyond if t > ZERO else beyond
+
+    def open_share(self, x, y, z):
+        low_x, high_x, low_y, high_y, *others = (self.share_beside(one) for one in self.beside(x, y, z))
+        share = (low_x * high_x) * (low_y * high_y)
+        for other in others:
+            share = share * other
+        return share * self.share_beside(F32(collider_distance(self.colliders, x, y, z)))
+
+    def cover(self, place, out):
+        """Whether a look along ``out``, a cell long, leads into one that it faces."""
+        distances = []
+        for look in (-ONE, F32(-0.5), ZERO, HALF, ONE, F32(1.5)):
+            there = [place[d] + look * out[d] for d in AXES]
+            each = (F32(collider_distance_one(self.colliders, c, *there)) for c in range(len(self.colliders)))
+            distances.append((look, [*self.beside(*there), *each]))
+        (_, start), *looks = distances
+        return any(
+            near < F32(0.125) * self.cell and first - near > HALF * (ONE + look) * self.cell
+            for look, found in looks
+            for first, near in zip(start, found)
+        )
+
+
+def filled_share(fill, open_share):
+    enough = FILLED * open_share
+    return ONE if fill >= enough else fill / enough
+
+
+def free_surface(place, fill, around, solids):
+    """Free surface of a node over its liquid's volume, 1/m; ``around`` are its neighbours' fills, x- x+ y- y+ z- z+."""
+    if min(around) >= FILLED:
+        return ZERO
+    cell = solids.cell
+    own_open = solids.open_share(*place)
+    own = filled_share(fill, own_open)
+    own_density = fill / (OPEN_MIN if own_open < OPEN_MIN else own_open)
+    drop, slope = [], []
+    for axis in AXES:
+        side = []
+        for n, step in ((2 * axis, -cell), (2 * axis + 1, cell)):
+            beside = list(place)
+            beside[axis] = beside[axis] + step
+            opened = solids.open_share(*beside)
+            less = own - filled_share(around[n], opened)
+            density = own_density if opened <= OPEN_MIN else around[n] / opened
+            side.append((less * min(opened, own_open) if less > ZERO else ZERO, density))
+        drop.append(side[0][0] + side[1][0])
+        slope.append(side[1][1] - side[0][1])
+    steep = np.sqrt(slope[0] * slope[0] + slope[1] * slope[1] + slope[2] * slope[2])
+    if steep < STEEP:
+        area = np.sqrt(drop[0] * drop[0] + drop[1] * drop[1] + drop[2] * drop[2])
+        return area / (fill * cell)
+    area = (drop[0] * abs(slope[0]) + drop[1] * abs(slope[1]) + drop[2] * abs(slope[2])) / steep
+    if area <= ZERO:
+        return ZERO
+    out = [-slope[d] * (cell / steep) for d in AXES]
+    if solids.cover(place, out):
+        return ZERO
+    return area / (fill * cell)
+
+
+def mpm_heat_conduct(
+    blocks_x, blocks_y, blocks_z, heat_dt_s, cell_size_m, counts_in, material_in, walls_in, collider_in,
+    terrain_geometry_in, terrain_in, block_id_in, slot_in, heat_node_inout,
+):  # fmt: skip
+    blocks = (blocks_x, blocks_y, blocks_z)
+    cells = [n + 2 * k.WALL_CELLS for n in walls_in[k.DOMAIN_X : k.DOMAIN_Z + 1]]
+    active = counts_in[k.COUNT_BLOCKS]
+    t, fill = (dense_nodes(blocks, slot_in, heat_node_inout[:, :, word]) for word in (0, 1))
+    number = diffusion_number(heat_dt_s, cell_size_m, material_in)
+    rate = number - SMOOTHING * subgrid_share(number)
     flows = []
     for axis in AXES:
         for step in (1, -1):  # the lower neighbour first
@@ -143,38 +248,24 @@ def mpm_heat_conduct(
     with np.errstate(all="ignore"):
         change = rate * total / fill
     for slot in range(active):
-        i, j, m = (n + 1 for n in corner(block_id_in[slot], blocks))
-        holds = heat_node_inout[slot, :, 1] > ZERO
-        own = change[i : i + 4, j : j + 4, m : m + 4].reshape(64)
-        heat_node_inout[slot, holds, 2] = own[holds]
+        low = corner(block_id_in[slot], blocks)
+        for n in np.flatnonzero(heat_node_inout[slot, :, 1] > ZERO):
+            node = [low[d] + int(inner) for d, inner in zip(AXES, np.unravel_index(n, (4, 4, 4)))]
+            x, y, z = (F32(one) * cell_size_m for one in node)
+            i, j, m = (one + 1 for one in node)  # past the layer of zeros
+            around = [fill[i - 1, j, m], fill[i + 1, j, m], fill[i, j - 1, m], fill[i, j + 1, m]]
+            around += [fill[i, j, m - 1], fill[i, j, m + 1]]
+            solids = Solids(x, y, cells, cell_size_m, collider_in, terrain_geometry_in, terrain_in)
+            heat_node_inout[slot, n, 2] = change[i, j, m]
+            heat_node_inout[slot, n, 3] = free_surface((x, y, z), fill[i, j, m], around, solids)
 
 
-def exposure_of(place, fill, slope, cells, cell_size_m, collider_in, terrain_geometry_in, terrain_in):
-    """Share of a particle's skin that sees the sky."""
-    if fill >= FILL_COVERED:
-        return ZERO
-    share = ONE if fill <= FILL_EXPOSED else (FILL_COVERED - fill) / (FILL_COVERED - FILL_EXPOSED)
-    steep = np.sqrt(slope[0] * slope[0] + slope[1] * slope[1] + slope[2] * slope[2])
-    if steep < STEEP:
-        return share
-    step = -PROBE * cell_size_m / steep
-    x, y, z = (place[d] + slope[d] * step for d in AXES)
-    wall = F32(k.WALL_CELLS) * cell_size_m
-    covered = min(x, y, z) < wall
-    covered |= x > F32(cells[0]) * cell_size_m - wall or y > F32(cells[1]) * cell_size_m - wall
-    if terrain_geometry_in[3] != ZERO:
-        covered |= z < terrain_height(terrain_geometry_in, terrain_in, x, y)
-    covered |= collider_distance(collider_in, x, y, z) < ZERO
-    return ZERO if covered else share
-
-
-def radiated(temperature, exposure, dt_s, material_in):
+def radiated(temperature, skin_per_m, dt_s, material_in):
     ambient = material_in[k.MATERIAL_AMBIENT_TEMPERATURE]
     if temperature <= ambient:
         return temperature
     capacity = material_in[k.MATERIAL_DENSITY] * material_in[k.MATERIAL_SPECIFIC_HEAT]
-    capacity = capacity * material_in[k.MATERIAL_RADIATING_LAYER]
-    a = SIGMA * material_in[k.MATERIAL_EMISSIVITY] * exposure * dt_s / capacity
+    a = SIGMA * material_in[k.MATERIAL_EMISSIVITY] * skin_per_m * dt_s / capacity
     growth = ONE + THREE * a * (temperature * temperature * temperature)
     cooled = temperature * exp(-F32(1 / 3) * F32(log_f32(growth)))
     cooled = cooled + a * (ambient * ambient * ambient * ambient)
@@ -184,34 +275,29 @@ def radiated(temperature, exposure, dt_s, material_in):
 
 
 def mpm_heat_g2p(
-    blocks_x, blocks_y, blocks_z, heat_dt_s, cell_size_m, counts_in, material_in, walls_in, collider_in,
-    terrain_geometry_in, terrain_in, position_in, order_in, block_id_in, slot_in, cell_start_in, heat_node_in,
-    temperature_inout,
+    blocks_x, blocks_y, blocks_z, heat_dt_s, cell_size_m, counts_in, material_in, position_in, order_in, block_id_in,
+    slot_in, cell_start_in, heat_node_in, temperature_inout,
 ):  # fmt: skip
     blocks = (blocks_x, blocks_y, blocks_z)
-    cells = [n + 2 * k.WALL_CELLS for n in walls_in[k.DOMAIN_X : k.DOMAIN_Z + 1]]
     active = counts_in[k.COUNT_BLOCKS]
-    change = dense_nodes(blocks, slot_in, heat_node_in[:, :, 2])
-    filled = dense_nodes(blocks, slot_in, np.minimum(heat_node_in[:, :, 1], ONE))
+    number = diffusion_number(heat_dt_s, cell_size_m, material_in)
+    share = subgrid_share(number)
+    mean, fill, change, skin = (dense_nodes(blocks, slot_in, heat_node_in[:, :, word]) for word in range(4))
     for slot in range(active):
         for members, base in particles_of(slot, block_id_in[slot], blocks, cell_start_in, order_in):
             for p in members:
-                g = offsets(position_in[p], base, cell_size_m)
-                wx, wy, wz = (spline(one) for one in g)
-                dt, fill, slope = ZERO, ZERO, [ZERO] * 3
+                wx, wy, wz = (spline(one) for one in offsets(position_in[p], base, cell_size_m))
+                t = temperature_inout[p]
+                dt, apart, skin_per_m = ZERO, ZERO, ZERO
                 for step in np.ndindex(3, 3, 3):
                     node = tuple(base[d] + step[d] + 1 for d in AXES)
                     w = wx[step[0]] * wy[step[1]] * wz[step[2]]
-                    dt = dt + w * change[node]
-                    wf = w * filled[node]
-                    fill = fill + wf
-                    slope = [slope[d] + wf * (F32(step[d] - 1) - g[d]) for d in AXES]
-                exposure = exposure_of(
-                    position_in[p], fill, [FOUR * one for one in slope], cells, cell_size_m, collider_in,
-                    terrain_geometry_in, terrain_in,
-                )  # fmt: skip
-                t = temperature_inout[p] + dt
-                temperature_inout[p] = radiated(t, exposure, heat_dt_s, material_in) if exposure > ZERO else t
+                    if fill[node] > ZERO:
+                        dt = dt + w * change[node]
+                        apart = apart + w * (mean[node] - t)
+                        skin_per_m = skin_per_m + w * skin[node]
+                t = t + (dt + share * apart)
+                temperature_inout[p] = radiated(t, skin_per_m, heat_dt_s, material_in) if skin_per_m > ZERO else t
 
 
 def strain_rate(c):

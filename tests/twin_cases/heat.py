@@ -5,7 +5,6 @@ CASES[kernel][label](rng) gives the kernel's arguments by name.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -111,6 +110,7 @@ def cold(rng: np.random.Generator) -> Arguments:
         state[name][..., 0] = rng.integers(-3, 4, state[name].shape[:2]) * DENORMAL
         state[name][..., 1] = rng.integers(0, 4, state[name].shape[:2]) * DENORMAL
         state[name][..., 2] = rng.integers(-3, 4, state[name].shape[:2]) * DENORMAL
+        state[name][..., 3] = rng.integers(0, 4, state[name].shape[:2]) * DENORMAL
     state["arena_in"] = rng.integers(-4, 1 << 21, state["arena_in"].shape)
     state["velocity_in"] *= DENORMAL
     return state
@@ -123,6 +123,7 @@ def hot(rng: np.random.Generator) -> Arguments:
     for name in ("temperature_in", "temperature_inout"):
         state[name] = (10.0 ** rng.uniform(2, 5, state[name].shape)).astype(F32)
     state["heat_node_in"][..., 2] = rng.uniform(-2000, 2000, state["heat_node_in"].shape[:2])
+    state["heat_node_in"][..., 3] *= rng.choice(np.array([0, 1, 1e4], F32), state["heat_node_in"].shape[:2])
     state["arena_in"] = rng.integers(-(1 << 50), 1 << 50, state["arena_in"].shape)
     state["velocity_in"] *= F32(1e4)
     return state
@@ -164,7 +165,7 @@ def full(rng: np.random.Generator) -> Arguments:
     """Nodes that hold more than a full lattice."""
     state = _state(rng)
     for name in ("heat_node_in", "heat_node_inout"):
-        state[name][..., 1] = rng.uniform(0.6, 1.6, state[name].shape[:2])
+        state[name][..., 1] = rng.uniform(0.4, 1.6, state[name].shape[:2])
     return state
 
 
@@ -175,63 +176,73 @@ def stopped(rng: np.random.Generator) -> Arguments:
     return state
 
 
-def walls(rng: np.random.Generator) -> Arguments:
-    """The domain's high walls in x and y close to the lava, and a block of air that particles reach into."""
+def gaps(rng: np.random.Generator) -> Arguments:
+    """Particles that reach into blocks which are not there."""
     state = _state(rng)
-    blocks_z = state["blocks_z"]
-    state["blocks_x"] = 3
-    state["position_in"][:, 1] += 4 * state["cell_size_m"]
-    state["block_id_in"] = state["block_id_in"] + np.int32(blocks_z)
-    state["slot_in"][:] = -1
-    state["slot_in"][state["block_id_in"]] = np.arange(state["block_id_in"].size)
-    state["walls_in"][[k.DOMAIN_X, k.DOMAIN_Y]] = 4, 4 * state["blocks_y"] - 2 * k.WALL_CELLS
-    # Lava ends at the walls, so that its surface looks at them
-    edges = [state[f"blocks_{axis}"] for axis in "xyz"]
-    i, j, _ = 4 * np.array(np.unravel_index(state["block_id_in"], edges))
-    a, b, _ = np.unravel_index(np.arange(64), (4, 4, 4))
-    inside = (i[:, None] + a < 7) & (j[:, None] + b < 11)
-    fill = state["heat_node_in"][: inside.shape[0], :, 1]
-    fill[:] = F32(0.4) * fill + F32(0.5) * inside
     occupied = np.diff(state["cell_start_in"][::64]) > 0
     state["slot_in"][state["block_id_in"][~occupied][::2]] = -1
     return state
 
 
-def at_wall(rng: np.random.Generator, axis: int, high: bool) -> Arguments:
-    """One particle whose skin looks at a spot just on a wall of the domain."""
-    state, edges, cell_size_m = _state(rng), (4, 4, 4), F32(0.125)
-    state.update(zip(("blocks_x", "blocks_y", "blocks_z"), edges), cell_size_m=cell_size_m)
-    state["walls_in"][k.DOMAIN_X : k.DOMAIN_Z + 1] = 8
-    state["block_id_in"] = np.arange(64, dtype=np.int32)
-    state["slot_in"] = state["block_id_in"].copy()
-    state["counts_in"][[k.COUNT_PARTICLES, k.COUNT_BLOCKS]] = 1, 64
-    at = np.full(3, 8.0)
-    at[axis] = 10.5 if high else 5.5
-    state["position_in"][0, :3] = at.astype(F32) * cell_size_m
-    base = np.floor(at - 0.5).astype(np.int64)
-    cell = 64 * np.ravel_multi_index(base // 4, edges) + np.ravel_multi_index(base % 4, edges)
-    state["cell_start_in"] = (np.arange(64 * 64 + 1) > cell).astype(np.int32)
-    state["order_in"][0] = 0
-    along = np.add.outer(*(step * np.unravel_index(np.arange(64), edges)[axis] for step in (4, 1)))
-    state["heat_node_in"] = np.zeros((64, 64, 4), F32)
-    state["heat_node_in"][..., 1] = F32(0.25) * np.clip(12 - along if high else along - 4, 0, 3)
-    return only("mpm_heat_g2p", state)
+def box_of_nodes(rng: np.random.Generator) -> Arguments:
+    """4 x 4 x 4 blocks without particles, a few of them missing: a domain of 8 x 9 x 8 cells and what is round it."""
+    state, edges = _state(rng), (4, 4, 4)
+    state.update(zip(("blocks_x", "blocks_y", "blocks_z"), edges), cell_size_m=F32(0.125))
+    state["walls_in"][k.DOMAIN_X : k.DOMAIN_Z + 1] = 8, 9, 8
+    state["block_id_in"] = np.delete(np.arange(64, dtype=np.int32), [0, 22, 41])
+    state["slot_in"] = np.full(64, -1, np.int32)
+    state["slot_in"][state["block_id_in"]] = np.arange(61)
+    state["counts_in"][[k.COUNT_PARTICLES, k.COUNT_BLOCKS]] = 0, 61
+    state["cell_start_in"] = np.zeros(61 * 64 + 1, np.int32)
+    node = np.zeros((61, 64, 4), F32)
+    node[..., 0] = rng.uniform(1000, 1500, node.shape[:2])
+    node[..., 1] = rng.uniform(0, 1.2, node.shape[:2]) * (rng.random(node.shape[:2]) < 0.8)
+    state["heat_node_inout"] = node
+    return state
+
+
+def among_colliders(rng: np.random.Generator) -> Arguments:
+    """A box of nodes with a collider of each kind in it, and thin ones between its nodes."""
+    state = box_of_nodes(rng)
+    kinds = (k.COLLIDER_SPHERE, k.COLLIDER_BOX, k.COLLIDER_CAPSULE, k.COLLIDER_CYLINDER, k.COLLIDER_VESSEL)
+    colliders = np.zeros((7, k.COLLIDER_WORDS), F32)
+    colliders[:5, k.COLLIDER_KIND] = kinds
+    colliders[:, k.COLLIDER_A : k.COLLIDER_A + 3] = rng.uniform(0.6, 1.4, (7, 3))
+    colliders[0, k.COLLIDER_B] = 0.15
+    colliders[1, k.COLLIDER_B : k.COLLIDER_C + 1] = 0.1, 0.2, 0.04, 0.01
+    colliders[2, k.COLLIDER_B : k.COLLIDER_C + 1] = 0.9, 1.2, 1.1, 0.1
+    colliders[3, k.COLLIDER_B : k.COLLIDER_C + 1] = 0.1, 0, 0.2, 0.02
+    colliders[4, k.COLLIDER_B] = 0.55
+    colliders[6, k.COLLIDER_KIND] = k.COLLIDER_BOX
+    colliders[6, k.COLLIDER_B : k.COLLIDER_B + 3] = 0.3, 0.3, 0.03
+    state["collider_in"] = colliders
+    return state
+
+
+def over_terrain(rng: np.random.Generator) -> Arguments:
+    """A box of nodes over rough ground, in part of it."""
+    state = box_of_nodes(rng)
+    state["terrain_geometry_in"] = np.array([0.3, 0.3, 0.2, k.TERRAIN_STICK], F32)
+    state["terrain_in"] = rng.uniform(0.7, 1.2, (6, 5)).astype(F32)
+    return state
 
 
 STATES: dict[str, Maker] = {
     maker.__name__: maker
     for maker in (
-        plain, none, one, one_cell, corners, covered, cold, hot, fluid, melt, unregularised, faint, full,
-        stopped, walls,
+        plain, none, one, one_cell, corners, covered, cold, hot, fluid, melt, unregularised, faint, full, gaps, stopped,
+        box_of_nodes, among_colliders, over_terrain,
     )
 }  # fmt: skip
 USED = {
     "mpm_heat_p2g": ("plain", "none", "one", "one_cell", "corners", "cold", "hot"),
     "mpm_heat_grid": ("plain", "none", "corners", "cold", "hot"),
-    "mpm_heat_conduct": ("plain", "none", "corners", "full", "cold", "hot"),
-    "mpm_heat_g2p": ("plain", "none", "one", "one_cell", "corners", "covered", "full", "walls", "cold", "hot"),
+    "mpm_heat_conduct": (
+        "plain", "none", "corners", "full", "covered", "cold", "hot", "box_of_nodes", "among_colliders", "over_terrain",
+    ),
+    "mpm_heat_g2p": ("plain", "none", "one", "one_cell", "corners", "full", "gaps", "cold", "hot"),
     "mpm_rheology": ("plain", "none", "one", "cold", "hot", "fluid", "melt", "unregularised", "faint", "stopped"),
-}
+}  # fmt: skip
 
 
 def _from_state(kernel: str, label: str) -> Maker:
@@ -254,15 +265,6 @@ def _emit(rng: np.random.Generator, count: int, direction: tuple[float, ...], he
     return arguments
 
 
-CASES: dict[str, dict[str, Maker]] = {
-    kernel: {label: _from_state(kernel, label) for label in labels} for kernel, labels in USED.items()
-}
-CASES["mpm_heat_g2p"] |= {
-    f"at the {'high' if high else 'low'} wall of {'xyz'[axis]}": functools.partial(at_wall, axis=axis, high=high)
-    for axis, high in ((0, False), (1, False), (2, False), (0, True), (1, True))
-}
-
-
 def _stopped_emit(rng: np.random.Generator) -> Arguments:
     """A sort has found too little room: nothing comes out."""
     arguments = _emit(rng, 300, (0, 0, -1))
@@ -270,6 +272,9 @@ def _stopped_emit(rng: np.random.Generator) -> Arguments:
     return arguments
 
 
+CASES: dict[str, dict[str, Maker]] = {
+    kernel: {label: _from_state(kernel, label) for label in labels} for kernel, labels in USED.items()
+}
 CASES["mpm_emit"] = {
     "stopped": _stopped_emit,
     "none": lambda rng: _emit(rng, 0, (0, 0, 1)),

@@ -8,79 +8,114 @@ from __future__ import annotations
 import numpy as np
 
 from kernels.base import constants as k
-from kernels.heat.mpm_heat_g2p import STEEP
 from kernels.heat.mpm_heat_grid import WEIGHT_MIN
-from tests.twin_cases.heat import F32, Arguments, Maker, at_wall, only, plain
+from kernels.heat.mpm_skin import STEEP, TOUCH
+from tests.twin_cases.heat import F32, Arguments, Maker, box_of_nodes, only, plain
 
-HEIGHT_M = 1.0  # of the particle; solids end there
+CELL_M = F32(0.125)
+AT = 8  # the node looked at, on each axis, in cells
+AT_M = AT * CELL_M
 
 
-def looking(rng: np.random.Generator) -> Arguments:
-    """One particle on a node in the middle of the box, whose skin looks along -x."""
-    state = at_wall(rng, axis=0, high=False)
-    position, cell = state["position_in"], int(np.argmax(state["cell_start_in"] > 0)) - 1
-    assert position[0, 0] == 5.5 * state["cell_size_m"] and position[0, 2] == HEIGHT_M
-    position[0, 0] = 8 * state["cell_size_m"]  # two cells, 16 numbers each, behind where it was
-    state["cell_start_in"] = (np.arange(64 * 64 + 1) > cell + 32).astype(np.int32)
-    state["heat_node_in"][..., 1] = F32(0.25) * np.clip(_node_x() - 7, 0, 3)
+def _alone(rng: np.random.Generator, **fills: float) -> Arguments:
+    """One node in the middle of a box of nodes, and those of its neighbours that are named, ``low_x`` to ``high_z``."""
+    state = box_of_nodes(rng)
+    state["block_id_in"] = np.arange(64, dtype=np.int32)
+    state["slot_in"] = state["block_id_in"].copy()
+    state["counts_in"][k.COUNT_BLOCKS] = 64
+    state["cell_start_in"] = np.zeros(64 * 64 + 1, np.int32)
+    dense = np.zeros((16, 16, 16), F32)
+    for name, fill in fills.items():
+        at = [AT, AT, AT]
+        if name != "own":
+            side, axis = name.split("_")
+            at["xyz".index(axis)] += 1 if side == "high" else -1
+        dense[tuple(at)] = fill
+    node = np.zeros((64, 64, 4), F32)
+    node[..., 0] = 1300
+    node[..., 1] = dense.reshape(4, 4, 4, 4, 4, 4).transpose(0, 2, 4, 1, 3, 5).reshape(64, 64)
+    state["heat_node_inout"] = node
     return state
 
 
-def _node_x() -> np.ndarray:
-    """In cells, of a block's node."""
-    return np.add.outer(4 * (np.arange(64) // 16), np.arange(64) // 16)
+def _with_box(state: Arguments, low_x_m: float, high_x_m: float) -> Arguments:
+    """A plate across the box of nodes."""
+    row = state["collider_in"][0]
+    row[k.COLLIDER_KIND] = k.COLLIDER_BOX
+    row[k.COLLIDER_A : k.COLLIDER_A + 3] = (low_x_m + high_x_m) / 2, AT_M, AT_M
+    row[k.COLLIDER_B : k.COLLIDER_B + 3] = (high_x_m - low_x_m) / 2, 1, 1
+    return only("mpm_heat_conduct", state)
 
 
-def beside_terrain(rng: np.random.Generator) -> Arguments:
-    state = looking(rng)
-    state["terrain_geometry_in"] = np.array([0, 0, 1, k.TERRAIN_SLIP], F32)
-    state["terrain_in"] = np.full((3, 3), HEIGHT_M, F32)
-    return state
+def just_looks_in(rng: np.random.Generator) -> Arguments:
+    """The surface looks along -x, and the last look ends just not on a solid."""
+    return _with_box(_alone(rng, own=1, high_x=1), 0.5, float(AT_M - F32(1.5 + TOUCH) * CELL_M))
 
 
-def beside_box(rng: np.random.Generator) -> Arguments:
-    state = looking(rng)
-    state["collider_in"][0, 0] = k.COLLIDER_BOX
-    state["collider_in"][0, k.COLLIDER_A : k.COLLIDER_C] = 1, 1, HEIGHT_M / 2, 2, 2, HEIGHT_M / 2
+def just_closer(rng: np.random.Generator) -> Arguments:
+    """A thin plate above the node, to which the look downwards comes just too little nearer for it to face it."""
+    state = _alone(rng, own=1, high_z=1)
+    row = state["collider_in"][0]
+    row[k.COLLIDER_KIND] = k.COLLIDER_BOX
+    row[k.COLLIDER_A : k.COLLIDER_A + 3] = AT_M, AT_M, (AT + 0.625) * CELL_M
+    row[k.COLLIDER_B : k.COLLIDER_B + 3] = 4, 4, 0.25 * CELL_M
+    return only("mpm_heat_conduct", state)
+
+
+def half_a_cell_off(rng: np.random.Generator) -> Arguments:
+    """A solid half a cell from a node, where its spline has two formulas."""
+    return _with_box(_alone(rng, own=0.2, low_x=0.3, high_x=0.1), 0.5, float(AT_M - F32(0.5) * CELL_M))
+
+
+def just_open(rng: np.random.Generator) -> Arguments:
+    """A neighbour just as far inside of a solid as says nothing any more about the surface's direction."""
+    return _with_box(_alone(rng, own=0.4, low_x=0.03, high_x=0.7, high_z=0.9), 0.5, float(AT_M - F32(0.25) * CELL_M))
+
+
+def just_steep(rng: np.random.Generator) -> Arguments:
+    """A surface that is just so steep that it has a direction."""
+    return only("mpm_heat_conduct", _alone(rng, own=0.3, high_x=float(STEEP)))
+
+
+def _lone_particle(rng: np.random.Generator) -> Arguments:
+    """One particle on a node, of whose liquid half a cell's face is free."""
+    state = _alone(rng, own=1)
+    state["counts_in"][k.COUNT_PARTICLES] = 1
+    state["position_in"][0, :3] = AT_M
+    cell = 64 * 21 + 63  # of base node 7, 7, 7
+    state["cell_start_in"] = (np.arange(64 * 64 + 1) > cell).astype(np.int32)
+    state["order_in"][0] = 0
+    state["heat_node_in"] = state["heat_node_inout"].copy()
+    state["heat_node_in"][..., 3] = 4 / CELL_M * state["heat_node_in"][..., 1]
     return state
 
 
 def at_ambient(rng: np.random.Generator) -> Arguments:
     """As warm as its surroundings, for a long time."""
-    state = looking(rng)
-    state["temperature_inout"][0] = state["material_in"][k.MATERIAL_AMBIENT_TEMPERATURE]
+    state = _lone_particle(rng)
+    ambient = state["material_in"][k.MATERIAL_AMBIENT_TEMPERATURE]
+    state["temperature_inout"][0] = state["heat_node_in"][..., 0] = ambient
     state["heat_dt_s"] = F32(1e4)
-    return state
+    return only("mpm_heat_g2p", state)
+
+
+def faint_skin(rng: np.random.Generator) -> Arguments:
+    """Very little surface over very much liquid, for a long time."""
+    state = _lone_particle(rng)
+    state["heat_node_in"][..., 3] *= F32(0.5) * CELL_M
+    state["heat_dt_s"] = F32(1e4)
+    return only("mpm_heat_g2p", state)
 
 
 def thin_skin(rng: np.random.Generator) -> Arguments:
     """A little hotter than very hot surroundings, with a skin that holds next to no heat: it must not heat up."""
-    state = looking(rng)
-    state["material_in"][[k.MATERIAL_RADIATING_LAYER, k.MATERIAL_DENSITY, k.MATERIAL_SPECIFIC_HEAT]] = 1e-6, 1, 1
+    state = _lone_particle(rng)
+    state["material_in"][[k.MATERIAL_DENSITY, k.MATERIAL_SPECIFIC_HEAT, k.MATERIAL_CONDUCTIVITY]] = 1, 1, 0
+    state["heat_node_in"][..., 3] *= F32(1e5)
     state["material_in"][k.MATERIAL_AMBIENT_TEMPERATURE] = 4999
     state["temperature_inout"][0] = 5000
     state["heat_dt_s"] = F32(1)
-    return state
-
-
-def just_steep(rng: np.random.Generator) -> Arguments:
-    """Its surface is just so steep that it has a direction: it looks into the ground."""
-    state = beside_terrain(rng)
-    state["terrain_in"] += F32(1)
-    # Twice as much on the next plane of nodes, and what rounding leaves to find
-    weight = np.array([0.125, 0.75, 0.125], F32)
-    share = np.multiply.outer(weight[0] * weight, weight).reshape(-1)
-    for step in range(-40, 40):
-        fill = (F32(2 * STEEP).view(np.int32) + np.int32(step)).view(F32)
-        total = F32(0)
-        for part in share * fill:
-            total += part
-        if F32(4) * total == STEEP:
-            break
-    else:
-        raise AssertionError("no fill gives just this slope")
-    state["heat_node_in"][..., 1] = np.where(_node_x() > 8, fill, F32(0))
-    return state
+    return only("mpm_heat_g2p", state)
 
 
 def just_enough(rng: np.random.Generator) -> Arguments:
@@ -112,8 +147,9 @@ def rounding(rng: np.random.Generator) -> Arguments:
 
 CASES: dict[str, dict[str, Maker]] = {
     "mpm_rheology": {"thin": thin, "rounding": rounding},
-    "mpm_heat_g2p": {
-        maker.__name__: maker for maker in (looking, at_ambient, thin_skin, beside_terrain, beside_box, just_steep)
+    "mpm_heat_conduct": {
+        maker.__name__: maker for maker in (just_looks_in, just_closer, half_a_cell_off, just_open, just_steep)
     },
+    "mpm_heat_g2p": {maker.__name__: maker for maker in (at_ambient, faint_skin, thin_skin)},
     "mpm_heat_grid": {"just_enough": just_enough},
 }

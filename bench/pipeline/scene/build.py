@@ -266,7 +266,6 @@ def _material(file: ShotFile, bulk_modulus_pa: float, particle_volume_m3: float)
         (k.MATERIAL_SPECIFIC_HEAT, m.specific_heat_j_per_kg_k),
         (k.MATERIAL_CONDUCTIVITY, m.conductivity_w_per_m_k),
         (k.MATERIAL_EMISSIVITY, m.emissivity),
-        (k.MATERIAL_RADIATING_LAYER, m.radiating_layer_m),
         (k.MATERIAL_AMBIENT_TEMPERATURE, m.ambient_temperature_k),
         (k.MATERIAL_YIELD_TEMPERATURE, m.yield_temperature_k),
         (k.MATERIAL_LIQUIDUS, m.liquidus_k),

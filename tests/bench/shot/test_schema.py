@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from bench.base.errors import UserError
 from bench.cli.main import main
-from bench.shot.load import SHOTS, shot_names
+from bench.shot.load import SHOTS, load_shot, shot_names
 from bench.shot.schema import ShotFile
 from bench.shot.sizes import SIZE_NAMES
 from bench.shot.table import UNITS, json_schema
-from tests.bench.shot.test_shot import MALFORMED, POOL, changed, pool
+from tests.bench.shot.test_shot import MALFORMED, POOL, changed, one_line, pool
 
 SCHEMA = json_schema(ShotFile)
 FILES = [*(SHOTS / f"{name}.toml" for name in shot_names()), POOL]
@@ -101,3 +103,15 @@ def test_it_refuses_what_the_reader_refuses_but_for_what_has_to_go_together() ->
     }
     assert {path for path, expected in passed.items() if not any(words in expected for words in TOGETHER)} == set()
     assert len(passed) < 15
+
+
+def test_a_key_of_earlier_versions_says_what_became_of_it(tmp_path: Path) -> None:
+    file = tmp_path / "old.toml"
+    text = (SHOTS / "lava.toml").read_text().replace("emissivity = 0.95", "emissivity = 0.95\nradiating_layer_m = 0.02")
+    file.write_text(text)
+    with pytest.raises(UserError) as error:
+        load_shot(file)
+    assert one_line(error) == (
+        f"{file}: material.radiating_layer_m: expected no such key any more: "
+        "what radiates is as deep as its particles are thick, got a key of earlier versions"
+    )

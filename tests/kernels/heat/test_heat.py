@@ -26,9 +26,9 @@ def viscosities(temperature, rate, material, out):
 
 
 @numba.njit(error_model="numpy")
-def radiate_often(temperature, exposure, dt_s, steps, material):
+def radiate_often(temperature, skin_per_m, dt_s, steps, material):
     for _ in range(steps):
-        temperature = radiate(temperature, exposure, dt_s, material)
+        temperature = radiate(temperature, skin_per_m, dt_s, material)
     return temperature
 
 
@@ -89,25 +89,25 @@ def test_radiation_follows_its_closed_form(steps):
     seconds = 100.0
     rate = 5.670374419e-8 * 0.95 / (2600 * 1150 * 0.02)
     expected = (1400.0**-3 + 3 * rate * seconds) ** (-1 / 3)
-    got = radiate_often(F32(1400), F32(1), F32(seconds / steps), steps, material)
+    got = radiate_often(F32(1400), F32(1 / 0.02), F32(seconds / steps), steps, material)
     assert expected < 1250
     assert got == pytest.approx(expected, rel=2e-4)
 
 
 def test_radiation_ends_at_the_surroundings():
     material = lava_material(1.0)
-    assert radiate_often(F32(1400), F32(1), F32(100.0), 4000, material) == pytest.approx(300.0, abs=2.0)
-    assert radiate_often(F32(300), F32(1), F32(100.0), 10, material) == 300.0
+    assert radiate_often(F32(1400), F32(50), F32(100.0), 4000, material) == pytest.approx(300.0, abs=2.0)
+    assert radiate_often(F32(300), F32(50), F32(100.0), 10, material) == 300.0
     assert radiate_often(F32(1400), F32(0), F32(100.0), 10, material) == 1400.0
 
 
 def test_lava_under_a_hotter_sky_never_heats_up():
     """The thinnest skin, the least heat capacity, the hottest surroundings that a shot file may name; a second."""
     material = lava_material(1.0)
-    material[[k.MATERIAL_RADIATING_LAYER, k.MATERIAL_DENSITY, k.MATERIAL_SPECIFIC_HEAT]] = 1e-6, 1, 1
+    material[[k.MATERIAL_DENSITY, k.MATERIAL_SPECIFIC_HEAT]] = 1, 1
     material[k.MATERIAL_AMBIENT_TEMPERATURE] = 4999
     for steps in (1, 2, 10):
-        assert 4999 <= radiate_often(F32(5000), F32(1), F32(1.0), steps, material) <= 5000
+        assert 4999 <= radiate_often(F32(5000), F32(1e6), F32(1.0), steps, material) <= 5000
 
 
 def test_transfer_keeps_mass_and_an_even_temperature():
@@ -146,23 +146,6 @@ def test_conduction_keeps_energy_and_decays_at_its_rate():
     expected = math.exp(-kappa * (np.pi / length) ** 2 * steps * float(state["heat_dt_s"]))
     assert expected < 0.6
     assert decay == pytest.approx(expected, rel=0.06)
-
-
-def test_only_the_free_surface_cools():
-    state = joined_state(8000)
-    state["material_in"][k.MATERIAL_CONDUCTIVITY] = 0
-    state["temperature_in"][:] = 1400.0
-    steps = 24
-    for _ in range(steps):
-        heat_step(state)
-    x, y, z = (state["position_in"][:, :3] - F32(0.4)).T
-    middle = (np.abs(x - 0.5) < 0.2) & (np.abs(y - 0.5) < 0.2)
-    t = state["temperature_in"]
-    rate = 5.670374419e-8 * 0.95 / (2600 * 1150 * 0.02)
-    seconds = steps * float(state["heat_dt_s"])
-    expected = (1400.0**-3 + 3 * rate * seconds) ** (-1 / 3)
-    assert 1400 - t[middle & (z > 0.95)].mean() == pytest.approx(1400 - expected, rel=0.03)
-    assert t[middle & (z < 0.8)] == pytest.approx(1400.0, abs=1e-3)  # inside, and on the floor
 
 
 @pytest.mark.parametrize("module", [*STEPS, mpm_rheology])
