@@ -88,9 +88,9 @@ def shelf(backend: Backend, quick: bool) -> list[Figure]:
             flow = Flow(shot_scene(SHELF.format(kind=kind), (length, 0.8, 1.6), round(length / 0.05)), backend)
             flow.advance(6 if quick else 48)
             x, _, z = flow.position.T
-            over = (x < 0.8 - flow.cell) & (z > 0.6)
-            sunk = float((0.8 - z[over]).max()) / flow.cell
-            figures.append(no_more_than(f"cells that water sinks into a {kind} shelf {name}", 0.0, max(0.0, sunk), 0.5))
+            depth = np.minimum(np.minimum(0.8 - z, z - 0.6), 0.8 - x if length > 0.8 else np.inf)
+            sunk = max(0.0, float(depth.max())) / flow.cell
+            figures.append(no_more_than(f"cells that water sinks into a {kind} shelf {name}", 0.0, sunk, 0.5))
             if length == 0.8:
                 under = float((z < 0.6).sum())
                 figures.append(no_more_than(f"particles under a {kind} shelf {name}", 0.0, under, 0.0))

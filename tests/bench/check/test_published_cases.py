@@ -25,9 +25,8 @@ UNMET = {
     "dam-volume": SHRINKS,
     "slosh-volume": SHRINKS,
     "plates": LEAKS,
-    "shelf": LEAKS,
 }
-MET_IN_SMALL = {"spheric-2", "solitary-wave", "slosh-volume", "shelf"}
+MET_IN_SMALL = {"spheric-2", "slosh-volume"}
 QUICK = [case for case in CASES if case.is_quick]
 
 
