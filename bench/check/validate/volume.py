@@ -62,6 +62,17 @@ def drop_limits(backend: Backend, quick: bool) -> list[Figure]:
     ]
 
 
+def frame_rates(backend: Backend, quick: bool) -> list[Figure]:
+    cells = 24 if quick else 48
+    found = {}
+    for rate in (24, 12, 96):
+        flow = Flow(drop_scene(6.0, cells, float(rate)), backend)
+        flow.advance(rate)
+        found[rate] = float(flow.position[:, 0].mean())
+    name = "centre of mass along x after 1 s, {} frames a second for 24, m"
+    return [within(name.format(rate), found[24], found[rate], 0.002) for rate in (12, 96)]
+
+
 def drop_volume(backend: Backend, quick: bool) -> list[Figure]:
     flow = Flow(drop_scene(6.0, 24 if quick else 48), backend)
     flow.advance(240)
@@ -137,6 +148,12 @@ CASES = (
         "README's dam break and drop, with speed limits of 3, 6 and 12 m/s",
         "the limit is a bound: nothing may depend on it",
         drop_limits,
+    ),
+    Case(
+        "frame-rate",
+        "README's dam break and drop at 12, 24 and 96 frames a second",
+        "frames are how it is looked at: nothing may depend on them",
+        frame_rates,
     ),
     Case("drop-volume", "README's dam break and drop, 10 s", "volume is kept", drop_volume),
     Case("dam-volume", "a column of 0.5 m falls into a box of 2 m and comes to rest", "volume is kept", dam_volume),

@@ -42,7 +42,7 @@ def test_fixed_words_are_a_choice_in_every_command(option: str) -> None:
             shown = "|".join(param.type.choices)
             assert f"{option} [{shown}]" in CliRunner().invoke(main, [name, "--help"]).output
             assert completed(name, option, "") == list(param.type.choices)
-    assert seen == {"--size": 4, "--backend": 5, "--measure": 1}[option]
+    assert seen == {"--size": 4, "--backend": 6, "--measure": 1}[option]
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,10 @@ def test_fixed_words_are_a_choice_in_every_command(option: str) -> None:
         (
             ("kernels", "--backend", "all"),
             "--backend: expected one of numba, cupy, auto, got 'all': a GPU is held against the CPU in any case",
+        ),
+        (
+            ("validate", "--backend", "all"),
+            "--backend: expected one of auto, numba, cupy, got 'all': the back-ends give the same bits",
         ),
         (
             ("certify", "--backend", "all"),
@@ -89,6 +93,7 @@ def test_names_are_completed(tmp_path: Path) -> None:
     assert completed("run", "wa") == ["wave"] == completed("project", "--shot", "wa")
     assert completed("render", "wave", "--size", "") == list(SIZE_NAMES)
     assert completed("project", "--cluster", "") == list(cluster_names())
+    assert completed("validate", "drop-") == ["drop-limits", "drop-volume"]
     assert completed("kernels", "fog_") == [name for name in kernel_names() if name.startswith("fog_")] != []
     machine = tmp_path / "results" / "machine"
     machine.mkdir(parents=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.command("validate")
 @click.argument("cases", nargs=-1, type=options.CASE, metavar="[CASE ...]")
 @click.option("--quick", is_flag=True, help="Small and coarse: about a minute on one core.")
-@options.backend("auto", "numba", "cupy")
+@options.backend("auto", "numba", "cupy", all="the back-ends give the same bits")
 @options.threads
 @options.device()
 @options.json
