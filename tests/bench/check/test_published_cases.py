@@ -23,10 +23,9 @@ UNMET = {
     "drop-limits": TENSE,
     "drop-volume": SHRINKS,
     "dam-volume": SHRINKS,
-    "slosh-volume": SHRINKS,
     "plates": LEAKS,
 }
-MET_IN_SMALL = {"spheric-2", "slosh-volume"}
+MET_IN_SMALL = {"spheric-2"}
 QUICK = [case for case in CASES if case.is_quick]
 
 
