@@ -1,4 +1,5 @@
 #include "common.cuh"
+#include "solid_face.cuh"
 
 // Boundary conditions and driven forces at one grid node. See mpm_collide.py.
 
@@ -157,16 +158,6 @@ __device__ __forceinline__ float collider_distance(Array<const float> collider_i
   return nearest;
 }
 
-// Unit outward normal of collider `c` by central differences of step h (m).
-__device__ __forceinline__ float3 collider_normal_one(
-    Array<const float> collider_in, int c, float h, float x, float y, float z) {
-  float gx = collider_distance_one(collider_in, c, x + h, y, z) - collider_distance_one(collider_in, c, x - h, y, z);
-  float gy = collider_distance_one(collider_in, c, x, y + h, z) - collider_distance_one(collider_in, c, x, y - h, z);
-  float gz = collider_distance_one(collider_in, c, x, y, z + h) - collider_distance_one(collider_in, c, x, y, z - h);
-  float inverse = ONE / sqrtf(gx * gx + gy * gy + gz * gz + TINY);
-  return make_float3(gx * inverse, gy * inverse, gz * inverse);
-}
-
 // Velocity that the boundary kind leaves at a node inside a solid with outward normal n.
 __device__ __forceinline__ float3 at_boundary(int boundary, float nx, float ny, float nz, float3 v) {
   if (boundary == BOUNDARY_STICK) return make_float3(ZERO, ZERO, ZERO);
@@ -177,30 +168,56 @@ __device__ __forceinline__ float3 at_boundary(int boundary, float nx, float ny, 
   return v;
 }
 
-// Velocity of the node at (x, y, z) after vortex, colliders, terrain and walls.
-__device__ __forceinline__ float3 apply_forces_and_boundaries(
+// Velocity that collider `c` leaves at a node that it holds.
+__device__ __forceinline__ float3 at_solid(
+    int boundary, Array<const float> collider_in, int c, float cell_size_m, float x, float y, float z, float3 v) {
+  Face face = collider_normal_one(collider_in, c, x, y, z);
+  if (face.x == ZERO && face.y == ZERO && face.z == ZERO) {
+    boundary = BOUNDARY_STICK;
+  } else if (boundary == BOUNDARY_SEPARATE && face.thickness <= THIN * cell_size_m) {
+    boundary = BOUNDARY_SLIP;
+  }
+  return at_boundary(boundary, face.x, face.y, face.z, v);
+}
+
+// Velocity of the node at (x, y, z) after vortex, colliders, terrain and walls; w: the share of it that they leave free.
+__device__ __forceinline__ float4 apply_forces_and_boundaries(
     float x, float y, float z, float3 v, int cells_x, int cells_y, int cells_z, float cell_size_m,
     Array<const float> step_in, Array<const float> force_in, Array<const int> walls_in, Array<const float> collider_in,
     Array<const float> terrain_geometry_in, Array<const float> terrain_in) {
   if (force_in[VORTEX_ON] != ZERO) v = apply_vortex(x, y, z, v, step_in[STEP_DT], step_in[STEP_TIME], force_in);
-  float contact = CONTACT * cell_size_m;
+  float contact = CONTACT * cell_size_m, inverse = ONE / cell_size_m;
+  float share = ONE;
   for (int c = 0; c < (int)collider_in.shape0; ++c) {
     long long row = (long long)c * COLLIDER_WORDS;
-    if (collider_in[row + COLLIDER_KIND] != ZERO && collider_distance_one(collider_in, c, x, y, z) <= contact) {
-      float3 n = collider_normal_one(collider_in, c, NORMAL_STEP * cell_size_m, x, y, z);
-      v = at_boundary((int)collider_in[row + COLLIDER_FRICTION], n.x, n.y, n.z, v);
+    if (collider_in[row + COLLIDER_KIND] != ZERO) {
+      float d = collider_distance_one(collider_in, c, x, y, z);
+      share = share * free_share(d * inverse + SETTLED);
+      if (d <= contact) {
+        v = at_solid((int)collider_in[row + COLLIDER_FRICTION], collider_in, c, cell_size_m, x, y, z, v);
+      }
     }
   }
-  if (terrain_geometry_in[3] != ZERO && z <= contact + terrain_height(terrain_geometry_in, terrain_in, x, y)) {
-    float3 n = terrain_normal(terrain_geometry_in, terrain_in, x, y);
-    v = at_boundary((int)terrain_geometry_in[3] - 1, n.x, n.y, n.z, v);
+  if (terrain_geometry_in[3] != ZERO) {
+    float above = z - terrain_height(terrain_geometry_in, terrain_in, x, y);
+    if (above <= NEAR * cell_size_m) {
+      float3 n = terrain_normal(terrain_geometry_in, terrain_in, x, y);
+      share = share * free_share(above * n.z * inverse + SETTLED);
+      if (above <= contact) v = at_boundary((int)terrain_geometry_in[3] - 1, n.x, n.y, n.z, v);
+    }
   }
-  float low = WALL_LOW * cell_size_m;
-  if (x < low) v = at_boundary(walls_in[0], ONE, ZERO, ZERO, v);
-  if (x > ((float)cells_x - WALL_LOW) * cell_size_m) v = at_boundary(walls_in[1], -ONE, ZERO, ZERO, v);
-  if (y < low) v = at_boundary(walls_in[2], ZERO, ONE, ZERO, v);
-  if (y > ((float)cells_y - WALL_LOW) * cell_size_m) v = at_boundary(walls_in[3], ZERO, -ONE, ZERO, v);
-  if (z < low) v = at_boundary(walls_in[4], ZERO, ZERO, ONE, v);
-  if (z > ((float)cells_z - WALL_LOW) * cell_size_m) v = at_boundary(walls_in[5], ZERO, ZERO, -ONE, v);
-  return v;
+  // Walls: nodes are whole cells away from them
+  float i = x * inverse, j = y * inverse, k = z * inverse;
+  float beyond_x = (float)(cells_x - WALL_CELLS), beyond_y = (float)(cells_y - WALL_CELLS);
+  float beyond_z = (float)(cells_z - WALL_CELLS), low = (float)WALL_CELLS;
+  if (i < low + HALF) v = at_boundary(walls_in[0], ONE, ZERO, ZERO, v);
+  if (i > beyond_x - HALF) v = at_boundary(walls_in[1], -ONE, ZERO, ZERO, v);
+  if (j < low + HALF) v = at_boundary(walls_in[2], ZERO, ONE, ZERO, v);
+  if (j > beyond_y - HALF) v = at_boundary(walls_in[3], ZERO, -ONE, ZERO, v);
+  if (k < low + HALF) v = at_boundary(walls_in[4], ZERO, ZERO, ONE, v);
+  if (k > beyond_z - HALF) v = at_boundary(walls_in[5], ZERO, ZERO, -ONE, v);
+  share = share * (free_share(i - low) * free_share(beyond_x - i));
+  share = share * (free_share(j - low) * free_share(beyond_y - j));
+  share = share * (free_share(k - low) * free_share(beyond_z - k));
+  return make_float4(v.x, v.y, v.z, share);
 }

@@ -54,12 +54,12 @@ extern "C" __global__ void __launch_bounds__(256) mpm_control(
   }
 }
 
-// |J^-6 - J|, the pressure's factor at a volume ratio.
+// J^-6 - J, the pressure's factor at a volume ratio; 0 where it would be tension.
 __device__ __forceinline__ float excess_of(float volume) {
   float r = ONE / volume;
   float r2 = r * r;
   float excess = r2 * r2 * r2 - volume;
-  return excess >= ZERO ? excess : -excess;
+  return excess < ZERO ? ZERO : excess;
 }
 
 extern "C" __global__ void __launch_bounds__(32) mpm_control_step(
@@ -93,9 +93,7 @@ extern "C" __global__ void __launch_bounds__(32) mpm_control_step(
   float v = bits_float(speed), c = bits_float(gradient);
   float stress_scale = FOUR * dt / (cell_size_m * material_in[MATERIAL_DENSITY]);
   float low = bits_float(volume_min), high = bits_float(volume_max);
-  float excess = excess_of(low), other = excess_of(high);
-  if (other > excess) excess = other;
-  float push = stress_scale * material_in[MATERIAL_BULK_MODULUS] * excess;
+  float push = stress_scale * material_in[MATERIAL_BULK_MODULUS] * excess_of(low);
   float viscosity = material_in[MATERIAL_VISCOSITY];
   if (material_in[MATERIAL_VISCOSITY_MAX] > viscosity) viscosity = material_in[MATERIAL_VISCOSITY_MAX];
   float drag = stress_scale * high * viscosity / cell_size_m;

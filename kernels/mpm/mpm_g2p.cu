@@ -1,4 +1,5 @@
 #include "mpm_lanes.cuh"
+#include "mpm_volume.cuh"
 
 // Grid to particles. See mpm_g2p.py for equations and the order of operations.
 //
@@ -11,37 +12,42 @@ constexpr int PARTICLES_MAX = BLOCK_NODES * CELL_COUNT_MAX;
 constexpr int ROW_NODES = ARENA_EDGE, PLANE_NODES = ARENA_EDGE * ARENA_EDGE;
 constexpr int PEAKS = 6;
 
-struct Triple {
-  float x, y, z;
+// A node, or a weighted sum of nodes: velocity, mass.
+struct Nodes {
+  float x, y, z, mass;
 };
-__device__ __forceinline__ Triple mul(float w, Triple a) { return Triple{w * a.x, w * a.y, w * a.z}; }
-__device__ __forceinline__ Triple add(Triple a, Triple b) { return Triple{a.x + b.x, a.y + b.y, a.z + b.z}; }
-__device__ __forceinline__ Triple sub(Triple a, Triple b) { return Triple{a.x - b.x, a.y - b.y, a.z - b.z}; }
-__device__ __forceinline__ Triple fma(float w, Triple a, Triple b) {
-  return Triple{__fmaf_rn(w, a.x, b.x), __fmaf_rn(w, a.y, b.y), __fmaf_rn(w, a.z, b.z)};
+__device__ __forceinline__ Nodes mul(float w, Nodes a) { return Nodes{w * a.x, w * a.y, w * a.z, w * a.mass}; }
+__device__ __forceinline__ Nodes add(Nodes a, Nodes b) {
+  return Nodes{a.x + b.x, a.y + b.y, a.z + b.z, a.mass + b.mass};
+}
+__device__ __forceinline__ Nodes sub(Nodes a, Nodes b) {
+  return Nodes{a.x - b.x, a.y - b.y, a.z - b.z, a.mass - b.mass};
+}
+__device__ __forceinline__ Nodes fma(float w, Nodes a, Nodes b) {
+  return Nodes{__fmaf_rn(w, a.x, b.x), __fmaf_rn(w, a.y, b.y), __fmaf_rn(w, a.z, b.z), __fmaf_rn(w, a.mass, b.mass)};
 }
 
-__device__ __forceinline__ Triple node_at(const float4* halo, int node) {
+__device__ __forceinline__ Nodes node_at(const float4* halo, int node) {
   float4 value = halo[node];
-  return Triple{value.x, value.y, value.z};
+  return Nodes{value.x, value.y, value.z, value.w};
 }
 
 // Along y, at one plane: s = sum w_j R_j, t = w_2 R_2 - w_0 R_0.
-__device__ __forceinline__ void along_y(const float4* halo, int node, const Spline& y, Triple& s, Triple& t) {
-  Triple q = mul(y.w0, node_at(halo, node)), u = mul(y.w2, node_at(halo, node + 2 * ROW_NODES));
+__device__ __forceinline__ void along_y(const float4* halo, int node, const Spline& y, Nodes& s, Nodes& t) {
+  Nodes q = mul(y.w0, node_at(halo, node)), u = mul(y.w2, node_at(halo, node + 2 * ROW_NODES));
   s = fma(y.w1, node_at(halo, node + ROW_NODES), add(q, u));
   t = sub(u, q);
 }
 
-// Along y and x, at one of three nodes along z: velocity and what its changes along x and y are made of.
+// Along y and x, at one of three nodes along z: the sum and what its changes along x and y are made of.
 __device__ __forceinline__ void along_x(
-    const float4* halo, int node, const Spline& x, const Spline& y, float minus_gx, float minus_gy, Triple& v,
-    Triple& by_x, Triple& by_y) {
-  Triple s0, s1, s2, t0, t1, t2;
+    const float4* halo, int node, const Spline& x, const Spline& y, float minus_gx, float minus_gy, Nodes& v,
+    Nodes& by_x, Nodes& by_y) {
+  Nodes s0, s1, s2, t0, t1, t2;
   along_y(halo, node, y, s0, t0);
   along_y(halo, node + PLANE_NODES, y, s1, t1);
   along_y(halo, node + 2 * PLANE_NODES, y, s2, t2);
-  Triple q = mul(x.w0, s0), u = mul(x.w2, s2);
+  Nodes q = mul(x.w0, s0), u = mul(x.w2, s2);
   v = fma(x.w1, s1, add(q, u));
   by_x = fma(minus_gx, v, sub(u, q));
   by_y = fma(x.w2, t2, fma(x.w1, t1, mul(x.w0, t0)));
@@ -62,7 +68,7 @@ __device__ __forceinline__ int peak(int bits, float value) {
   return bits > other ? bits : other;
 }
 
-__device__ __forceinline__ int peak(int bits, Triple value) {
+__device__ __forceinline__ int peak(int bits, Nodes value) {
   return peak(peak(peak(bits, value.x), value.y), value.z);
 }
 
@@ -80,6 +86,7 @@ extern "C" __global__ void __launch_bounds__(128, 5) mpm_g2p(
   int size_y = (int)blocks_y, size_z = (int)blocks_z;
   float inverse_cell = ONE / cell_size_m;
   float gradient_scale = FOUR * inverse_cell;
+  float slope_share = SLOPE_SHARE * PER_FULL_CELL * cell_size_m;
   float dt = step_in[STEP_DT];
   float2 limit_x = position_limits(walled_cells(walls_in, 0), cell_size_m);
   float2 limit_y = position_limits(walled_cells(walls_in, 1), cell_size_m);
@@ -126,19 +133,19 @@ extern "C" __global__ void __launch_bounds__(128, 5) mpm_g2p(
         int cell = cell_of[i];
         int node = (cell >> 4) * PLANE_NODES + ((cell >> 2) & 3) * ROW_NODES + (cell & 3);
         // Sum along z as the three nodes come
-        Triple v, by_x, by_y;
+        Nodes v, by_x, by_y;
         along_x(halo, node, x, y, minus_gx, minus_gy, v, by_x, by_y);
-        Triple c = mul(z.w0, v), cx = mul(z.w0, by_x), cy = mul(z.w0, by_y);
-        Triple middle;
+        Nodes c = mul(z.w0, v), cx = mul(z.w0, by_x), cy = mul(z.w0, by_y);
+        Nodes middle;
         along_x(halo, node + 1, x, y, minus_gx, minus_gy, middle, by_x, by_y);
         cx = fma(z.w1, by_x, cx);
         cy = fma(z.w1, by_y, cy);
         along_x(halo, node + 2, x, y, minus_gx, minus_gy, v, by_x, by_y);
         cx = mul(gradient_scale, fma(z.w2, by_x, cx));
         cy = mul(gradient_scale, fma(z.w2, by_y, cy));
-        Triple d = mul(z.w2, v);
+        Nodes d = mul(z.w2, v);
         v = fma(z.w1, middle, add(c, d));
-        Triple cz = mul(gradient_scale, fma(minus_gz, v, sub(d, c)));
+        Nodes cz = mul(gradient_scale, fma(minus_gz, v, sub(d, c)));
         own[lane * 3] = make_float4(v.x, v.y, v.z, cx.x);
         own[lane * 3 + 1] = make_float4(cx.y, cx.z, cy.x, cy.y);
         own[lane * 3 + 2] = make_float4(cy.z, cz.x, cz.y, cz.z);
@@ -148,6 +155,7 @@ extern "C" __global__ void __launch_bounds__(128, 5) mpm_g2p(
         place.y = moved(old.y, v.y, dt, limit_y.x, limit_y.y);
         place.z = moved(old.z, v.z, dt, limit_z.x, limit_z.y);
         place.w = moved(old.w, old.w * ((cx.x + cy.y) + cz.z), dt, VOLUME_RATIO_MIN, VOLUME_RATIO_MAX);
+        place.w = corrected(place.w, slope_share, v.mass, cx.mass, cy.mass, cz.mass);
         store4(position_out, (long long)(begin + i) * 4, place);
         int bx = base_of(place.x, inverse_cell), by = base_of(place.y, inverse_cell);
         key_out[begin + i] = key_of(bx, by, base_of(place.z, inverse_cell), size_y, size_z);

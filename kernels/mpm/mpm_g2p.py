@@ -379,7 +379,7 @@ def traffic(**arguments):
         items=particles,
         bytes_read=(16 + 4) * particles + blocks * (4 * BLOCK_NODES + 16 * BLOCK_NODES + 4),
         bytes_written=(16 + 48 + 4) * particles + 4 * PEAK_WORDS * blocks,
-        flops=618 * particles,
+        flops=(42 + 4 * 120 + 17 + 18) * particles,  # weights, four channels, what moves, the density's correction
     )
 
 

@@ -17,9 +17,9 @@ __device__ __forceinline__ int arena_of(
   return empty ? -1 : s;
 }
 
-// True where a block has nodes on or beyond the walls of an axis of walled_cells cells.
+// True where a block has nodes within a cell of the walls, or beyond, of an axis of walled_cells cells.
 __device__ __forceinline__ bool near_wall(int block, int cells) {
-  return block * 4 <= WALL_CELLS || block * 4 + 3 >= cells - WALL_CELLS;
+  return block * 4 <= WALL_CELLS + 1 || block * 4 + 3 >= cells - WALL_CELLS - 1;
 }
 
 extern "C" __global__ void __launch_bounds__(256, 4) mpm_grid(
@@ -81,11 +81,11 @@ extern "C" __global__ void __launch_bounds__(256, 4) mpm_grid(
         int block = block_id_in[s];
         int bi = block / (size_y * size_z), bj = block / size_z % size_y, bk = block % size_z;
         if (everywhere || near_wall(bi, cells_x) || near_wall(bj, cells_y) || near_wall(bk, cells_z)) {
-          float3 v = apply_forces_and_boundaries(
+          float4 v = apply_forces_and_boundaries(
               (float)(bi * 4 + a) * cell_size_m, (float)(bj * 4 + b) * cell_size_m, (float)(bk * 4 + c) * cell_size_m,
               make_float3(result.x, result.y, result.z), cells_x, cells_y, cells_z, cell_size_m,
               step_in, force_in, walls_in, collider_in, terrain_geometry_in, terrain_in);
-          result = make_float4(v.x, v.y, v.z, result.w);
+          result = make_float4(v.x, v.y, v.z, result.w + FULL_NODE * (ONE - v.w));
         }
       }
       store4(node_out, s * (BLOCK_NODES * 4) + node * 4, result);

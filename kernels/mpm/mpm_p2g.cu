@@ -44,7 +44,8 @@ __device__ __forceinline__ void prepare(
   float volume = place.w;
   float r = ONE / volume;
   float r2 = r * r;
-  float diagonal = s.pressure * (r2 * r2 * r2 - volume);
+  float excess = r2 * r2 * r2 - volume;
+  float diagonal = s.pressure * (excess > ZERO ? excess : ZERO);  // no tension
   float axx, axy, axz, ayx, ayy, ayz, azx, azy, azz;
   if (s.viscous) {
     float mu = s.per_particle ? viscosity_in[p] : s.viscosity;

@@ -292,6 +292,13 @@ def first_peaks_ever(rng: np.random.Generator) -> Arguments:
     return state
 
 
+def first_peaks_late(rng: np.random.Generator) -> Arguments:
+    """The same after a substep: what was most is a volume ratio of 1."""
+    state = first_peaks_ever(rng)
+    state["completed_steps"] = 1
+    return state
+
+
 def infinite(rng: np.random.Generator) -> Arguments:
     state = _after(rng)
     state["peak"][int(np.argmax(state["peak"][:, PEAK_VOLUME_MAX] > 0)), PEAK_GRADIENT] = np.inf
@@ -351,8 +358,8 @@ USED: dict[str, tuple[Maker, ...]] = {
     "mpm_grid": (*SPREAD, sphere, box_solid, capsule, cylinder, vessel, terrain, odd_domain, vortex),
     "mpm_g2p": (*SPREAD, viscous, odd_domain, vortex, fewer),
     "mpm_control": (
-        none, emitted, only_emitted, syrup, first_peaks_ever, infinite, not_a_number, no_volume, too_fast, crushed,
-        stopped, worse_before, none_before,
+        none, emitted, only_emitted, syrup, first_peaks_ever, first_peaks_late, infinite, not_a_number, no_volume,
+        too_fast, crushed, stopped, worse_before, none_before,
     ),
 }  # fmt: skip
 
