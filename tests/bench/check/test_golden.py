@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,8 +23,8 @@ from tests.support.source_tree import ROOT, tracked
 
 SIZE = "S"
 FRAMES = [1, FRAME_DEFAULT]
-COMMON = "kernels/mpm/mpm_common.py"
-CONSTANT, ANOTHER = "VOLUME_RATIO_MAX = F32(1.01)", "VOLUME_RATIO_MAX = F32(1.0100001)"
+PLANTED = "kernels/mpm/mpm_volume.py"
+CONSTANT = re.compile(r"(?m)^CORRECTION = F32\(([0-9.]+)\)")
 
 
 def backend(threads: int) -> Backend:
@@ -66,10 +67,10 @@ def test_one_changed_constant_is_seen(tmp_path: Path) -> None:
     for name in tracked():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, tmp_path / name)
-    planted = tmp_path / COMMON
-    text = planted.read_text()
-    assert text.count(CONSTANT) == 1
-    planted.write_text(text.replace(CONSTANT, ANOTHER))
+    planted = tmp_path / PLANTED
+    text, times = CONSTANT.subn(lambda found: f"CORRECTION = F32({found[1]}0001)", planted.read_text())
+    assert times == 1
+    planted.write_text(text)
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
     # Every kernel is compiled once more: on all cores first, or it takes twice as long
     ahead = (

@@ -1,0 +1,148 @@
+"""Inputs of mpm_grid: nodes on the faces, axes and middles of solids, far from walls, and under an aslant gravity.
+
+CASES[kernel][label](rng) gives the kernel's arguments by name.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kernels.base import constants as k
+from kernels.mpm import mpm_grid
+from tests.twin_cases.mpm import (
+    DX,
+    F32,
+    INSIDE_HIGH,
+    INSIDE_LOW,
+    Arguments,
+    Maker,
+    arguments_of,
+    box,
+    particles,
+    vortex,
+)
+
+# --- Solids whose faces, axes and middles are on nodes -------------------------------------------
+
+# In cells: kind, then A, B and C of a collider. THIN is 3 cells: a half of 1.5 is just thin, more is not.
+BOX, CAPSULE, CYLINDER = k.COLLIDER_BOX, k.COLLIDER_CAPSULE, k.COLLIDER_CYLINDER
+FLUSH: dict[str, tuple[tuple[int, tuple[float, ...]], ...]] = {
+    "on a cube's middle planes": ((BOX, (8, 10, 12, 3, 3, 3, 0)),),
+    "on a brick's middle planes": ((BOX, (8, 10, 12, 3, 2, 4, 0.5)),),
+    "on a tile's middle planes": ((BOX, (8, 10, 12, 4, 4, 1.75, 0)),),
+    "on a plate's middle planes": ((BOX, (8, 10, 12, 3, 1.5, 4, 0.25)), (BOX, (8, 15, 9, 1, 4, 4, 0))),
+    "in a ball's middle": ((k.COLLIDER_SPHERE, (8, 10, 12, 2)), (k.COLLIDER_SPHERE, (8, 10, 17, 1.5))),
+    "on a capsule's axis": ((CAPSULE, (8, 10, 10, 8, 10, 14, 1.5)), (CAPSULE, (5, 7, 16, 11, 13, 16, 2))),
+    "on a capsule of no length": ((CAPSULE, (8, 10, 12, 8, 10, 12, 2)),),
+    "on a column's axis": ((CYLINDER, (8, 10, 12, 2, 0, 4, 0)),),
+    "on a disc's axis": ((CYLINDER, (8, 10, 12, 4, 0, 1.5, 0.5)),),
+    "on a drum's axis": ((CYLINDER, (8, 10, 12, 3, 0, 3, 1)),),
+    "on a pipe's axis": ((k.COLLIDER_VESSEL, (8, 10, 0, 0.5)),),
+    "in a pipe": ((k.COLLIDER_VESSEL, (8, 10, 0, 3)),),
+    "between two solids": ((BOX, (8, 10, 9, 4, 4, 2, 0)), (k.COLLIDER_SPHERE, (8, 10, 14, 2))),
+}
+
+
+def solids(rows: tuple[tuple[int, tuple[float, ...]], ...], boundary: int = k.BOUNDARY_SEPARATE) -> Maker:
+    """Colliders stated in cells, in a box full of particles."""
+
+    def make(rng: np.random.Generator) -> Arguments:
+        state = box(rng)
+        state["collider"] = np.zeros((len(rows), k.COLLIDER_WORDS), F32)
+        for row, (kind, words) in zip(state["collider"], rows):
+            row[: k.COLLIDER_A] = kind, boundary
+            places = k.COLLIDER_A, k.COLLIDER_B, k.COLLIDER_C
+            if kind in (k.COLLIDER_SPHERE, k.COLLIDER_VESSEL):
+                row[places[0] : places[0] + 3], row[places[1]] = np.array(words[:3]) * DX, words[3] * DX
+            else:
+                row[places[0] : places[0] + 3] = np.array(words[:3]) * DX
+                row[places[1] : places[1] + 3], row[places[2]] = np.array(words[3:6]) * DX, words[6] * DX
+        return state
+
+    return make
+
+
+def ground(height: float, step: float = 0.0, spacing: float = 1.0) -> Maker:
+    """Terrain, in cells: as high everywhere, or with a step in the middle that rises over one spacing."""
+
+    def make(rng: np.random.Generator) -> Arguments:
+        state = box(rng)
+        state["terrain_geometry"][:] = 0, 0, spacing * DX, k.TERRAIN_SEPARATE
+        state["terrain"] = np.full((24, 24), height * DX, F32)
+        state["terrain"][8:] += F32(step * DX)
+        return state
+
+    return make
+
+
+GROUND: dict[str, Maker] = {
+    **{f"ground {height} cells high": ground(height) for height in (7.75, 8.25, 8.5, 8.75, 9.0)},
+    "a cliff": ground(4.5, 15.0),
+    "a steep slope far below": ground(-6.0, 40.0),
+    "ground just near": ground(4.0),
+}
+
+
+def far_from_walls(rng: np.random.Generator) -> Arguments:
+    """Liquid in blocks where no wall is near, so that vortex, ground or solid alone is why a node is asked."""
+    return particles(rng, 300, [16, 20, 18], [24, 28, 26], cells=(40, 48, 44))
+
+
+def far_vortex(rng: np.random.Generator) -> Arguments:
+    state, words = far_from_walls(rng), vortex(rng)["force"]
+    state["force"][k.VORTEX_ON :] = words[k.VORTEX_ON :]
+    state["force"][[k.VORTEX_X, k.VORTEX_REACH, k.VORTEX_Z_HIGH]] = 0, 2, 3
+    return state
+
+
+def far_ground(rng: np.random.Generator) -> Arguments:
+    state = far_from_walls(rng)
+    state["terrain_geometry"][:] = 0, 0, 48 * DX, k.TERRAIN_STICK
+    state["terrain"][:] = 22 * DX
+    return state
+
+
+def far_sphere(rng: np.random.Generator) -> Arguments:
+    state = far_from_walls(rng)
+    state["collider"][0, : k.COLLIDER_A] = k.COLLIDER_SPHERE, k.BOUNDARY_SLIP
+    state["collider"][0, k.COLLIDER_A : k.COLLIDER_B + 1] = np.array([20, 24, 22, 3]) * DX
+    return state
+
+
+def near_walls(cell_size_m: float, *fewer: int) -> Maker:
+    """Cells of a size by which a node a cell inside a wall, times the size and over it, comes out nearer the wall."""
+
+    def make(rng: np.random.Generator) -> Arguments:
+        state = particles(rng, 2000, INSIDE_LOW, INSIDE_HIGH, dx=cell_size_m)
+        state["walls"][k.DOMAIN_X : k.DOMAIN_Z + 1] -= np.array(fewer, np.int32)
+        return state
+
+    return make
+
+
+# --- Gravity ------------------------------------------------------------------------------------
+
+
+def aslant(rng: np.random.Generator) -> Arguments:
+    """Another gravity along each axis."""
+    arguments: Arguments = mpm_grid.KERNEL.example(rng, 300)
+    arguments["force_in"][[k.FORCE_GRAVITY_X, k.FORCE_GRAVITY_Y, k.FORCE_GRAVITY_Z]] = 1.5, -2.5, -9.0
+    return arguments
+
+
+CASES: dict[str, dict[str, Maker]] = {
+    "mpm_grid": {
+        "gravity aslant": aslant,
+        **{label: arguments_of("mpm_grid", solids(rows)) for label, rows in FLUSH.items()},
+        "on a slippery cube's middle planes": arguments_of(
+            "mpm_grid", solids(FLUSH["on a cube's middle planes"], k.BOUNDARY_SLIP)
+        ),
+        **{label: arguments_of("mpm_grid", maker) for label, maker in GROUND.items()},
+        **{
+            maker.__name__: arguments_of("mpm_grid", maker)
+            for maker in (far_from_walls, far_vortex, far_ground, far_sphere)
+        },
+        "nearer low walls": arguments_of("mpm_grid", near_walls(0.066, 0, 0, 0)),
+        "nearer high walls": arguments_of("mpm_grid", near_walls(0.1951, 0, 1, 2)),
+    }
+}
