@@ -8,9 +8,11 @@ from __future__ import annotations
 import numpy as np
 
 from kernels.base import constants as k
+from kernels.mpm.mpm_collide import CONTACT
 from kernels.mpm.mpm_common import PEAK_VOLUME_MAX, PEAK_VOLUME_MIN, position_limits
 from kernels.mpm.mpm_control import BOUND_MAX, SLACK
 from kernels.mpm.mpm_example import launch
+from kernels.mpm.mpm_volume import VOLUME_RATIO_MAX, VOLUME_RATIO_MIN
 from tests.twin_cases import key
 from tests.twin_cases.mpm import (
     DX,
@@ -109,7 +111,8 @@ def flush_box(rng: np.random.Generator) -> Arguments:
     """The only solid is just so far from nodes that these are in contact."""
     state = box(rng)
     state["collider"][0, : k.COLLIDER_A] = k.COLLIDER_BOX, k.BOUNDARY_STICK
-    state["collider"][0, k.COLLIDER_A : k.COLLIDER_C + 1] = np.array([8, 10, 14, 2.5, 3.5, 1.5, 0]) * DX
+    halves = np.array([3, 4, 2]) - float(CONTACT)
+    state["collider"][0, k.COLLIDER_A : k.COLLIDER_C] = np.array([8, 10, 14, *halves]) * DX
     return state
 
 
@@ -125,7 +128,7 @@ def flush_terrain(rng: np.random.Generator) -> Arguments:
     state = vortex(rng)
     state["force"][k.VORTEX_ON] = 0
     state["terrain_geometry"][:] = 0, 0, 32 * DX, k.TERRAIN_STICK
-    state["terrain"][:] = 9.5 * DX
+    state["terrain"][:] = (10 - float(CONTACT)) * DX
     return state
 
 
@@ -139,7 +142,10 @@ def vortex_at_side(rng: np.random.Generator) -> Arguments:
 # --- Density, and how far liquid is squeezed or stretched ----------------------------------------
 
 
-def node_mass(low: float, high: float, slope: float = 0.0, volumes: tuple[float, float] = (0.5, 1.09375)) -> Maker:
+VOLUMES = float(VOLUME_RATIO_MIN), float(VOLUME_RATIO_MAX)
+
+
+def node_mass(low: float, high: float, slope: float = 0.0, volumes: tuple[float, float] = VOLUMES) -> Maker:
     """Nodes whose masses lie between two, with a slope (particle masses a cell) across the box."""
 
     def make(rng: np.random.Generator) -> Arguments:
@@ -162,11 +168,11 @@ def node_mass(low: float, high: float, slope: float = 0.0, volumes: tuple[float,
 DENSITY: dict[str, Maker] = {
     "at rest density": node_mass(7.9, 8.1, volumes=(0.98, 1.03)),
     "crowded": node_mass(9.0, 14.0),
-    "crushed": node_mass(20.0, 60.0, volumes=(0.5, 0.52)),
+    "crushed": node_mass(20.0, 60.0, volumes=(VOLUMES[0], VOLUMES[0] + 0.02)),
     "thin": node_mass(6.5, 7.5),
     "spray": node_mass(0.0, 1.0),
     "at a surface": node_mass(4.0, 5.0, slope=2.0),
-    "at a faint surface": node_mass(7.4, 7.8, slope=0.2, volumes=(0.95, 1.09375)),
+    "at a faint surface": node_mass(7.4, 7.8, slope=0.2, volumes=(0.95, VOLUMES[1])),
     "of no known density": node_mass(8.0, 8.0, slope=np.nan),
 }
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from kernels.base import constants as k
 from kernels.mpm import mpm_grid
+from kernels.mpm.mpm_collide import CONTACT, SETTLED, THIN
 from tests.twin_cases.mpm import (
     DX,
     F32,
@@ -24,20 +25,22 @@ from tests.twin_cases.mpm import (
 
 # --- Solids whose faces, axes and middles are on nodes -------------------------------------------
 
-# In cells: kind, then A, B and C of a collider. THIN is 3 cells: a half of 1.5 is just thin, more is not.
+HELD = float(CONTACT)  # cells: a node so far from a solid is just held
+SLIM = float(THIN) / 2  # cells: half of what is just thin
 BOX, CAPSULE, CYLINDER = k.COLLIDER_BOX, k.COLLIDER_CAPSULE, k.COLLIDER_CYLINDER
+# In cells: kind, then A, B and C of a collider
 FLUSH: dict[str, tuple[tuple[int, tuple[float, ...]], ...]] = {
     "on a cube's middle planes": ((BOX, (8, 10, 12, 3, 3, 3, 0)),),
     "on a brick's middle planes": ((BOX, (8, 10, 12, 3, 2, 4, 0.5)),),
-    "on a tile's middle planes": ((BOX, (8, 10, 12, 4, 4, 1.75, 0)),),
-    "on a plate's middle planes": ((BOX, (8, 10, 12, 3, 1.5, 4, 0.25)), (BOX, (8, 15, 9, 1, 4, 4, 0))),
-    "in a ball's middle": ((k.COLLIDER_SPHERE, (8, 10, 12, 2)), (k.COLLIDER_SPHERE, (8, 10, 17, 1.5))),
-    "on a capsule's axis": ((CAPSULE, (8, 10, 10, 8, 10, 14, 1.5)), (CAPSULE, (5, 7, 16, 11, 13, 16, 2))),
+    "on a tile's middle planes": ((BOX, (8, 10, 12, 4, 4, SLIM + 0.25, 0)),),
+    "on a plate's middle planes": ((BOX, (8, 10, 12, 3, SLIM, 4, 0.25)), (BOX, (8, 15, 9, 1, 4, 4, 0))),
+    "in a ball's middle": ((k.COLLIDER_SPHERE, (8, 10, 12, 2)), (k.COLLIDER_SPHERE, (8, 10, 17, SLIM))),
+    "on a capsule's axis": ((CAPSULE, (8, 10, 10, 8, 10, 14, SLIM)), (CAPSULE, (5, 7, 16, 11, 13, 16, 2))),
     "on a capsule of no length": ((CAPSULE, (8, 10, 12, 8, 10, 12, 2)),),
     "on a column's axis": ((CYLINDER, (8, 10, 12, 2, 0, 4, 0)),),
-    "on a disc's axis": ((CYLINDER, (8, 10, 12, 4, 0, 1.5, 0.5)),),
+    "on a disc's axis": ((CYLINDER, (8, 10, 12, 4, 0, SLIM, 0.5)),),
     "on a drum's axis": ((CYLINDER, (8, 10, 12, 3, 0, 3, 1)),),
-    "on a pipe's axis": ((k.COLLIDER_VESSEL, (8, 10, 0, 0.5)),),
+    "on a pipe's axis": ((k.COLLIDER_VESSEL, (8, 10, 0, HELD)),),
     "in a pipe": ((k.COLLIDER_VESSEL, (8, 10, 0, 3)),),
     "between two solids": ((BOX, (8, 10, 9, 4, 4, 2, 0)), (k.COLLIDER_SPHERE, (8, 10, 14, 2))),
 }
@@ -76,7 +79,8 @@ def ground(height: float, step: float = 0.0, spacing: float = 1.0) -> Maker:
 
 
 GROUND: dict[str, Maker] = {
-    **{f"ground {height} cells high": ground(height) for height in (7.75, 8.25, 8.5, 8.75, 9.0)},
+    **{f"ground {height} cells high": ground(height) for height in (8.25, 9.0, 9 - HELD)},
+    "ground where the share's pieces meet": ground(8.5 + float(SETTLED)),
     "a cliff": ground(4.5, 15.0),
     "a steep slope far below": ground(-6.0, 40.0),
     "ground just near": ground(4.0),
