@@ -46,14 +46,14 @@ def _angular(flow: Flow, centre: np.ndarray) -> float:
 def spin_free(backend: Backend, quick: bool) -> list[Figure]:
     """A cube that spins at 4 rad/s in free space."""
     cell, n = 0.05, 8 if quick else 16
-    points = box_points((n, n, n), (2 * n, 2 * n, 2 * n), cell)
+    points = box_points((2 * n, 2 * n, 2 * n), (3 * n, 3 * n, 3 * n), cell)  # it flies apart: walls are far away
     centre = points.mean(0)
     x, y = (points - centre).T[:2]
     velocity = np.zeros((len(points), 12))
     velocity[:, 0], velocity[:, 1], velocity[:, 4], velocity[:, 6] = -4.0 * y, 4.0 * x, 4.0, -4.0
     scene = points_scene(
         points,
-        (3 * n, 3 * n, 3 * n),
+        (5 * n, 5 * n, 5 * n),
         cell,
         sound_speed_m_per_s=30.0,
         speed_limit_m_per_s=3.0,
