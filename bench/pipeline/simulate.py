@@ -216,6 +216,8 @@ class Simulation:
         step = np.array(self.backend.host(self._state.arrays["step"]))
         changed = step[k.STEP_DT] != F32(dt_s)
         step[k.STEP_DT], step[k.STEP_TIME] = dt_s, time_s
+        volume = float(self.scene.material[k.MATERIAL_PARTICLE_VOLUME])
+        step[k.STEP_FULL] = round(self.scene.cell_size_m**3 / volume, 3)  # the volume is rounded, 8 is not
         step[[k.STEP_SPEED_MOST, k.STEP_VOLUME_LEAST, k.STEP_VOLUME_MOST]] = 0.0
         self.backend.fill(self._state.arrays["step"], step)
         if self.frame == 0:

@@ -86,7 +86,8 @@ extern "C" __global__ void __launch_bounds__(128, 5) mpm_g2p(
   int size_y = (int)blocks_y, size_z = (int)blocks_z;
   float inverse_cell = ONE / cell_size_m;
   float gradient_scale = FOUR * inverse_cell;
-  float slope_share = SLOPE_SHARE * PER_FULL_CELL * cell_size_m;
+  float per_full_cell = ONE / step_in[STEP_FULL];
+  float slope_share = SLOPE_SHARE * per_full_cell * cell_size_m;
   float dt = step_in[STEP_DT];
   float2 limit_x = position_limits(walled_cells(walls_in, 0), cell_size_m);
   float2 limit_y = position_limits(walled_cells(walls_in, 1), cell_size_m);
@@ -155,7 +156,7 @@ extern "C" __global__ void __launch_bounds__(128, 5) mpm_g2p(
         place.y = moved(old.y, v.y, dt, limit_y.x, limit_y.y);
         place.z = moved(old.z, v.z, dt, limit_z.x, limit_z.y);
         place.w = moved(old.w, old.w * ((cx.x + cy.y) + cz.z), dt, VOLUME_RATIO_MIN, VOLUME_RATIO_MAX);
-        place.w = corrected(place.w, slope_share, v.mass, cx.mass, cy.mass, cz.mass);
+        place.w = corrected(place.w, per_full_cell, slope_share, v.mass, cx.mass, cy.mass, cz.mass);
         store4(position_out, (long long)(begin + i) * 4, place);
         int bx = base_of(place.x, inverse_cell), by = base_of(place.y, inverse_cell);
         key_out[begin + i] = key_of(bx, by, base_of(place.z, inverse_cell), size_y, size_z);

@@ -32,6 +32,7 @@ from kernels.base.constants import (
     COUNT_PARTICLES,
     NODE_ROW,
     STEP_DT,
+    STEP_FULL,
 )
 from kernels.base.kernel import Kernel, Pass, Traffic
 from kernels.base.tasks import new_pieces, next_piece, thread_count
@@ -89,7 +90,7 @@ from kernels.mpm.mpm_lanes import (
     store_fields,
     zero16,
 )
-from kernels.mpm.mpm_volume import PER_FULL_CELL, SLOPE_SHARE, VOLUME_RATIO_MAX, VOLUME_RATIO_MIN, corrected
+from kernels.mpm.mpm_volume import SLOPE_SHARE, VOLUME_RATIO_MAX, VOLUME_RATIO_MIN, corrected
 
 # Rows of the work array
 X, Y, Z, VOLUME = 0, 1, 2, 3
@@ -284,40 +285,39 @@ def _move(
     """Positions, volume ratios, keys and peaks of a batch, from the velocities just written."""
     inverse_cell = splat16(ONE / cell_size_m)
     dt = splat16(step_in[STEP_DT])
-    low_x, high_x = position_limits(walled_cells(walls_in, 0), cell_size_m)
-    low_y, high_y = position_limits(walled_cells(walls_in, 1), cell_size_m)
-    low_z, high_z = position_limits(walled_cells(walls_in, 2), cell_size_m)
-    slope_share = splat16(SLOPE_SHARE * PER_FULL_CELL * cell_size_m)
+    low, high_x = position_limits(walled_cells(walls_in, 0), cell_size_m)
+    _, high_y = position_limits(walled_cells(walls_in, 1), cell_size_m)
+    _, high_z = position_limits(walled_cells(walls_in, 2), cell_size_m)
+    per_full_cell = ONE / step_in[STEP_FULL]
+    slope_share = splat16(SLOPE_SHARE * per_full_cell * cell_size_m)
     fast_x = fast_y = fast_z = steep = wide = no_bits16()
     tight = all_bits16()
     # Particles of the batch now stand in a row; the last one again where a group is not full
     for i in range(groups * 16):
         poke(index, i, begin + min(i, count - 1))
-    for i in range(count, groups * 16):
         for row in range(MASS, WORK_ROWS):
-            poke(work, i + row * STRIDE, peek(work, count - 1 + row * STRIDE))
+            poke(work, i + row * STRIDE, peek(work, min(i, count - 1) + row * STRIDE))
     for group in range(groups):
         vx, vy, vz, xx = load_fields(velocity_out, 12, 0, index, group)
         xy, xz, yx, yy = load_fields(velocity_out, 12, 4, index, group)
         yz, zx, zy, zz = load_fields(velocity_out, 12, 8, index, group)
         at = group * 16
-        x = _moved(load16(work, at + X * STRIDE), vx, dt, low_x, high_x)
-        y = _moved(load16(work, at + Y * STRIDE), vy, dt, low_y, high_y)
-        z = _moved(load16(work, at + Z * STRIDE), vz, dt, low_z, high_z)
+        x = _moved(load16(work, at + X * STRIDE), vx, dt, low, high_x)
+        y = _moved(load16(work, at + Y * STRIDE), vy, dt, low, high_y)
+        z = _moved(load16(work, at + Z * STRIDE), vz, dt, low, high_z)
         volume = load16(work, at + VOLUME * STRIDE)
         rate = vmul(volume, vadd(vadd(xx, yy), zz))
         volume = _moved(volume, rate, dt, VOLUME_RATIO_MIN, VOLUME_RATIO_MAX)
         volume = corrected(
-            volume, slope_share, load16(work, at + MASS * STRIDE), load16(work, at + MASS_X * STRIDE),
-            load16(work, at + MASS_Y * STRIDE), load16(work, at + MASS_Z * STRIDE),
+            volume, splat16(per_full_cell), slope_share, load16(work, at + MASS * STRIDE),
+            load16(work, at + MASS_X * STRIDE), load16(work, at + MASS_Y * STRIDE), load16(work, at + MASS_Z * STRIDE),
         )  # fmt: skip
         # Keys
         bx, by, bz = _base(x, inverse_cell), _base(y, inverse_cell), _base(z, inverse_cell)
         block = vadd(vmul(vshift_right(bx, two16()), splat16(np.int32(blocks_y))), vshift_right(by, two16()))
         block = vadd(vmul(block, splat16(np.int32(blocks_z))), vshift_right(bz, two16()))
         inner = vadd(vmul(vand(bx, three16()), four16()), vand(by, three16()))
-        inner = vadd(vmul(inner, four16()), vand(bz, three16()))
-        key = vadd(vmul(block, sixty_four16()), inner)
+        key = vadd(vmul(block, sixty_four16()), vadd(vmul(inner, four16()), vand(bz, three16())))
         # Peaks, as bits of non-negative floats
         fast_x, fast_y, fast_z = _peak(fast_x, vx), _peak(fast_y, vy), _peak(fast_z, vz)
         steep = _peak(_peak(_peak(steep, xx), xy), xz)

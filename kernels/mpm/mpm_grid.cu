@@ -85,7 +85,7 @@ extern "C" __global__ void __launch_bounds__(256, 4) mpm_grid(
               (float)(bi * 4 + a) * cell_size_m, (float)(bj * 4 + b) * cell_size_m, (float)(bk * 4 + c) * cell_size_m,
               make_float3(result.x, result.y, result.z), cells_x, cells_y, cells_z, cell_size_m,
               step_in, force_in, walls_in, collider_in, terrain_geometry_in, terrain_in);
-          result = make_float4(v.x, v.y, v.z, result.w + FULL_NODE * (ONE - v.w));
+          result = make_float4(v.x, v.y, v.z, result.w + step_in[STEP_FULL] * (ONE - v.w));
         }
       }
       store4(node_out, s * (BLOCK_NODES * 4) + node * 4, result);

@@ -37,6 +37,7 @@ from kernels.base.constants import (
     FORCE_GRAVITY_Z,
     NODE_ROW,
     STEP_DT,
+    STEP_FULL,
     STEP_VELOCITY_UNIT,
     VORTEX_ON,
     WALL_CELLS,
@@ -65,7 +66,6 @@ from kernels.base.vector_bits import vzero_unless
 from kernels.mpm.mpm_collide import apply_forces_and_boundaries, level_of_node
 from kernels.mpm.mpm_common import MASS_SCALE, four_nodes, walled_cells
 
-FULL_NODE = F32(8.0)  # particle masses of a node that liquid is all around
 one16 = make_constant([1.0] * 16)
 no_count8 = make_constant([0] * 8, "i32")
 divisor = make_blend([0, 1, 2, 19, 4, 5, 6, 23, 8, 9, 10, 27, 12, 13, 14, 31])  # mass under momentum, 1 under mass
@@ -93,7 +93,7 @@ def _blocks(
     blocks = np.int64(counts_in[COUNT_BLOCKS])
     # One factor for each lane: the velocity unit, or the size of a unit of mass
     dt = step_in[STEP_DT]
-    velocity_unit = step_in[STEP_VELOCITY_UNIT]
+    velocity_unit, full = step_in[STEP_VELOCITY_UNIT], step_in[STEP_FULL]
     unit = four_nodes(velocity_unit, velocity_unit, velocity_unit, ONE / MASS_SCALE)
     kick = four_nodes(
         dt * force_in[FORCE_GRAVITY_X], dt * force_in[FORCE_GRAVITY_Y], dt * force_in[FORCE_GRAVITY_Z], ZERO
@@ -133,7 +133,7 @@ def _blocks(
                     poke(node_out, at, vx)
                     poke(node_out, at + 1, vy)
                     poke(node_out, at + 2, vz)
-                    poke(node_out, at + 3, peek(node_out, at + 3) + FULL_NODE * (ONE - share))
+                    poke(node_out, at + 3, peek(node_out, at + 3) + full * (ONE - share))
 
 
 @device

@@ -8,8 +8,9 @@ __device__ __forceinline__ float smaller(float a, float b) { return a < b ? a : 
 
 // A volume ratio after a step towards what the density at its particle leaves possible: `mass` of the nodes there
 // (particle masses) and its gradient (1/m).
-__device__ __forceinline__ float corrected(float volume, float slope_share, float mass, float x, float y, float z) {
-  float fill = mass * PER_FULL_CELL;
+__device__ __forceinline__ float corrected(
+    float volume, float per_full_cell, float slope_share, float mass, float x, float y, float z) {
+  float fill = mass * per_full_cell;
   float steep = sqrtf((x * x + y * y) + z * z);
   float full = larger(__fmaf_rn(steep, slope_share, fill + THIN_MARGIN), FILL_MIN);
   float dense = larger(fill - DENSE_MARGIN, smaller(full, ONE));

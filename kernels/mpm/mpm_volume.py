@@ -29,17 +29,16 @@ DENSE_MARGIN = F32(0.02)  # fill over 1 that is taken for noise: liquid at rest 
 THIN_MARGIN = F32(0.008)  # fill below 1 that is
 SLOPE_SHARE = F32(0.5)  # of the change of fill over a cell: what a surface near by may hide
 FILL_MIN = F32(0.5)  # a thinner place is spray
-PER_FULL_CELL = F32(0.125)  # one over the particles of a full cell
 
 
 @device
-def corrected(volume, slope_share, mass, x, y, z):
+def corrected(volume, per_full_cell, slope_share, mass, x, y, z):
     """Sixteen volume ratios after a step towards what the density at their particles leaves possible.
 
-    ``mass``: nodes' mass at the particles (particle masses); x, y, z: its gradient (1/m); ``slope_share``: SLOPE_SHARE
-    PER_FULL_CELL dx.
+    ``mass``: nodes' mass at the particles (particle masses); x, y, z: its gradient (1/m); ``per_full_cell``: one over
+    the particles of a full cell; ``slope_share``: SLOPE_SHARE dx times that.
     """
-    fill = vmul(mass, splat16(PER_FULL_CELL))
+    fill = vmul(mass, per_full_cell)
     steep = vsqrt(vadd(vadd(vmul(x, x), vmul(y, y)), vmul(z, z)))
     full = vmax(vfma(steep, slope_share, vadd(fill, splat16(THIN_MARGIN))), splat16(FILL_MIN))
     dense = vmax(vsub(fill, splat16(DENSE_MARGIN)), vmin(full, one16()))

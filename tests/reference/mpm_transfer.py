@@ -18,6 +18,7 @@ from kernels.base.constants import (
     MATERIAL_DENSITY,
     MATERIAL_VISCOSITY,
     STEP_DT,
+    STEP_FULL,
     STEP_VELOCITY_SCALE,
     STEP_VELOCITY_UNIT,
     WALL_CELLS,
@@ -201,7 +202,7 @@ def _grid(
                         x, y, z, v[0], v[1], v[2], level, cells_x, cells_y, cells_z, cell_size_m, step, force,
                         walls, collider, terrain_geometry, terrain,
                     )  # fmt: skip
-                    full = mass * (ONE / MASS_SCALE) + F32(8.0) * (ONE - share)
+                    full = mass * (ONE / MASS_SCALE) + step[STEP_FULL] * (ONE - share)
                     node[s, a, b, c] = np.array([vx, vy, vz, full], np.float32)
 
 
@@ -214,12 +215,12 @@ def bounded(volume):
 
 
 @plain
-def corrected(volume, mass, cell_size_m):
+def corrected(volume, mass, cell_size_m, full):
     """A volume ratio after a twentieth of the way to what the mass around (and its gradient) leaves possible."""
-    fill = mass[0] * F32(0.125)
+    fill = mass[0] * (ONE / full)
     steep = np.sqrt(mass[1] * mass[1] + mass[2] * mass[2] + mass[3] * mass[3])
     # The slope weighs half: an even surface near by explains so much
-    highest = max(fma(steep, F32(0.0625) * cell_size_m, fill + F32(0.008)), HALF)
+    highest = max(fma(steep, HALF * (ONE / full) * cell_size_m, fill + F32(0.008)), HALF)
     lowest = max(fill - F32(0.02), min(highest, ONE))
     step = F32(0.0)
     if ONE / lowest < volume:
@@ -230,7 +231,7 @@ def corrected(volume, mass, cell_size_m):
 
 
 @plain
-def _g2p(blocks, domain, cell_size_m, dt, position, order, slot, node, position_out, velocity_out, key_out):
+def _g2p(blocks, domain, cell_size_m, dt, full, position, order, slot, node, position_out, velocity_out, key_out):
     inverse_cell = ONE / cell_size_m
     gradient = FOUR * inverse_cell
     first = np.empty(3, np.int64)
@@ -281,7 +282,7 @@ def _g2p(blocks, domain, cell_size_m, dt, position, order, slot, node, position_
             block = block * blocks[d] + (base >> 2)
             key = key * 4 + (base & 3)
         volume = bounded(fma(dt, position[p, 3] * trace, position[p, 3]))
-        position_out[place, 3] = corrected(volume, mass, cell_size_m)
+        position_out[place, 3] = corrected(volume, mass, cell_size_m, full)
         key_out[place] = block * 64 + key
 
 
@@ -295,6 +296,7 @@ def g2p(state):
         state["walls"][DOMAIN_X : DOMAIN_Z + 1],
         state["cell_size_m"],
         state["step"][STEP_DT],
+        state["step"][STEP_FULL],
         state["position"],
         state["order"][:size],
         state["slot"],

@@ -17,7 +17,7 @@ from tests.support.source_tree import ROOT
 
 SHOTS = sorted((ROOT / "tests" / "fixtures" / "shots").glob("*.toml"))
 FEW = settings(deadline=None, derandomize=True, database=None, phases=[Phase.generate])
-UNMET = dict.fromkeys(("basin", "fountain"), "an emitter under water crowds its cells")
+UNMET: dict[str, str] = {}
 SEEDS = st.integers(0, 2**32 - 1)
 
 
