@@ -147,12 +147,12 @@ class FullAt(NumbaBackend):
 
 def test_a_frame_that_memory_ran_out_in_goes_on_from_there(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = fountain()
-    wanted, _ = advanced(scene, NumbaBackend(1), 3)
+    wanted, _ = advanced(scene, NumbaBackend(1), 6)
     make_tight(monkeypatch)
     backend = FullAt(1)
     simulation = Simulation(scene, backend)
     failed, found = 0, []
-    for _ in range(3):
+    for _ in range(6):
         backend.fails = True
         try:
             work = simulation.advance_frame()
