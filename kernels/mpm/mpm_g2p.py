@@ -38,7 +38,6 @@ from kernels.base.kernel import Kernel, Pass, Traffic
 from kernels.base.tasks import new_pieces, next_piece, thread_count
 from kernels.base.vector import (
     join4,
-    lane,
     largest,
     load4,
     load8,
@@ -83,9 +82,11 @@ from kernels.mpm.mpm_lanes import (
     half16,
     list_particles,
     load_fields,
+    load_quads,
     quad_0,
     quad_1,
     quad_2,
+    quad_word,
     spline16,
     store_fields,
     zero16,
@@ -95,7 +96,7 @@ from kernels.mpm.mpm_volume import SLOPE_SHARE, VOLUME_RATIO_MAX, VOLUME_RATIO_M
 # Rows of the work array
 X, Y, Z, VOLUME = 0, 1, 2, 3
 WEIGHT_X, WEIGHT_Y, WEIGHT_Z = 4, 8, 12  # w_0 w_1 w_2 and -g
-MASS, MASS_X, MASS_Y, MASS_Z, WORK_ROWS = range(16, 21)  # nodes' mass at the particle, and its gradient
+MASS, WORK_ROWS = 16, 20  # nodes' mass at the particle and its gradient, of particles i, i + 4, i + 8, i + 12 in a row
 
 two16, three16, four16, sixty_four16 = (make_constant([value] * 16, "i32") for value in (2, 3, 4, 64))
 no_sign16 = make_constant([0x7FFFFFFF] * 16, "i32")
@@ -104,6 +105,7 @@ zero8 = make_constant([0.0] * 8)
 pair_0, pair_1, pair_2 = (make_blend([*range(4 * k, 4 * k + 4), *range(16 + 4 * k, 20 + 4 * k)]) for k in range(3))
 first_eight = make_blend([0, 1, 2, 8, 9, 10, 12, 13])  # v, dv/dx, dv/dy without z
 last_four = make_blend([14, 0, 1, 2])  # dv_z/dy, dv/dz
+of_mass = make_blend([3, 11, 15, 7])  # mass, dm/dx, dm/dy, dm/dz
 
 
 @kernel
@@ -268,10 +270,7 @@ def _gather(
         z0, z1, z2 = splat8(peek(work, z)), splat8(peek(work, z + STRIDE)), splat8(peek(work, z + 2 * STRIDE))
         cxy = vfma(z1, pair_1(x16, y16), vmul(z0, pair_0(x16, y16)))
         cxy = vmul(vfma(z2, pair_2(x16, y16), cxy), gradient8)
-        poke(work, i + MASS * STRIDE, lane(v, 3))
-        poke(work, i + MASS_X * STRIDE, lane(cxy, 3))
-        poke(work, i + MASS_Y * STRIDE, lane(cxy, 7))
-        poke(work, i + MASS_Z * STRIDE, lane(cz, 3))
+        store(work, MASS * STRIDE + quad_word(i), of_mass(join4(v, cz), cxy))
         to = (begin + i) * 12
         store(velocity_out, to, first_eight(join4(v, cz), cxy))
         store(velocity_out, to + 8, last_four(join4(cz, cz), cxy))
@@ -295,8 +294,8 @@ def _move(
     # Particles of the batch now stand in a row; the last one again where a group is not full
     for i in range(groups * 16):
         poke(index, i, begin + min(i, count - 1))
-        for row in range(MASS, WORK_ROWS):
-            poke(work, i + row * STRIDE, peek(work, min(i, count - 1) + row * STRIDE))
+    for i in range(count, groups * 16):
+        store(work, MASS * STRIDE + quad_word(i), load4(work, MASS * STRIDE + quad_word(count - 1)))
     for group in range(groups):
         vx, vy, vz, xx = load_fields(velocity_out, 12, 0, index, group)
         xy, xz, yx, yy = load_fields(velocity_out, 12, 4, index, group)
@@ -308,10 +307,8 @@ def _move(
         volume = load16(work, at + VOLUME * STRIDE)
         rate = vmul(volume, vadd(vadd(xx, yy), zz))
         volume = _moved(volume, rate, dt, VOLUME_RATIO_MIN, VOLUME_RATIO_MAX)
-        volume = corrected(
-            volume, splat16(per_full_cell), slope_share, load16(work, at + MASS * STRIDE),
-            load16(work, at + MASS_X * STRIDE), load16(work, at + MASS_Y * STRIDE), load16(work, at + MASS_Z * STRIDE),
-        )  # fmt: skip
+        mass = load_quads(work, MASS * STRIDE + at * 4)
+        volume = corrected(volume, splat16(per_full_cell), slope_share, *mass)
         # Keys
         bx, by, bz = _base(x, inverse_cell), _base(y, inverse_cell), _base(z, inverse_cell)
         block = vadd(vmul(vshift_right(bx, two16()), splat16(np.int32(blocks_y))), vshift_right(by, two16()))

@@ -16,6 +16,7 @@ from kernels.base.vector import (
     join4,
     join8,
     load4,
+    load16,
     make_blend,
     make_constant,
     make_shuffle,
@@ -95,6 +96,18 @@ def load_four(array, words, first, index, i):
     c = load4(array, np.int64(peek(index, i + 8)) * words + first)
     d = load4(array, np.int64(peek(index, i + 12)) * words + first)
     return join8(join4(a, b), join4(c, d))
+
+
+@device
+def quad_word(i):
+    """Where the four words of particle i of a batch stand, so that ``load_quads`` finds sixteen particles' in lanes."""
+    return ((i >> 4) << 6) + ((i & 3) << 4) + (i & 12)
+
+
+@device
+def load_quads(array, at):
+    """Four vectors, one for each of the four words, of sixteen particles that were stored at ``at + quad_word(i)``."""
+    return transpose(load16(array, at), load16(array, at + 16), load16(array, at + 32), load16(array, at + 48))
 
 
 @device
