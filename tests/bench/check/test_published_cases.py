@@ -55,6 +55,7 @@ def test_a_case_in_small(case: Case) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.published
 @pytest.mark.parametrize("case", [marked(case, False) for case in CASES])
 def test_a_case(case: Case) -> None:
     assert outside(case, False) == []
