@@ -91,7 +91,7 @@ from kernels.mpm.mpm_lanes import (
     store_fields,
     zero16,
 )
-from kernels.mpm.mpm_volume import SLOPE_SHARE, VOLUME_RATIO_MAX, VOLUME_RATIO_MIN, corrected
+from kernels.solid.mpm_volume import SLOPE_SHARE, VOLUME_RATIO_MAX, VOLUME_RATIO_MIN, corrected
 
 # Rows of the work array
 X, Y, Z, VOLUME = 0, 1, 2, 3

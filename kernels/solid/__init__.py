@@ -1,1 +1,1 @@
-"""What solids are to a node of the grid: their faces, and the share of it that they take."""
+"""What takes room: faces of solids and the share of a node that they take, and the density of particles."""

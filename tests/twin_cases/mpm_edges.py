@@ -12,7 +12,7 @@ from kernels.mpm.mpm_collide import CONTACT
 from kernels.mpm.mpm_common import PEAK_VOLUME_MAX, PEAK_VOLUME_MIN, position_limits
 from kernels.mpm.mpm_control import BOUND_MAX, SLACK
 from kernels.mpm.mpm_example import launch
-from kernels.mpm.mpm_volume import VOLUME_RATIO_MAX, VOLUME_RATIO_MIN
+from kernels.solid.mpm_volume import VOLUME_RATIO_MAX, VOLUME_RATIO_MIN
 from tests.twin_cases import key
 from tests.twin_cases.mpm import (
     DX,

@@ -23,7 +23,7 @@ from tests.support.source_tree import ROOT, tracked
 
 SIZE = "S"
 FRAMES = [1, FRAME_DEFAULT]
-PLANTED = "kernels/mpm/mpm_volume.py"
+PLANTED = "kernels/solid/mpm_volume.py"
 CONSTANT = re.compile(r"(?m)^CORRECTION = F32\(([0-9.]+)\)")
 
 

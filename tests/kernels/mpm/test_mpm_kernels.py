@@ -35,7 +35,7 @@ from kernels.base.constants import (
 from kernels.base.registry import kernel_named
 from kernels.mpm.mpm_common import PEAK_WORDS, position_limits
 from kernels.mpm.mpm_example import launch, make_arguments, substep, swap
-from kernels.mpm.mpm_volume import VOLUME_RATIO_MAX, VOLUME_RATIO_MIN
+from kernels.solid.mpm_volume import VOLUME_RATIO_MAX, VOLUME_RATIO_MIN
 from tests.reference import mpm_transfer
 
 CELLS = (16, 20, 24)

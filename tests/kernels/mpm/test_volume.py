@@ -9,7 +9,7 @@ import pytest
 
 from kernels.base.constants import COUNT_PARTICLES
 from kernels.base.registry import kernel_named
-from kernels.mpm.mpm_volume import (
+from kernels.solid.mpm_volume import (
     CORRECTION,
     DENSE_MARGIN,
     FILL_MIN,

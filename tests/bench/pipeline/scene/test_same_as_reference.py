@@ -238,6 +238,7 @@ FEW = settings(
 )
 # Of any speed: what a shot may say is tested elsewhere
 LAVA = load_shot("lava").file.material.model_copy(update={"speed_limit_m_per_s": 1000.0})
+WATER = load_shot(POOL).file.material.model_copy(update={"speed_limit_m_per_s": 1000.0})
 WHOLE = shapes.Box(min_m=(0.0, 0.0, 0.0), max_m=DOMAIN, temperature=shapes.ConstantTemperature(temperature_k=900.0))
 
 
@@ -333,7 +334,7 @@ def test_every_kind_of_collider(kind: str) -> None:
 @settings(FEW, max_examples=150)
 @given(ANY_SHOT, st.integers(0, 2**31 - 1), st.sampled_from([1, 2]), st.booleans())
 def test_any_small_shot(parts: dict[str, Any], seed: int, threads: int, water: bool) -> None:
-    material = {"material": load_shot(POOL).file.material} if water else {}
+    material = {"material": WATER} if water else {}
     require_same(small(**parts, **material), seed=seed, threads=threads)
 
 

@@ -15,8 +15,9 @@ Paper: Kugelstadt et al. 2019 (density of particles on the grid, as an aim besid
 from __future__ import annotations
 
 from kernels.base.common import F32, device
-from kernels.base.vector import splat16, vadd, vdiv, vfma, vmax, vmin, vmul, vsqrt, vsub
-from kernels.mpm.mpm_lanes import one16, zero16
+from kernels.base.vector import make_constant, splat16, vadd, vdiv, vfma, vmax, vmin, vmul, vsqrt, vsub
+
+zero16, one16 = make_constant([0.0] * 16), make_constant([1.0] * 16)
 
 # Liquids are weakly compressible: volume ratios outside these are not physics but damage. A liquid bears no tension, so
 # above 1 the ratio only remembers how far it was stretched, which it has to make good before it presses again; the
