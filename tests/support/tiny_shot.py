@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from bench.check.validate.flow import LOOK
 from bench.shot.load import SHOTS, Shot, parse_shot
 
 POOL = Path(__file__).resolve().parents[1] / "fixtures" / "pool.toml"
@@ -55,18 +56,7 @@ width = 32
 height = 16
 samples = 1
 {middle}
-[[camera.key]]
-frame = 1
-position_m = [2.0, -3.5, 1.6]
-target_m = [2.0, 1.0, 0.5]
-focal_length_mm = 28.0
-[light]
-sun_azimuth_degrees = 120.0
-sun_elevation_degrees = 35.0
-sun_radiance = [300.0, 270.0, 220.0]
-zenith_radiance = [0.3, 0.5, 0.9]
-horizon_radiance = [0.9, 0.95, 1.0]
-[look]
+{LOOK}[look]
 floor = true
 """
     return Shot(path="plain.toml", file=parse_shot(text, "plain.toml"))

@@ -17,7 +17,21 @@ G = 9.81  # m/s^2
 STICK, SLIP, SEPARATE = k.BOUNDARY_STICK, k.BOUNDARY_SLIP, k.BOUNDARY_SEPARATE
 STIFFNESS = 7.0  # exponent of the equation of state
 
-SHOT = """
+LOOK = """
+[[camera.key]]
+frame = 1
+position_m = [2.0, -3.5, 1.6]
+target_m = [2.0, 1.0, 0.5]
+focal_length_mm = 28.0
+[light]
+sun_azimuth_degrees = 120.0
+sun_elevation_degrees = 35.0
+sun_radiance = [300.0, 270.0, 220.0]
+zenith_radiance = [0.3, 0.5, 0.9]
+horizon_radiance = [0.9, 0.95, 1.0]
+"""  # of a shot that is not looked at
+SHOT = (
+    """
 schema = 1
 [shot]
 name = "case"
@@ -32,19 +46,10 @@ cells_x = {cells_x}
 width = 64
 height = 32
 samples = 1
-[[camera.key]]
-frame = 1
-position_m = [2.0, -3.5, 1.6]
-target_m = [2.0, 1.0, 0.5]
-focal_length_mm = 28.0
-[light]
-sun_azimuth_degrees = 120.0
-sun_elevation_degrees = 35.0
-sun_radiance = [300.0, 270.0, 220.0]
-zenith_radiance = [0.3, 0.5, 0.9]
-horizon_radiance = [0.9, 0.95, 1.0]
-[material]
 """
+    + LOOK
+    + "[material]\n"
+)
 
 
 def shot_scene(

@@ -14,7 +14,7 @@ import numpy as np
 
 from bench.backend.numba_cpu import NumbaBackend
 from bench.base.errors import CheckFailed, UserError
-from bench.check.validate.flow import Flow
+from bench.check.validate.flow import LOOK, Flow
 from bench.pipeline.scene.build import Scene, build_scene
 from bench.shot.load import Shot, parse_shot
 from kernels.base import constants as k
@@ -27,19 +27,6 @@ RATIO = (0.9, 1.1)  # J outside impacts
 IMPACTS_SHARE = 0.01  # of particles that an impact may squeeze or tear at a time
 FULL_CELLS = 150  # cells well inside the liquid that a volume is told from
 PROBE = '[[body]]\nkind = "sea"\nlevel_m = 100.0'  # liquid everywhere, to ask a scene for its solids
-LOOK = """
-[[camera.key]]
-frame = 1
-position_m = [2.0, -3.5, 1.6]
-target_m = [2.0, 1.0, 0.5]
-focal_length_mm = 28.0
-[light]
-sun_azimuth_degrees = 120.0
-sun_elevation_degrees = 35.0
-sun_radiance = [300.0, 270.0, 220.0]
-zenith_radiance = [0.3, 0.5, 0.9]
-horizon_radiance = [0.9, 0.95, 1.0]
-"""
 
 
 # --- At random ------------------------------------------------------------------------------------
