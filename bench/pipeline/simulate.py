@@ -1,7 +1,10 @@
 """Order of the simulation's kernels: what one frame of a shot runs. Nothing here measures or knows a device.
 
-A frame is a whole number of equal substeps, the fewest that CFL, sound speed and viscosity allow. A substep is
-emit, key, sort, [heat], scatter, grid, gather, [rheology], control; after the last one the effects particles move.
+A frame is a whole number of equal substeps, the fewest that the flow's speed allows, and a substep of equal sound
+steps, the fewest that sound speed and viscosity allow. A substep is emit, key, sort, [heat], scatter, grid, then for
+each sound step but the first strain, control, scatter, grid, then gather, [rheology], control; after a frame's last one
+the effects particles move. The very first substep has half of the sound steps: from then on velocities stand half a
+substep behind positions, and what falls freely falls as it should (leapfrog).
 State lives on the back-end in double buffers: a gather reads one through the sorted order and writes the other.
 
 Nobody knows before a frame how many blocks its splashes will touch. A sort that has too little room stops the frame:
@@ -12,6 +15,7 @@ and has the substeps done that were not. How much room there was changes no bit.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,14 +24,15 @@ from bench.base.errors import CheckFailed
 from bench.pipeline.emission import Source
 from bench.pipeline.frame import Fluid, FrameWork, HostState, KeptState
 from bench.pipeline.scene.build import Scene
-from bench.pipeline.scene.needs import block_grid, heat_steps, more_blocks, substep_count
+from bench.pipeline.scene.needs import block_grid, heat_steps, more_blocks, scene_steps
 from bench.pipeline.state import EFFECTS, State
 from kernels.base import constants as k
 from kernels.base.kernel import Kernel
 from kernels.effects import fx_birth, fx_birth_count, fx_compact, fx_move, fx_scan
+from kernels.gather import mpm_g2p, mpm_strain
 from kernels.heat import mpm_heat_conduct, mpm_heat_g2p, mpm_heat_grid, mpm_heat_p2g, mpm_rheology
 from kernels.heat.mpm_heat_p2g import ARENA_INT64
-from kernels.mpm import mpm_control, mpm_emit, mpm_g2p, mpm_grid, mpm_key, mpm_p2g, mpm_sort
+from kernels.mpm import mpm_control, mpm_emit, mpm_grid, mpm_key, mpm_p2g, mpm_sort
 from kernels.mpm.mpm_common import PEAK_SPEED_X, PEAK_SPEED_Z
 
 F32 = np.float32
@@ -41,13 +46,20 @@ ERRORS = {
 }
 
 
+class Substep(NamedTuple):
+    """What may differ between the substeps of a frame: launches depend on nothing else but the side that is read."""
+
+    heat_dt_s: float  # of the heat step that it begins with; 0: none
+    sound_steps: int
+
+
 @dataclass
 class FrameUnderWay:
     """A frame of which substeps are still to be done."""
 
     time_s: float  # at its beginning
-    dt_s: float
-    heat_dt_s: tuple[float, ...]  # for every substep
+    dt_s: float  # of a substep
+    substeps: tuple[Substep, ...]
     first_substep: int  # how many substeps had been completed before it
     done: int = 0  # of its own
     blocks_needed: int = 0  # more than there is room for; 0: none is missing
@@ -171,7 +183,7 @@ class Simulation:
         if self._under_way is None:
             self._under_way = self._begin_frame()
         frame = self._under_way
-        while frame.done < len(frame.heat_dt_s):
+        while frame.done < len(frame.substeps):
             if frame.blocks_needed:
                 self._make_room(more_blocks(frame.blocks_needed, block_grid(self.scene.cells)))
                 self._go_on()
@@ -191,7 +203,7 @@ class Simulation:
         least, most = float(step[k.STEP_VOLUME_LEAST]), float(step[k.STEP_VOLUME_MOST])
         return FrameWork(
             frame=self.frame,
-            substeps=len(frame.heat_dt_s),
+            substeps=len(frame.substeps),
             dt_s=frame.dt_s,
             particle_count=int(counts[k.COUNT_PARTICLES]),
             active_blocks=int(counts[k.COUNT_BLOCKS]),
@@ -206,16 +218,17 @@ class Simulation:
         """Make room, set the substep and the clock; the fixed-point scale follows from both state and substep."""
         scene = self.scene
         time_s = scene.start_time + self.frame * scene.frame_dt_s
-        substeps = substep_count(scene, max(scene.speed_limit_m_per_s, self._peak_speed()))
-        dt_s = scene.frame_dt_s / substeps
+        steps = scene_steps(scene, max(scene.speed_limit_m_per_s, self._peak_speed()))
+        dt_s = scene.frame_dt_s / steps.substeps
         counts = self.backend.host(self.counts)
         used, completed = int(counts[k.COUNT_BLOCKS]), int(counts[k.COUNT_SUBSTEPS])
         room = more_blocks(used, block_grid(scene.cells))
         if used > BLOCK_GROW_AT * self._state.block_capacity and room > self._state.block_capacity:
             self._make_room(room)  # before anything else: where it fails, nothing has changed
         step = np.array(self.backend.host(self._state.arrays["step"]))
-        changed = step[k.STEP_DT] != F32(dt_s)
-        step[k.STEP_DT], step[k.STEP_TIME] = dt_s, time_s
+        sound_dt_s = F32(dt_s / steps.sound_steps)
+        changed = step[k.STEP_DT] != sound_dt_s
+        step[k.STEP_DT], step[k.STEP_SOUND_STEPS], step[k.STEP_TIME] = sound_dt_s, steps.sound_steps, time_s
         volume = float(self.scene.material[k.MATERIAL_PARTICLE_VOLUME])
         step[k.STEP_FULL] = round(self.scene.cell_size_m**3 / volume, 3)  # the volume is rounded, 8 is not
         step[[k.STEP_SPEED_MOST, k.STEP_VOLUME_LEAST, k.STEP_VOLUME_MOST]] = 0.0
@@ -225,18 +238,22 @@ class Simulation:
             self._run(mpm_key.KERNEL, first_particle=0, key_out=self._state.arrays["key"])
         if changed:
             self._run(mpm_control.KERNEL, completed_steps=0)
-        return FrameUnderWay(time_s, dt_s, heat_steps(scene, dt_s, substeps), completed)
+        sound_steps = [steps.sound_steps] * steps.substeps
+        if completed == 0:
+            sound_steps[0] = (steps.sound_steps + 1) // 2
+        heat_dt_s = heat_steps(scene, dt_s, steps.substeps)
+        return FrameUnderWay(time_s, dt_s, tuple(map(Substep, heat_dt_s, sound_steps)), completed)
 
     def _launch_substeps(self, frame: FrameUnderWay) -> None:
         """Those of a frame that are not done."""
-        heat_dt_s, ends = frame.heat_dt_s[frame.done :], frame.time_s + len(frame.heat_dt_s) * frame.dt_s
+        left, ends = frame.substeps[frame.done :], frame.time_s + len(frame.substeps) * frame.dt_s
         if not self._emits(ends):
-            frame.before += [self._progress_of_emitters()] * len(heat_dt_s)
-            self._quiet_substeps(heat_dt_s)
+            frame.before += [self._progress_of_emitters()] * len(left)
+            self._quiet_substeps(left)
             return
-        for n, heat in enumerate(heat_dt_s, frame.done):
+        for n, substep in enumerate(left, frame.done):
             frame.before.append(self._progress_of_emitters())
-            self._emitting_substep(frame.time_s + (n + 1) * frame.dt_s, heat)
+            self._emitting_substep(frame.time_s + (n + 1) * frame.dt_s, substep)
 
     def _go_back(self, frame: FrameUnderWay, counts: np.ndarray) -> None:
         """To the beginning of the first substep that was not done: what it reads is as it was, under another name."""
@@ -270,28 +287,28 @@ class Simulation:
         """Whether a particle leaves an emitter by ``end_s``."""
         return any(source.due(end_s) > source.emitted for source in self._sources)
 
-    def _quiet_substeps(self, heat_dt_s: tuple[float, ...]) -> None:
+    def _quiet_substeps(self, substeps: tuple[Substep, ...]) -> None:
         """Substeps without emission: the same launches in every frame that has as many, so a device may keep them."""
 
         def launches() -> None:
             before = self._side
             try:
-                for n in range(len(heat_dt_s)):
-                    self._substep(heat_dt_s[n], completed=True)
+                for substep in substeps:
+                    self._substep(substep, completed=True)
                     self._turn()
             finally:
                 # What is launched may be replayed, or have failed half way and be launched once more: names stay
                 if self._side != before:
                     self._turn()
 
-        self._recording.run((self._side, heat_dt_s), launches)
-        if len(heat_dt_s) % 2:
+        self._recording.run((self._side, substeps), launches)
+        if len(substeps) % 2:
             self._turn()
 
-    def _emitting_substep(self, end_s: float, heat_dt_s: float) -> None:
+    def _emitting_substep(self, end_s: float, substep: Substep) -> None:
         """One substep that ends at ``end_s``, and what has left the emitters by then."""
         emits = self._emits(end_s)
-        self._recording.run((self._side, heat_dt_s, emits), lambda: self._substep(heat_dt_s, completed=not emits))
+        self._recording.run((self._side, substep, emits), lambda: self._substep(substep, completed=not emits))
         self._turn()
         if emits:
             first = self.particle_count
@@ -299,13 +316,18 @@ class Simulation:
             self._run(mpm_key.KERNEL, first_particle=first)
             self._run(mpm_control.KERNEL, completed_steps=1)
 
-    def _substep(self, heat_dt_s: float, completed: bool) -> None:
-        """Launches of one substep; with a heat step of its own length before it, if that is not 0."""
+    def _substep(self, substep: Substep, completed: bool) -> None:
+        """Launches of one substep."""
         self._run(mpm_sort.KERNEL)
-        if heat_dt_s > 0.0:
-            self._step_heat(heat_dt_s)
-        self._run(mpm_p2g.KERNEL)
-        self._run(mpm_grid.KERNEL)
+        if substep.heat_dt_s > 0.0:
+            self._step_heat(substep.heat_dt_s)
+        self._run(mpm_p2g.KERNEL, sound_step=0)
+        self._run(mpm_grid.KERNEL, sound_step=0)
+        for sound_step in range(1, substep.sound_steps):
+            self._run(mpm_strain.KERNEL)
+            self._run(mpm_control.KERNEL, completed_steps=0)
+            self._run(mpm_p2g.KERNEL, sound_step=sound_step)
+            self._run(mpm_grid.KERNEL, sound_step=sound_step)
         self._run(mpm_g2p.KERNEL)
         if self.scene.has_heat:
             self._run(mpm_rheology.KERNEL, velocity_in=self._other["velocity"])

@@ -39,7 +39,8 @@ ERROR_SURFACE_CAPACITY, ERROR_FOG_CAPACITY = 64, 128
 STEP_DT, STEP_VELOCITY_SCALE, STEP_VELOCITY_UNIT, STEP_TIME = 0, 1, 2, 3
 STEP_SPEED_MOST, STEP_VOLUME_LEAST, STEP_VOLUME_MOST = 4, 5, 6  # m/s, a component; volume ratios; of the frame so far
 STEP_FULL = 7  # particles of a cell that is full of liquid
-STEP_WORDS = 8
+STEP_SOUND_STEPS = 8  # steps of STEP_DT that a substep is made of: particles move once in all of them
+STEP_WORDS = 12
 
 # material: float32 vector
 (

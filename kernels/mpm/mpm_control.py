@@ -37,6 +37,7 @@ from kernels.base.constants import (
     MATERIAL_VISCOSITY,
     MATERIAL_VISCOSITY_MAX,
     STEP_DT,
+    STEP_SOUND_STEPS,
     STEP_SPEED_MOST,
     STEP_TIME,
     STEP_VELOCITY_SCALE,
@@ -100,13 +101,13 @@ def cpu(completed_steps, cell_size_m, counts_inout, material_in, peak_inout, ste
         return
     if bound < SPEED_FLOOR:
         bound = SPEED_FLOOR
-    if completed_steps > 0 and v * dt >= cell_size_m:
+    if completed_steps > 0 and v * (dt * step_inout[STEP_SOUND_STEPS]) >= cell_size_m:
         counts_inout[COUNT_ERROR] |= ERROR_TOO_FAST
     # The next power of two above it
     exponent = np.int32((float_bits(bound) >> 23) - 127 + 1)
     step_inout[STEP_VELOCITY_UNIT] = bits_float(np.int32((exponent + 127) << 23))
     step_inout[STEP_VELOCITY_SCALE] = bits_float(np.int32((MASS_BITS - exponent + 127) << 23))
-    step_inout[STEP_TIME] = step_inout[STEP_TIME] + F32(completed_steps) * dt
+    step_inout[STEP_TIME] = step_inout[STEP_TIME] + F32(completed_steps) * (dt * step_inout[STEP_SOUND_STEPS])
 
 
 @numba.njit(error_model="numpy")

@@ -9,8 +9,9 @@ ones, so a node is never faster than the unit, and a particle feels a node at mo
 Where no force and no boundary can act, the last call is left out for a whole block; it would give back its input. It
 also gives the share of the node that is free of solids: the rest counts as full of liquid, in the mass alone.
 
-block_id_in, slot_in, cell_start_in of ``mpm_sort``; arena_in of ``mpm_p2g``; walls_in int32[WALLS_WORDS]; collider_in
-float32[m, 12]; node_out float32[capacity, 64, 4] = velocity (m/s), mass (particle masses; with what solids would hold).
+sound_step: which of the substep's; after 0 the sum is added to the velocity that the node has. block_id_in, slot_in,
+cell_start_in of ``mpm_sort``; arena_in of ``mpm_p2g``; walls_in int32[WALLS_WORDS]; collider_in float32[m, 12];
+node_inout float32[capacity, 64, 4] = velocity (m/s), mass (particle masses; with what solids would hold).
 
 Paper: Hu et al. 2018 (MLS-MPM); Stomakhin et al. 2013 (boundaries); Scully 1975 (vortex).
 """
@@ -66,29 +67,30 @@ from kernels.base.vector_bits import vzero_unless
 from kernels.mpm.mpm_collide import apply_forces_and_boundaries, level_of_node
 from kernels.mpm.mpm_common import MASS_SCALE, four_nodes, walled_cells
 
-one16 = make_constant([1.0] * 16)
+zero16, one16 = make_constant([0.0] * 16), make_constant([1.0] * 16)
 no_count8 = make_constant([0] * 8, "i32")
-divisor = make_blend([0, 1, 2, 19, 4, 5, 6, 23, 8, 9, 10, 27, 12, 13, 14, 31])  # mass under momentum, 1 under mass
+# What stands under momentum, or is added to velocity, and besides what the mass's lane has
+but_mass = make_blend([0, 1, 2, 19, 4, 5, 6, 23, 8, 9, 10, 27, 12, 13, 14, 31])
 mass_of_node = make_shuffle([3] * 4 + [7] * 4 + [11] * 4 + [15] * 4, 16)
 
 
 @kernel
 def cpu(
-    blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, force_in, walls_in, collider_in,
-    terrain_geometry_in, terrain_in, block_id_in, slot_in, cell_start_in, arena_in, node_out,
+    sound_step, blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, force_in, walls_in, collider_in,
+    terrain_geometry_in, terrain_in, block_id_in, slot_in, cell_start_in, arena_in, node_inout,
 ):  # fmt: skip
     pieces = new_pieces(thread_count())
     for _task in numba.prange(thread_count()):
         _blocks(
-            blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, force_in, walls_in, collider_in,
-            terrain_geometry_in, terrain_in, block_id_in, slot_in, cell_start_in, arena_in, node_out, pieces,
+            sound_step, blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, force_in, walls_in, collider_in,
+            terrain_geometry_in, terrain_in, block_id_in, slot_in, cell_start_in, arena_in, node_inout, pieces,
         )  # fmt: skip
 
 
 @numba.njit(error_model="numpy")
 def _blocks(
-    blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, force_in, walls_in, collider_in,
-    terrain_geometry_in, terrain_in, block_id_in, slot_in, cell_start_in, arena_in, node_out, pieces,
+    sound_step, blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, force_in, walls_in, collider_in,
+    terrain_geometry_in, terrain_in, block_id_in, slot_in, cell_start_in, arena_in, node_inout, pieces,
 ):  # fmt: skip
     blocks = np.int64(counts_in[COUNT_BLOCKS])
     # One factor for each lane: the velocity unit, or the size of a unit of mass
@@ -113,7 +115,9 @@ def _blocks(
             for word in range(0, ARENA_WORDS, 16):
                 prefetch_far(arena_in, (s + 1) * ARENA_WORDS + word)
             to = s * BLOCK_WORDS
-            _gather(bi, bj, bk, blocks_y, blocks_z, slot_in, cell_start_in, arena_in, unit, kick, node_out, to)
+            _gather(
+                bi, bj, bk, blocks_y, blocks_z, slot_in, cell_start_in, arena_in, unit, kick, sound_step, node_inout, to
+            )
             walled = _near_wall(bi, cells_x) or _near_wall(bj, cells_y) or _near_wall(bk, cells_z)
             if not (everywhere or walled):
                 continue
@@ -122,18 +126,18 @@ def _blocks(
                 level = level_of_node(z, step_in, force_in)
                 for column in range(16):
                     at = (s * BLOCK_NODES + column * 4 + c) * 4
-                    if peek(node_out, at + 3) == ZERO:
+                    if peek(node_inout, at + 3) == ZERO:
                         continue
                     x, y = F32(bi * 4 + (column >> 2)) * cell_size_m, F32(bj * 4 + (column & 3)) * cell_size_m
                     vx, vy, vz, share = apply_forces_and_boundaries(
-                        x, y, z, peek(node_out, at), peek(node_out, at + 1), peek(node_out, at + 2), level,
+                        x, y, z, peek(node_inout, at), peek(node_inout, at + 1), peek(node_inout, at + 2), level,
                         cells_x, cells_y, cells_z, cell_size_m, step_in, force_in, walls_in, collider_in,
                         terrain_geometry_in, terrain_in,
                     )  # fmt: skip
-                    poke(node_out, at, vx)
-                    poke(node_out, at + 1, vy)
-                    poke(node_out, at + 2, vz)
-                    poke(node_out, at + 3, peek(node_out, at + 3) + full * (ONE - share))
+                    poke(node_inout, at, vx)
+                    poke(node_inout, at + 1, vy)
+                    poke(node_inout, at + 2, vz)
+                    poke(node_inout, at + 3, peek(node_inout, at + 3) + full * (ONE - share))
 
 
 @device
@@ -143,8 +147,11 @@ def _near_wall(block, cells):
 
 
 @device
-def _gather(bi, bj, bk, blocks_y, blocks_z, slot_in, cell_start_in, arena_in, unit, kick, node_out, to):
-    """A block's 64 nodes: sums of what up to eight arenas hold of them, as velocities after gravity, and masses."""
+def _gather(bi, bj, bk, blocks_y, blocks_z, slot_in, cell_start_in, arena_in, unit, kick, sound_step, node_inout, to):
+    """A block's 64 nodes: sums of what up to eight arenas hold of them, as velocities after gravity, and masses.
+
+    Sums of sound step 0 are velocities, later ones changes of them.
+    """
     # Where each arena's share starts, and a mask that leaves nothing of an arena that is not there
     at000, m000 = _arena(bi, bj, bk, 0, 0, 0, blocks_y, blocks_z, slot_in, cell_start_in)
     at001, m001 = _arena(bi, bj, bk, 0, 0, 1, blocks_y, blocks_z, slot_in, cell_start_in)
@@ -166,8 +173,12 @@ def _gather(bi, bj, bk, blocks_y, blocks_z, slot_in, cell_start_in, arena_in, un
                     row = vadd(row, _row(arena_in, at110 + i, m110, at111 + i, m111))
             # Momentum to velocity, gravity
             mass = mass_of_node(row)
-            share = vdiv(vto_float(row), divisor(vto_float(mass), one16()))
-            store(node_out, to + (a * BLOCK_EDGE + b) * NODE_ROW, vzero_unless(mass, vfma(share, unit, kick)))
+            share = vdiv(vto_float(row), but_mass(vto_float(mass), one16()))
+            before = kick
+            at = to + (a * BLOCK_EDGE + b) * NODE_ROW
+            if sound_step > 0:
+                before = vadd(kick, but_mass(load16(node_inout, at), zero16()))
+            store(node_inout, at, vzero_unless(mass, vfma(share, unit, before)))
 
 
 @device

@@ -5,11 +5,15 @@ momentum = w (v + C d - dt (4 / dx^2) (J / density) sigma d) = w (v + A d / dx),
 A = dx C - dt (4 / dx) (J / density) sigma, sigma = -p I + mu (C + C^T - 2/3 tr C I), p = K max(J^-7 - 1, 0):
 a liquid bears no tension.
 
+That is what sound step 0 of a substep gives to the nodes. Later ones (``mpm_strain``) give the push of the stress
+alone: v and C d are left out, J and C are those of the moment, and the mass is written again.
+
 One task is a block. The particles of one base cell are summed in their sorted order in float32, 27 nodes at once:
 nine rows of three nodes with four channels each (16 lanes, 12 used), held in registers. Each sum is rounded once to
 fixed point and added to the block's arena as integers, so which cell comes first no longer matters.
 
-position_in float32[n, 4] = x y z (grid-local m), J; velocity_in float32[n, 12] = v, dv/dx, dv/dy, dv/dz;
+sound_step: which of the substep's; position_in float32[n, 4] = x y z (grid-local m), J; velocity_in float32[n, 12] =
+v, dv/dx, dv/dy, dv/dz;
 viscosity_in float32[n] Pa s, or length 1: then it is material[MATERIAL_VISCOSITY]; order_in, cell_start_in of
 ``mpm_sort``; arena_out int32[capacity * ARENA_WORDS]: per active block [6][6][6][4] momentum x y z in 1 / velocity
 scale, mass in 2^-22 particle masses; the arena of a block without particles is left alone.
@@ -97,21 +101,21 @@ row_y, row_z, xx_yx, and_zx = (
 
 @kernel
 def cpu(
-    cell_size_m, counts_in, step_in, material_in, position_in, velocity_in, viscosity_in, order_in, cell_start_in,
-    arena_out,
+    sound_step, cell_size_m, counts_in, step_in, material_in, position_in, velocity_in, viscosity_in, order_in,
+    cell_start_in, arena_out,
 ):  # fmt: skip
     pieces = new_pieces(thread_count())
     for _task in numba.prange(thread_count()):
         _blocks(
-            cell_size_m, counts_in, step_in, material_in, position_in, velocity_in, viscosity_in, order_in,
+            sound_step, cell_size_m, counts_in, step_in, material_in, position_in, velocity_in, viscosity_in, order_in,
             cell_start_in, arena_out, pieces,
         )  # fmt: skip
 
 
 @numba.njit(error_model="numpy")
 def _blocks(
-    cell_size_m, counts_in, step_in, material_in, position_in, velocity_in, viscosity_in, order_in, cell_start_in,
-    arena_out, pieces,
+    sound_step, cell_size_m, counts_in, step_in, material_in, position_in, velocity_in, viscosity_in, order_in,
+    cell_start_in, arena_out, pieces,
 ):  # fmt: skip
     blocks = np.int64(counts_in[COUNT_BLOCKS])
     particles = np.int64(counts_in[COUNT_PARTICLES])
@@ -135,8 +139,8 @@ def _blocks(
                 if count > 0:
                     groups = list_particles(order_in, begin, count, index)
                     _prepare(
-                        groups, cell_size_m, step_in, material_in, position_in, velocity_in, viscosity_in, index,
-                        record, share,
+                        groups, sound_step, cell_size_m, step_in, material_in, position_in, velocity_in, viscosity_in,
+                        index, record, share,
                     )  # fmt: skip
                     for c in range(cell, end):
                         prefetch_write(arena_out, (s + 1) * ARENA_WORDS + c * PREFETCH_WORDS)
@@ -152,7 +156,9 @@ def _blocks(
 
 
 @device
-def _prepare(groups, cell_size_m, step_in, material_in, position_in, velocity_in, viscosity_in, index, record, share):
+def _prepare(
+    groups, sound_step, cell_size_m, step_in, material_in, position_in, velocity_in, viscosity_in, index, record, share,
+):  # fmt: skip
     """What P2G needs of each particle of a batch: velocity b at the nearest node, columns of A, weights.
 
     What depends on position alone is worked out with a particle a lane, velocity and A with four lanes a particle:
@@ -161,6 +167,7 @@ def _prepare(groups, cell_size_m, step_in, material_in, position_in, velocity_in
     inverse_cell = splat16(ONE / cell_size_m)
     # Fields come out in units of fixed point: its scale is a power of two, so no rounding changes
     scale = step_in[STEP_VELOCITY_SCALE]
+    moves = sound_step == 0
     scale16, size = splat16(scale), splat16(cell_size_m * scale)
     stress = FOUR * step_in[STEP_DT] / (cell_size_m * material_in[MATERIAL_DENSITY])
     stress_scale = splat16(stress * scale)
@@ -196,7 +203,7 @@ def _prepare(groups, cell_size_m, step_in, material_in, position_in, velocity_in
         gx, gy, gz = vsub(zero16(), gx), vsub(zero16(), gy), vsub(zero16(), gz)
         at, i = group * 4 * RECORD_WORDS, group * 16
         weights = transpose(wz0, wz1, wz2, zero16())
-        fixed = viscous, pressure, drag, gx, gy, gz, scale16, size
+        fixed = moves, viscous, pressure, drag, gx, gy, gz, scale16, size
         _affine(velocity_in, index, i, pick_0, fixed, weights[0], record, at)
         _affine(velocity_in, index, i + 1, pick_1, fixed, weights[1], record, at + RECORD_WORDS)
         _affine(velocity_in, index, i + 2, pick_2, fixed, weights[2], record, at + 2 * RECORD_WORDS)
@@ -206,24 +213,29 @@ def _prepare(groups, cell_size_m, step_in, material_in, position_in, velocity_in
 @device
 def _affine(velocity_in, index, i, pick, group, weights, record, at):
     """Record of particles i, i + 4, i + 8 and i + 12, four lanes each; ``pick`` takes their values from a group's."""
-    viscous, pressure, drag, gx, gy, gz, scale, size = group
-    a = load_four(velocity_in, 12, 0, index, i)  # v, xx; xy: dv_y/dx
-    b = load_four(velocity_in, 12, 4, index, i)  # xy xz yx yy
-    c = load_four(velocity_in, 12, 8, index, i)  # yz zx zy zz
+    moves, viscous, pressure, drag, gx, gy, gz, scale, size = group
+    a = b = c = zero16()
+    if moves or viscous:
+        a = load_four(velocity_in, 12, 0, index, i)  # v, xx; xy: dv_y/dx
+        b = load_four(velocity_in, 12, 4, index, i)  # xy xz yx yy
+        c = load_four(velocity_in, 12, 8, index, i)  # yz zx zy zz
     cx, cy, cz = column_x(a, b), column_y(b, c), column_z(c, c)
     diagonal = pick(pressure)
     if viscous:
         trace = pick_3(vadd(vadd(a, b), c))
         diagonal = vfma(vmul(pick(drag), two_thirds16()), trace, diagonal)
-    ax = vfma(cx, size, first_of(diagonal, zero16()))
-    ay = vfma(cy, size, second_of(diagonal, zero16()))
-    az = vfma(cz, size, third_of(diagonal, zero16()))
+    ax, ay, az = first_of(diagonal, zero16()), second_of(diagonal, zero16()), third_of(diagonal, zero16())
+    if moves:
+        ax, ay, az = vfma(cx, size, ax), vfma(cy, size, ay), vfma(cz, size, az)
     if viscous:
         against = vsub(zero16(), pick(drag))
         ax = vfma(vadd(cx, and_zx(xx_yx(a, b), c)), against, ax)
         ay = vfma(vadd(cy, row_y(b, c)), against, ay)
         az = vfma(vadd(cz, row_z(b, c)), against, az)
-    nearest = vfma(pick(gz), az, vfma(pick(gy), ay, vfma(pick(gx), ax, vmul(a, scale))))
+    nearest = zero16()
+    if moves:
+        nearest = vmul(a, scale)
+    nearest = vfma(pick(gz), az, vfma(pick(gy), ay, vfma(pick(gx), ax, nearest)))
     # The mass channel must not even see a velocity that is not finite, or the node that should tell would seem empty
     ax, ay, az = first_three(ax, zero16()), first_three(ay, zero16()), first_three(az, zero16())
     nearest = first_three(nearest, mass16())

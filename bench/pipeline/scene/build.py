@@ -184,8 +184,8 @@ def build_scene(
         speed_limit_m_per_s=file.material.speed_limit_m_per_s,
         force=_force(file, offset),
         walls=wall_words([BOUNDARIES.index(side) for side in sides], domain),
-        colliders=_colliders(file.collider, offset),
-        solids=_colliders(held.collider, offset),
+        colliders=collider_rows(file.collider, offset),
+        solids=collider_rows(held.collider, offset),
         terrain=terrain,
         terrain_geometry=geometry,
         emitters=emitters,
@@ -299,7 +299,7 @@ def _force(file: ShotFile, offset: float) -> Array:
     return out
 
 
-def _colliders(colliders: Sequence[object], offset: float) -> Array:
+def collider_rows(colliders: Sequence[object], offset: float) -> Array:
     out = np.zeros((max(1, len(colliders)), k.COLLIDER_WORDS), np.float32)
     a, b, c = k.COLLIDER_A, k.COLLIDER_B, k.COLLIDER_C
     for row, one in zip(out, colliders):

@@ -10,18 +10,26 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from bench.pipeline.scene.build import PARTICLES_PER_CELL, emitted_count, fill_domain, sound_speed_m_per_s
+from bench.pipeline.scene.build import (
+    PARTICLES_PER_CELL,
+    collider_rows,
+    emitted_count,
+    fill_domain,
+    sound_speed_m_per_s,
+)
 from bench.pipeline.scene.needs import (
     BRICK_RESERVE,
     TERRAIN_BYTES,
     PictureRoom,
     Room,
+    Steps,
     active_blocks,
     block_grid,
     block_room,
     host_bytes,
     shot_bytes,
-    substeps_of_frame,
+    steps_of_frame,
+    thinnest_m,
 )
 from bench.shot.extent import cell_size_m, domain_cells, grid_cells
 from bench.shot.load import Shot
@@ -42,6 +50,7 @@ class Estimate:
     active_block_count: int
     grid_block_count: int
     substeps_per_frame: int
+    sound_steps_per_substep: int
     frame_count: int
     pixel_count: int
     samples_per_pixel: int
@@ -114,13 +123,15 @@ def estimate(shot: Shot, size: str, found: Probe | None = None) -> Estimate:
         spacing = cell * file.terrain.spacing_per_cell
         needed += TERRAIN_BYTES * file.terrain.size_m[0] * file.terrain.size_m[1] / spacing**2
     total, host = int(needed), int(host_bytes(room, count))
+    steps = _steps(file, cell)
     return Estimate(
         size=size,
         particle_count=count,
         particle_capacity=capacity,
         active_block_count=active,
         grid_block_count=grid_blocks,
-        substeps_per_frame=_substeps(file, cell),
+        substeps_per_frame=steps.substeps,
+        sound_steps_per_substep=steps.sound_steps,
         frame_count=file.shot.frames,
         pixel_count=pixels,
         samples_per_pixel=chosen.samples,
@@ -129,9 +140,15 @@ def estimate(shot: Shot, size: str, found: Probe | None = None) -> Estimate:
     )
 
 
-def _substeps(file: ShotFile, cell: float) -> int:
-    """Substeps that sound, flow and viscosity ask for in a frame."""
+def _steps(file: ShotFile, cell: float) -> Steps:
+    """Steps that sound, flow, viscosity and solids ask for in a frame."""
     material = file.material
-    wave = sound_speed_m_per_s(file) + material.speed_limit_m_per_s
     viscosity = material.viscosity_max_pa_s if isinstance(material, Lava) else material.viscosity_pa_s
-    return substeps_of_frame(1.0 / file.shot.frame_rate, cell, wave, viscosity / material.density_kg_per_m3)
+    return steps_of_frame(
+        1.0 / file.shot.frame_rate,
+        cell,
+        sound_speed_m_per_s(file),
+        material.speed_limit_m_per_s,
+        viscosity / material.density_kg_per_m3,
+        thinnest_m(collider_rows(file.collider, 0.0)),
+    )

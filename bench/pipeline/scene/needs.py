@@ -19,7 +19,9 @@ from kernels.mpm.mpm_common import PEAK_WORDS
 from kernels.mpm.mpm_sort import device_scratch_words, scratch_words
 
 F32 = np.float32
-COURANT = 0.6  # cells that a sound wave on the fastest flow crosses in a substep, at the most; noise grows from 1 on
+COURANT = 0.5  # cells that a sound wave on the fastest flow crosses in a sound step, at the most
+TRAVEL = 0.25  # cells that the fastest particle crosses in a substep, at the most
+TRAVEL_IN_SOLID = 0.2  # of the thinnest solid that it crosses
 CONDUCTION = 1.0 / 6.0  # kappa dt / dx^2, at the most: the seven-point stencil's limit
 DIFFUSION = 1.0 / 4.0  # nu dt / dx^2, at the most; the B-spline's Laplacian is softer, 1/3 is still stable
 BLOCK_RESERVE = 1.6  # room for blocks over the blocks in use
@@ -54,39 +56,87 @@ BUILDING = 1.1  # of a scene's arrays, while it is built
 # --- Substeps ---------------------------------------------------------------------------------------
 
 
-def substeps_of_frame(
-    frame_dt_s: float, cell_size_m: float, wave_m_per_s: float, kinematic_viscosity_m2_per_s: float
-) -> int:
-    """Equal substeps of a frame in which no wave is faster than ``wave_m_per_s``: sound on the fastest flow.
+@dataclass(frozen=True)
+class Steps:
+    """How a frame is cut: particles move once a substep, pressure acts in each of its sound steps."""
 
-    Courant: wave dt <= COURANT dx. Viscous: nu dt <= DIFFUSION dx^2.
+    substeps: int  # of a frame
+    sound_steps: int  # of a substep
+
+
+def steps_of_frame(
+    frame_dt_s: float,
+    cell_size_m: float,
+    sound_speed_m_per_s: float,
+    speed_m_per_s: float,
+    kinematic_viscosity_m2_per_s: float,
+    thinnest_m: float = math.inf,
+    conduction_s: float = math.inf,
+) -> Steps:
+    """The fewest equal steps of a frame in which nothing moves faster than ``speed_m_per_s``.
+
+    Of a sound step of dt: (sound + speed) dt <= COURANT dx, nu dt <= DIFFUSION dx^2. Of a substep T, which holds sound
+    steps up to its end: speed T <= TRAVEL dx, and TRAVEL_IN_SOLID of the thinnest solid, which would be passed by;
+    and no longer than ``conduction_s``, what a heat step may last.
     """
-    limit = COURANT * cell_size_m / wave_m_per_s
+    limit_s = COURANT * cell_size_m / (sound_speed_m_per_s + speed_m_per_s)
     if kinematic_viscosity_m2_per_s > 0.0:
-        limit = min(limit, DIFFUSION * cell_size_m * cell_size_m / kinematic_viscosity_m2_per_s)
-    return max(1, math.ceil(frame_dt_s / limit))
+        limit_s = min(limit_s, DIFFUSION * cell_size_m * cell_size_m / kinematic_viscosity_m2_per_s)
+    steps = max(1, math.ceil(frame_dt_s / limit_s))
+    travel_m = min(TRAVEL * cell_size_m, TRAVEL_IN_SOLID * thinnest_m)
+    longest_s = min(travel_m / speed_m_per_s, conduction_s)
+    together = max(1, math.floor(longest_s / (frame_dt_s / steps)))
+    substeps = math.ceil(steps / together)
+    return Steps(substeps, math.ceil(steps / substeps))
 
 
-def substep_count(scene: Scene, speed_m_per_s: float) -> int:
-    """Substeps of a frame of a scene in which nothing moves faster than ``speed_m_per_s``.
+def scene_steps(scene: Scene, speed_m_per_s: float) -> Steps:
+    """``steps_of_frame`` of a scene in which nothing moves faster than ``speed_m_per_s``.
 
     Sound has its speed at rest, the viscosity is the largest that the material can have.
     """
     slot = k.MATERIAL_VISCOSITY_MAX if scene.has_heat else k.MATERIAL_VISCOSITY
     kinematic = float(scene.material[slot]) / float(scene.material[k.MATERIAL_DENSITY])
-    wave = scene.sound_speed_m_per_s + speed_m_per_s
-    return substeps_of_frame(scene.frame_dt_s, scene.cell_size_m, wave, kinematic)
+    return steps_of_frame(
+        scene.frame_dt_s,
+        scene.cell_size_m,
+        scene.sound_speed_m_per_s,
+        speed_m_per_s,
+        kinematic,
+        thinnest_m(scene.solids),
+        conduction_s(scene.material, scene.cell_size_m) if scene.has_heat else math.inf,
+    )
+
+
+def thinnest_m(solids: Array) -> float:
+    """The least thickness of any solid (m); infinite without one."""
+    least = math.inf
+    for row in solids:
+        kind = int(row[k.COLLIDER_KIND])
+        size = row[k.COLLIDER_B : k.COLLIDER_B + 3]
+        if kind == k.COLLIDER_SPHERE:
+            least = min(least, 2.0 * float(size[0]))
+        elif kind == k.COLLIDER_BOX:
+            least = min(least, 2.0 * float(size.min()))
+        elif kind == k.COLLIDER_CAPSULE:
+            least = min(least, 2.0 * float(row[k.COLLIDER_C]))
+        elif kind == k.COLLIDER_CYLINDER:
+            least = min(least, 2.0 * float(min(size[0], size[2])))
+    return least
+
+
+def conduction_s(material: Array, cell_size_m: float) -> float:
+    """How long a heat step may be."""
+    if float(material[k.MATERIAL_CONDUCTIVITY]) <= 0.0:
+        return math.inf
+    capacity = float(material[k.MATERIAL_DENSITY]) * float(material[k.MATERIAL_SPECIFIC_HEAT])
+    return CONDUCTION * cell_size_m**2 / (float(material[k.MATERIAL_CONDUCTIVITY]) / capacity)
 
 
 def heat_interval(scene: Scene, dt_s: float, substeps: int) -> int:
     """Substeps from one heat step to the next: a frame, or less where conduction asks for it."""
-    material = scene.material
-    if float(material[k.MATERIAL_CONDUCTIVITY]) <= 0.0:
-        return substeps
-    capacity = float(material[k.MATERIAL_DENSITY]) * float(material[k.MATERIAL_SPECIFIC_HEAT])
-    diffusivity = float(material[k.MATERIAL_CONDUCTIVITY]) / capacity
-    limit = CONDUCTION * scene.cell_size_m**2 / diffusivity
-    return min(substeps, max(1, math.floor(limit / dt_s)))
+    limit_s = conduction_s(scene.material, scene.cell_size_m)
+    return substeps if math.isinf(limit_s) else min(substeps, max(1, math.floor(limit_s / dt_s)))
 
 
 def heat_steps(scene: Scene, dt_s: float, substeps: int) -> tuple[float, ...]:
