@@ -32,7 +32,7 @@ from kernels.effects import fx_birth, fx_birth_count, fx_compact, fx_move, fx_sc
 from kernels.gather import mpm_g2p, mpm_strain
 from kernels.heat import mpm_heat_conduct, mpm_heat_g2p, mpm_heat_grid, mpm_heat_p2g, mpm_rheology
 from kernels.heat.mpm_heat_p2g import ARENA_INT64
-from kernels.mpm import mpm_control, mpm_emit, mpm_grid, mpm_key, mpm_p2g, mpm_sort
+from kernels.mpm import mpm_control, mpm_emit, mpm_grid, mpm_key, mpm_p2g, mpm_push, mpm_sort
 from kernels.mpm.mpm_common import PEAK_SPEED_X, PEAK_SPEED_Z
 
 F32 = np.float32
@@ -321,12 +321,12 @@ class Simulation:
         self._run(mpm_sort.KERNEL)
         if substep.heat_dt_s > 0.0:
             self._step_heat(substep.heat_dt_s)
-        self._run(mpm_p2g.KERNEL, sound_step=0)
+        self._run(mpm_p2g.KERNEL)
         self._run(mpm_grid.KERNEL, sound_step=0)
         for sound_step in range(1, substep.sound_steps):
             self._run(mpm_strain.KERNEL)
             self._run(mpm_control.KERNEL, completed_steps=0)
-            self._run(mpm_p2g.KERNEL, sound_step=sound_step)
+            self._run(mpm_push.KERNEL)
             self._run(mpm_grid.KERNEL, sound_step=sound_step)
         self._run(mpm_g2p.KERNEL)
         if self.scene.has_heat:

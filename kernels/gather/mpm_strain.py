@@ -39,7 +39,6 @@ from kernels.base.vector import (
     largest,
     load4,
     load16,
-    make_shuffle,
     peek,
     poke,
     prefetch,
@@ -51,7 +50,6 @@ from kernels.base.vector import (
     vmax,
     vmin,
     vmul,
-    vsub,
 )
 from kernels.base.vector_bits import vbits
 from kernels.gather.mpm_halo import (
@@ -78,7 +76,11 @@ from kernels.mpm.mpm_common import (
     stopped,
 )
 from kernels.mpm.mpm_lanes import (
+    PRODUCT_ROWS,
+    QUADS,
     STRIDE,
+    along_x,
+    along_y,
     batch_end,
     list_particles,
     load_fields,
@@ -88,18 +90,10 @@ from kernels.mpm.mpm_lanes import (
     quad_1,
     quad_2,
     quad_word,
-    spline16,
-    store_fields,
+    store_products,
     transpose,
-    zero16,
 )
 from kernels.solid.mpm_volume import VOLUME_RATIO_MAX, VOLUME_RATIO_MIN
-
-# Nine quads of weights for each particle: of x y z for each node along x, along y, along z
-RECORD_WORDS = 36
-ALONG_X, ALONG_Y, ALONG_Z = 0, 12, 24
-
-four_times = make_shuffle([0, 1, 2, 3] * 4, 4)
 
 
 @kernel
@@ -126,7 +120,7 @@ def _blocks(
     particles = np.int64(counts_in[COUNT_PARTICLES])
     index = np.empty(STRIDE, np.int32)
     work = np.empty(STRIDE * WORK_ROWS, np.float32)
-    record = np.empty(STRIDE * RECORD_WORDS, np.float32)  # of a viscous liquid: rows like those of velocity_inout
+    record = np.zeros(STRIDE * PRODUCT_ROWS, np.float32)  # of a viscous liquid: rows like those of velocity_inout
     halo = np.zeros(ARENA_WORDS, np.float32)
     gradient_scale = FOUR * (ONE / cell_size_m)
     viscous = viscosity_in.shape[0] > 1 or material_in[MATERIAL_VISCOSITY] != ZERO
@@ -176,33 +170,13 @@ def _blocks(
 
 @device
 def _prepare(groups, cell_size_m, position_in, index, work, record):
-    """Volume ratios of a batch in a row, and each particle's nine quads: weights, and w d where the axis is its own."""
+    """Volume ratios of a batch in a row, and each particle's weights."""
     inverse_cell = splat16(ONE / cell_size_m)
     for group in range(groups):
         at = group * 16
         x, y, z, volume = load_fields(position_in, 4, 0, index, group)
         store(work, at + VOLUME * STRIDE, volume)
-        to = at * RECORD_WORDS
-        w0, w1, w2, u0, u1, u2 = _slopes(x, inverse_cell)
-        store_fields(record, to + ALONG_X, RECORD_WORDS, u0, w0, w0, zero16())
-        store_fields(record, to + ALONG_X + 4, RECORD_WORDS, u1, w1, w1, zero16())
-        store_fields(record, to + ALONG_X + 8, RECORD_WORDS, u2, w2, w2, zero16())
-        w0, w1, w2, u0, u1, u2 = _slopes(y, inverse_cell)
-        store_fields(record, to + ALONG_Y, RECORD_WORDS, w0, u0, w0, zero16())
-        store_fields(record, to + ALONG_Y + 4, RECORD_WORDS, w1, u1, w1, zero16())
-        store_fields(record, to + ALONG_Y + 8, RECORD_WORDS, w2, u2, w2, zero16())
-        w0, w1, w2, u0, u1, u2 = _slopes(z, inverse_cell)
-        store_fields(record, to + ALONG_Z, RECORD_WORDS, w0, w0, u0, zero16())
-        store_fields(record, to + ALONG_Z + 4, RECORD_WORDS, w1, w1, u1, zero16())
-        store_fields(record, to + ALONG_Z + 8, RECORD_WORDS, w2, w2, u2, zero16())
-
-
-@device
-def _slopes(x, inverse_cell):
-    """Weights w_0 w_1 w_2 along an axis, and w_0 d_0, w_1 d_1, w_2 d_2."""
-    g, w0, w1, w2 = spline16(x, inverse_cell)
-    middle = vsub(zero16(), g)
-    return w0, w1, w2, vmul(w0, vsub(middle, one16())), vmul(w1, middle), vmul(w2, vadd(middle, one16()))
+        store_products(record, at, x, y, z, inverse_cell, one16(), one16())
 
 
 @device
@@ -215,19 +189,17 @@ def _diverge(first, last, ahead, particles, position_in, order_in, work, record,
     r20, r21, r22 = load16(halo, at), load16(halo, at + ARENA_ROW), load16(halo, at + 2 * ARENA_ROW)
     for i in range(first, last):
         prefetch(position_in, np.int64(peek(order_in, min(ahead + i, particles - 1))) * 4)
-        own = i * RECORD_WORDS
-        y0 = four_times(load4(record, own + ALONG_Y))
-        y1 = four_times(load4(record, own + ALONG_Y + 4))
-        y2 = four_times(load4(record, own + ALONG_Y + 8))
+        y0, y1, y2 = along_y(record, i, 0), along_y(record, i, 1), along_y(record, i, 2)
         s0 = vfma(y2, r02, vfma(y1, r01, vmul(y0, r00)))
         s1 = vfma(y2, r12, vfma(y1, r11, vmul(y0, r10)))
         s2 = vfma(y2, r22, vfma(y1, r21, vmul(y0, r20)))
-        t = vmul(four_times(load4(record, own + ALONG_X)), s0)
-        t = vfma(four_times(load4(record, own + ALONG_X + 4)), s1, t)
-        t = vfma(four_times(load4(record, own + ALONG_X + 8)), s2, t)
-        u = vmul(load4(record, own + ALONG_Z), quad_0(t))
-        u = vfma(load4(record, own + ALONG_Z + 4), quad_1(t), u)
-        u = vfma(load4(record, own + ALONG_Z + 8), quad_2(t), u)
+        t = vmul(along_x(record, i, 0), s0)
+        t = vfma(along_x(record, i, 1), s1, t)
+        t = vfma(along_x(record, i, 2), s2, t)
+        own = QUADS * STRIDE + i * 16
+        u = vmul(load4(record, own), quad_0(t))
+        u = vfma(load4(record, own + 4), quad_1(t), u)
+        u = vfma(load4(record, own + 8), quad_2(t), u)
         store(work, MASS * STRIDE + quad_word(i), u)
 
 

@@ -22,6 +22,7 @@ from kernels.base.vector import (
     make_shuffle,
     peek,
     poke,
+    splat16,
     store,
     vadd,
     vfloor,
@@ -34,6 +35,11 @@ BATCH = 128  # particles; a batch holds whole cells, so at least CELL_COUNT_MAX
 STRIDE = BATCH + 16  # words of a row of the work array: one value for each particle of a batch, and padding
 assert BATCH >= CELL_COUNT_MAX
 
+# Weights for products along the axes: rows of w_0 w_1 w_2 along x, then along y, rows of w_0 d_0 .. of both, SLOPES rows
+# on; then sixteen words of each particle, four for each node along z and four zeros
+ROW_Y, SLOPES, QUADS = 3, 6, 12
+PRODUCT_ROWS = QUADS + 16
+
 zero16, half16, one16 = (make_constant([value] * 16) for value in (0.0, 0.5, 1.0))
 three_quarters16 = make_constant([0.75] * 16)
 quad_0, quad_1, quad_2, quad_3 = (make_shuffle([4 * k, 4 * k + 1, 4 * k + 2, 4 * k + 3], 16) for k in range(4))
@@ -45,6 +51,7 @@ def in_quads(pattern):
 
 
 _low, _high = in_quads([0, 4, 1, 5]), in_quads([2, 6, 3, 7])
+_first_of, _second_of = in_quads([4, 1, 2, 3]), in_quads([0, 5, 2, 3])
 _left, _right = in_quads([0, 1, 4, 5]), in_quads([2, 3, 6, 7])
 
 
@@ -139,3 +146,50 @@ def spline16(x, inverse_cell):
     h = vadd(half16(), g)
     w2 = vmul(vmul(h, h), half16())
     return g, w0, w1, w2
+
+
+@device
+def slopes16(x, inverse_cell):
+    """Of sixteen coordinates: weights w_0 w_1 w_2, and w_i d_i with the distance d_i = i - 1 - g to a node in cells."""
+    g, w0, w1, w2 = spline16(x, inverse_cell)
+    middle = vsub(zero16(), g)
+    return w0, w1, w2, vmul(w0, vsub(middle, one16())), vmul(w1, middle), vmul(w2, vadd(middle, one16()))
+
+
+@device
+def store_products(work, at, x, y, z, inverse_cell, factor, factor_of_mass):
+    """Rows and quads of sixteen particles; those along z times a factor, of the mass times another."""
+    w0, w1, w2, u0, u1, u2 = slopes16(x, inverse_cell)
+    _store_rows(work, at, w0, w1, w2)
+    _store_rows(work, at + SLOPES * STRIDE, u0, u1, u2)
+    w0, w1, w2, u0, u1, u2 = slopes16(y, inverse_cell)
+    _store_rows(work, at + ROW_Y * STRIDE, w0, w1, w2)
+    _store_rows(work, at + (ROW_Y + SLOPES) * STRIDE, u0, u1, u2)
+    w0, w1, w2, u0, u1, u2 = slopes16(z, inverse_cell)
+    m0, m1, m2 = vmul(w0, factor_of_mass), vmul(w1, factor_of_mass), vmul(w2, factor_of_mass)
+    w0, w1, w2 = vmul(w0, factor), vmul(w1, factor), vmul(w2, factor)
+    to = QUADS * STRIDE + at * 16
+    store_fields(work, to, 16, w0, w0, vmul(u0, factor), m0)
+    store_fields(work, to + 4, 16, w1, w1, vmul(u1, factor), m1)
+    store_fields(work, to + 8, 16, w2, w2, vmul(u2, factor), m2)
+
+
+@device
+def _store_rows(work, at, a, b, c):
+    store(work, at, a)
+    store(work, at + STRIDE, b)
+    store(work, at + 2 * STRIDE, c)
+
+
+@device
+def along_x(work, i, node):
+    """Of particle i: w d for x, w for y z and mass, at one of three nodes along x; four nodes side by side."""
+    at = i + node * STRIDE
+    return _first_of(splat16(peek(work, at)), splat16(peek(work, at + SLOPES * STRIDE)))
+
+
+@device
+def along_y(work, i, node):
+    """The same for one of three nodes along y."""
+    at = i + (ROW_Y + node) * STRIDE
+    return _second_of(splat16(peek(work, at)), splat16(peek(work, at + SLOPES * STRIDE)))

@@ -5,15 +5,11 @@ momentum = w (v + C d - dt (4 / dx^2) (J / density) sigma d) = w (v + A d / dx),
 A = dx C - dt (4 / dx) (J / density) sigma, sigma = -p I + mu (C + C^T - 2/3 tr C I), p = K max(J^-7 - 1, 0):
 a liquid bears no tension.
 
-That is what sound step 0 of a substep gives to the nodes. Later ones (``mpm_strain``) give the push of the stress
-alone: v and C d are left out, J and C are those of the moment, and the mass is written again.
-
 One task is a block. The particles of one base cell are summed in their sorted order in float32, 27 nodes at once:
 nine rows of three nodes with four channels each (16 lanes, 12 used), held in registers. Each sum is rounded once to
 fixed point and added to the block's arena as integers, so which cell comes first no longer matters.
 
-sound_step: which of the substep's; position_in float32[n, 4] = x y z (grid-local m), J; velocity_in float32[n, 12] =
-v, dv/dx, dv/dy, dv/dz;
+position_in float32[n, 4] = x y z (grid-local m), J; velocity_in float32[n, 12] = v, dv/dx, dv/dy, dv/dz;
 viscosity_in float32[n] Pa s, or length 1: then it is material[MATERIAL_VISCOSITY]; order_in, cell_start_in of
 ``mpm_sort``; arena_out int32[capacity * ARENA_WORDS]: per active block [6][6][6][4] momentum x y z in 1 / velocity
 scale, mass in 2^-22 particle masses; the arena of a block without particles is left alone.
@@ -101,21 +97,21 @@ row_y, row_z, xx_yx, and_zx = (
 
 @kernel
 def cpu(
-    sound_step, cell_size_m, counts_in, step_in, material_in, position_in, velocity_in, viscosity_in, order_in,
-    cell_start_in, arena_out,
+    cell_size_m, counts_in, step_in, material_in, position_in, velocity_in, viscosity_in, order_in, cell_start_in,
+    arena_out,
 ):  # fmt: skip
     pieces = new_pieces(thread_count())
     for _task in numba.prange(thread_count()):
         _blocks(
-            sound_step, cell_size_m, counts_in, step_in, material_in, position_in, velocity_in, viscosity_in, order_in,
+            cell_size_m, counts_in, step_in, material_in, position_in, velocity_in, viscosity_in, order_in,
             cell_start_in, arena_out, pieces,
         )  # fmt: skip
 
 
 @numba.njit(error_model="numpy")
 def _blocks(
-    sound_step, cell_size_m, counts_in, step_in, material_in, position_in, velocity_in, viscosity_in, order_in,
-    cell_start_in, arena_out, pieces,
+    cell_size_m, counts_in, step_in, material_in, position_in, velocity_in, viscosity_in, order_in, cell_start_in,
+    arena_out, pieces,
 ):  # fmt: skip
     blocks = np.int64(counts_in[COUNT_BLOCKS])
     particles = np.int64(counts_in[COUNT_PARTICLES])
@@ -138,9 +134,9 @@ def _blocks(
                 count = np.int64(peek(cell_start_in, s * BLOCK_NODES + end)) - begin
                 if count > 0:
                     groups = list_particles(order_in, begin, count, index)
-                    _prepare(
-                        groups, sound_step, cell_size_m, step_in, material_in, position_in, velocity_in, viscosity_in,
-                        index, record, share,
+                    prepare(
+                        groups, ONE, cell_size_m, step_in, material_in, position_in, velocity_in, viscosity_in, index,
+                        record, share,
                     )  # fmt: skip
                     for c in range(cell, end):
                         prefetch_write(arena_out, (s + 1) * ARENA_WORDS + c * PREFETCH_WORDS)
@@ -148,7 +144,7 @@ def _blocks(
                         last = np.int64(peek(cell_start_in, s * BLOCK_NODES + c + 1))
                         if first < last:
                             at = s * ARENA_WORDS + arena_word(c)
-                            _scatter(
+                            scatter(
                                 first - begin, last - begin, begin + count, particles, position_in, velocity_in,
                                 order_in, record, share, arena_out, at,
                             )  # fmt: skip
@@ -156,10 +152,12 @@ def _blocks(
 
 
 @device
-def _prepare(
-    groups, sound_step, cell_size_m, step_in, material_in, position_in, velocity_in, viscosity_in, index, record, share,
+def prepare(
+    groups, momentum, cell_size_m, step_in, material_in, position_in, velocity_in, viscosity_in, index, record, share,
 ):  # fmt: skip
     """What P2G needs of each particle of a batch: velocity b at the nearest node, columns of A, weights.
+
+    ``momentum``: 1, or 0 to leave out v and C d: what stays is the push of the stress.
 
     What depends on position alone is worked out with a particle a lane, velocity and A with four lanes a particle:
     to bring twelve words into lanes and back would take longer than what is done with them.
@@ -167,8 +165,7 @@ def _prepare(
     inverse_cell = splat16(ONE / cell_size_m)
     # Fields come out in units of fixed point: its scale is a power of two, so no rounding changes
     scale = step_in[STEP_VELOCITY_SCALE]
-    moves = sound_step == 0
-    scale16, size = splat16(scale), splat16(cell_size_m * scale)
+    scale16, size = splat16(scale * momentum), splat16(cell_size_m * scale * momentum)
     stress = FOUR * step_in[STEP_DT] / (cell_size_m * material_in[MATERIAL_DENSITY])
     stress_scale = splat16(stress * scale)
     pressure_scale = splat16(stress * material_in[MATERIAL_BULK_MODULUS] * scale)
@@ -176,9 +173,7 @@ def _prepare(
     viscous = per_particle or material_in[MATERIAL_VISCOSITY] != F32(0.0)
     for group in range(groups):
         x, y, z, volume = load_fields(position_in, 4, 0, index, group)
-        r = vdiv(one16(), volume)
-        r2 = vmul(r, r)
-        pressure = vmul(pressure_scale, vmax(vsub(vmul(vmul(r2, r2), r2), volume), zero16()))
+        pressure = pressure_of(volume, pressure_scale)
         drag = zero16()
         if viscous:
             if per_particle:
@@ -203,7 +198,7 @@ def _prepare(
         gx, gy, gz = vsub(zero16(), gx), vsub(zero16(), gy), vsub(zero16(), gz)
         at, i = group * 4 * RECORD_WORDS, group * 16
         weights = transpose(wz0, wz1, wz2, zero16())
-        fixed = moves, viscous, pressure, drag, gx, gy, gz, scale16, size
+        fixed = viscous, pressure, drag, gx, gy, gz, scale16, size
         _affine(velocity_in, index, i, pick_0, fixed, weights[0], record, at)
         _affine(velocity_in, index, i + 1, pick_1, fixed, weights[1], record, at + RECORD_WORDS)
         _affine(velocity_in, index, i + 2, pick_2, fixed, weights[2], record, at + 2 * RECORD_WORDS)
@@ -213,29 +208,24 @@ def _prepare(
 @device
 def _affine(velocity_in, index, i, pick, group, weights, record, at):
     """Record of particles i, i + 4, i + 8 and i + 12, four lanes each; ``pick`` takes their values from a group's."""
-    moves, viscous, pressure, drag, gx, gy, gz, scale, size = group
-    a = b = c = zero16()
-    if moves or viscous:
-        a = load_four(velocity_in, 12, 0, index, i)  # v, xx; xy: dv_y/dx
-        b = load_four(velocity_in, 12, 4, index, i)  # xy xz yx yy
-        c = load_four(velocity_in, 12, 8, index, i)  # yz zx zy zz
+    viscous, pressure, drag, gx, gy, gz, scale, size = group
+    a = load_four(velocity_in, 12, 0, index, i)  # v, xx; xy: dv_y/dx
+    b = load_four(velocity_in, 12, 4, index, i)  # xy xz yx yy
+    c = load_four(velocity_in, 12, 8, index, i)  # yz zx zy zz
     cx, cy, cz = column_x(a, b), column_y(b, c), column_z(c, c)
     diagonal = pick(pressure)
     if viscous:
         trace = pick_3(vadd(vadd(a, b), c))
         diagonal = vfma(vmul(pick(drag), two_thirds16()), trace, diagonal)
-    ax, ay, az = first_of(diagonal, zero16()), second_of(diagonal, zero16()), third_of(diagonal, zero16())
-    if moves:
-        ax, ay, az = vfma(cx, size, ax), vfma(cy, size, ay), vfma(cz, size, az)
+    ax = vfma(cx, size, first_of(diagonal, zero16()))
+    ay = vfma(cy, size, second_of(diagonal, zero16()))
+    az = vfma(cz, size, third_of(diagonal, zero16()))
     if viscous:
         against = vsub(zero16(), pick(drag))
         ax = vfma(vadd(cx, and_zx(xx_yx(a, b), c)), against, ax)
         ay = vfma(vadd(cy, row_y(b, c)), against, ay)
         az = vfma(vadd(cz, row_z(b, c)), against, az)
-    nearest = zero16()
-    if moves:
-        nearest = vmul(a, scale)
-    nearest = vfma(pick(gz), az, vfma(pick(gy), ay, vfma(pick(gx), ax, nearest)))
+    nearest = vfma(pick(gz), az, vfma(pick(gy), ay, vfma(pick(gx), ax, vmul(a, scale))))
     # The mass channel must not even see a velocity that is not finite, or the node that should tell would seem empty
     ax, ay, az = first_three(ax, zero16()), first_three(ay, zero16()), first_three(az, zero16())
     nearest = first_three(nearest, mass16())
@@ -255,7 +245,7 @@ def _gather16(array, index, group, share):
 
 
 @device
-def _scatter(
+def scatter(
     first, last, ahead, particles, position_in, velocity_in, order_in, record, share, arena_out, at,
 ):  # fmt: skip
     """Sum the particles of one base cell at 27 nodes, round to fixed point, add to the arena.
@@ -286,15 +276,25 @@ def _scatter(
         a20 = vfma(splat16(peek(share, i + 6 * STRIDE)), vsub(high, zy), a20)
         a21 = vfma(splat16(peek(share, i + 7 * STRIDE)), high, a21)
         a22 = vfma(splat16(peek(share, i + 8 * STRIDE)), vadd(high, zy), a22)
-    _add_row(arena_out, at, a00)
-    _add_row(arena_out, at + ARENA_ROW, a01)
-    _add_row(arena_out, at + 2 * ARENA_ROW, a02)
-    _add_row(arena_out, at + ARENA_PLANE, a10)
-    _add_row(arena_out, at + ARENA_PLANE + ARENA_ROW, a11)
-    _add_row(arena_out, at + ARENA_PLANE + 2 * ARENA_ROW, a12)
-    _add_row(arena_out, at + 2 * ARENA_PLANE, a20)
-    _add_row(arena_out, at + 2 * ARENA_PLANE + ARENA_ROW, a21)
-    _add_row(arena_out, at + 2 * ARENA_PLANE + 2 * ARENA_ROW, a22)
+    add_rows(arena_out, at, a00, a01, a02)
+    add_rows(arena_out, at + ARENA_PLANE, a10, a11, a12)
+    add_rows(arena_out, at + 2 * ARENA_PLANE, a20, a21, a22)
+
+
+@device
+def pressure_of(volume, scale):
+    """scale max(J^-6 - J, 0) of sixteen particles."""
+    r = vdiv(one16(), volume)
+    r2 = vmul(r, r)
+    return vmul(scale, vmax(vsub(vmul(vmul(r2, r2), r2), volume), zero16()))
+
+
+@device
+def add_rows(arena, at, a, b, c):
+    """``_add_row`` at three nodes along y."""
+    _add_row(arena, at, a)
+    _add_row(arena, at + ARENA_ROW, b)
+    _add_row(arena, at + 2 * ARENA_ROW, c)
 
 
 @device
@@ -306,24 +306,24 @@ def _add_row(arena, at, total):
 
 def traffic(**arguments):
     particles = int(arguments["counts_in"][COUNT_PARTICLES])
-    blocks = _blocks_with_particles(arguments)
+    blocks = blocks_with_particles(arguments)
     viscosity = 4 * particles if arguments["viscosity_in"].size > 1 else 0
     return Traffic(
         items=particles,
         bytes_read=(4 + 16 + 48) * particles + viscosity + 4 * BLOCK_NODES * blocks,
         bytes_written=4 * ARENA_WORDS * blocks,
         flops=604 * particles,
-        atomics=27 * 4 * _filled_cells(arguments),
+        atomics=27 * 4 * filled_cells(arguments),
     )
 
 
-def _blocks_with_particles(arguments):
+def blocks_with_particles(arguments):
     blocks = int(arguments["counts_in"][COUNT_BLOCKS])
     first = arguments["cell_start_in"][: blocks * BLOCK_NODES + 1 : BLOCK_NODES]
     return int(np.count_nonzero(np.diff(first)))
 
 
-def _filled_cells(arguments):
+def filled_cells(arguments):
     first = arguments["cell_start_in"][: int(arguments["counts_in"][COUNT_BLOCKS]) * BLOCK_NODES + 1]
     return int(np.count_nonzero(np.diff(first)))
 
