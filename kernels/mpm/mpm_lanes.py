@@ -35,8 +35,8 @@ BATCH = 128  # particles; a batch holds whole cells, so at least CELL_COUNT_MAX
 STRIDE = BATCH + 16  # words of a row of the work array: one value for each particle of a batch, and padding
 assert BATCH >= CELL_COUNT_MAX
 
-# Weights for products along the axes: rows of w_0 w_1 w_2 along x, then along y, rows of w_0 d_0 .. of both, SLOPES rows
-# on; then sixteen words of each particle, four for each node along z and four zeros
+# Weights for products along the axes: rows of w_0 w_1 w_2 along x, then along y; SLOPES rows on those of w_0 d_0 ..;
+# then sixteen words of each particle, four for each node along z and four zeros
 ROW_Y, SLOPES, QUADS = 3, 6, 12
 PRODUCT_ROWS = QUADS + 16
 

@@ -1,7 +1,8 @@
 """Between the sound steps of a substep: the push of the particles' stress alone, to nodes that keep their velocity.
 
-What ``mpm_p2g`` gives without v and C d (see ``mpm_strain``), in its units and its layout. Of a liquid without viscosity
-sigma is a pressure, and what a node is given is a product along the axes: of w_i d_i w_j w_k for x, w_i w_j d_j w_k for y, w_i w_j w_k d_k for z, with the distance d_i = i - 1 - g in cells.
+What ``mpm_p2g`` gives without v and C d (see ``mpm_strain``), in its units and its layout. Of a liquid without
+viscosity sigma is a pressure, and what a node is given is a product along the axes: of w_i d_i w_j w_k for x,
+w_i w_j d_j w_k for y, w_i w_j w_k d_k for z, with the distance d_i = i - 1 - g in cells.
 
 Arrays: see ``mpm_p2g``; velocity_in is read where there is viscosity. Where a sort has stopped the arenas hold nothing
 that anybody reads.
