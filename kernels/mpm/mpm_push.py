@@ -210,7 +210,7 @@ def traffic(**arguments):
 def example(rng, size):
     from kernels.mpm.mpm_example import make_state
 
-    state = make_state(rng, size, "mpm_sort", "mpm_p2g", "mpm_grid", "mpm_strain")
+    state = make_state(rng, size, "mpm_sort", "mpm_p2g", "mpm_grid", "mpm_strain", "mpm_control")
     return {name: state[name] for name in KERNEL.argument_names}
 
 
