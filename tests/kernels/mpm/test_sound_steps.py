@@ -81,7 +81,7 @@ def test_nodes_weigh_what_they_did(case: str, liquid: str) -> None:
     mass = arena_sums(state)[..., 3]
     launch(state, "mpm_push")
     # A unit, or what as many additions round by as a cell has particles at the most
-    assert (np.abs(arena_sums(state)[..., 3] - mass) <= np.maximum(1, mass * 2.0**-18)).all()
+    assert (np.abs(arena_sums(state)[..., 3] - mass) <= np.maximum(1, CELL_COUNT_MAX * mass * 2.0**-24)).all()
 
 
 @pytest.mark.parametrize("liquid", LIQUIDS)
