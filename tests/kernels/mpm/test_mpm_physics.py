@@ -141,6 +141,23 @@ def test_a_resting_column_stays_and_bears_its_weight():
         assert pressure[chosen].mean() == pytest.approx(expected, abs=0.04 * 1000 * G * depth)
 
 
+def test_sound_in_a_column_at_rest_does_not_grow():
+    """Where sound crosses more than two cells in a substep, short waves are in step with the particles' moves."""
+    cell, depth, c = 1 / 24, 0.5, 22.0
+    points = fill_box((0, 0, 0), (0.5, 4 * cell, depth), cell)
+    ratio = resting_ratio(depth - points[:, 2], c)
+    simulation = Simulation(
+        make_scene(points, (12, 4, 20), cell, sound_speed=c, speed_limit=2.2, volume_ratio=ratio), NumbaBackend()
+    )
+    for _ in range(72):
+        simulation.advance_frame()
+    position, _ = state_of(simulation)
+    pressure = 1000 * c * c / 7 * (position[:, 3] ** -7 - 1)
+    wrong = pressure / (1000 * G * depth) - (1 - position[:, 2] / depth)
+    layer = np.floor(position[:, 2] / cell).astype(int)
+    assert np.std([wrong[layer == n].mean() for n in range(1, 10)]) < 0.02
+
+
 def test_a_rotating_bucket_keeps_its_parabola():
     cell, radius, c, omega, level = 0.05, 0.5, 20.0, 4.0, 0.35
     points = fill_box((0, 0, 0), (1.2, 1.2, 0.8), cell)
