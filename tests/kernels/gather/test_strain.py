@@ -136,3 +136,14 @@ def test_products_and_gradient_give_one_divergence(case: str) -> None:
         state["step"][STEP_DT] = 0.01 * DX / max(fastest, 1.0)
         launch(state, "mpm_strain")
     np.testing.assert_allclose(product["position"][:, 3], whole["position"][:, 3], rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("liquid", LIQUIDS)
+def test_the_word_of_a_stopped_sort_is_enough(liquid: str) -> None:
+    """Even where blocks are still listed: nothing in place may change twice."""
+    state = sorted_state(liquid)
+    names = ("position", "velocity", "peak")
+    before = {name: state[name].copy() for name in names}
+    state["counts"][COUNT_BLOCKS_NEEDED] = state["counts"][COUNT_BLOCKS] + 1
+    launch(state, "mpm_strain")
+    assert all(np.array_equal(state[name], values) for name, values in before.items())
