@@ -26,7 +26,7 @@ from tests.support.source_tree import ROOT
 from tests.support.tiny_shot import box_body, plain_shot, water
 
 COMMITTED = sorted((ROOT / "results").glob("**/[0-9]*.json"))
-FINE = FrameWork(1, 5, 0.01, 100, 7, 0, 500, 1.0, 2.0, (0.99, 1.01))
+FINE = FrameWork(1, 5, 0.01, 100, 7, 0, 500, 25, 2500, 1.0, 2.0, (0.99, 1.01))
 
 
 def falling(limit_m_per_s: float) -> str:
