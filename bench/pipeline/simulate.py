@@ -314,11 +314,11 @@ class Simulation:
             self._step_heat(substep.heat_dt_s)
         self._run(mpm_p2g.KERNEL)
         self._run(mpm_grid.KERNEL, sound_step=0)
-        for sound_step in range(1, substep.sound_steps):
+        for _ in range(1, substep.sound_steps):
             self._run(mpm_strain.KERNEL)
             self._run(mpm_control.KERNEL, completed_steps=0)
             self._run(mpm_push.KERNEL)
-            self._run(mpm_grid.KERNEL, sound_step=sound_step)
+            self._run(mpm_grid.KERNEL, sound_step=1)  # whichever: equal launches have one block of parameters
         self._run(mpm_g2p.KERNEL)
         if self.scene.has_heat:
             self._run(mpm_rheology.KERNEL, velocity_in=self._other["velocity"])
