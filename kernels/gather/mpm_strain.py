@@ -282,9 +282,10 @@ def traffic(**arguments):
     return Traffic(
         items=particles,
         bytes_read=(16 + 4) * particles + blocks * (4 * BLOCK_NODES + 16 * BLOCK_NODES + 4),
-        bytes_written=(4 + (48 if viscous else 0)) * particles + 4 * PEAK_WORDS * blocks,
-        # Weights; of a viscous liquid four channels, else three with one weight each at every node; what changes J
-        flops=(42 + 4 * 120 + 4 if viscous else 42 + 6 + 3 * (15 + 6 + 5) + 7) * particles,
+        # J stands among the words of a position, which memory gets back whole
+        bytes_written=(16 + (48 if viscous else 0)) * particles + 4 * PEAK_WORDS * blocks,
+        # Weights; of a viscous liquid four channels, else slopes and a sum each of three channels; what changes J
+        flops=(42 + 4 * 120 + 7 if viscous else 42 + 18 + 3 * 65 + 8) * particles,
     )
 
 

@@ -1,20 +1,23 @@
-"""Between substeps: check the last one's peaks, choose the next one's fixed-point scale, advance the clock.
+"""Between steps: check the last one's peaks, choose the next one's fixed-point scale; advance a substep's clock.
 
 Order of a simulation. Start: ``mpm_key`` over all particles, ``mpm_control`` with completed_steps = 0. One substep:
-``mpm_sort``, ``mpm_p2g``, ``mpm_grid``, ``mpm_g2p`` (it writes the other buffer: swap position, velocity, key),
+``mpm_sort``, ``mpm_p2g``, ``mpm_grid``; for each further sound step ``mpm_strain``, ``mpm_control`` with
+completed_steps = 0, ``mpm_push``, ``mpm_grid``; ``mpm_g2p`` (it writes the other buffer: swap position, velocity, key),
 new particles behind the old ones and ``mpm_key`` over them, then ``mpm_control`` with completed_steps = 1.
 
 The scale: |v + A d / dx| of a particle at any of its nodes is at most
 B = max|v| + 3/2 (3 max|dx C| + max push + 8 max drag max|C|), push and drag as in ``mpm_p2g``, row sums of A taken over
 the largest entries. With 2^e >= B the momentum unit is 2^(e - MASS_BITS): then |momentum| <= mass in units for each
 node, a node's mass is below 512 because a cell has at most CELL_COUNT_MAX particles and a stencil's largest weights
-add up to 1.75^3 = 5.36, and no int32 overflows.
+add up to 1.75^3 = 5.36, and no int32 overflows. A push (``mpm_push``) carries no v, and ``mpm_strain`` leaves no speeds
+among the peaks.
 
 peak_inout float32[capacity + 1, PEAK_WORDS] (``mpm_common``): rows of active blocks, and the last row, which is
-emptied; step_inout: STEP_DT is read, STEP_VELOCITY_SCALE = 2^(MASS_BITS - e), STEP_VELOCITY_UNIT = 2^e and STEP_TIME
-are written; STEP_SPEED_MOST, STEP_VOLUME_LEAST (0: none yet) and STEP_VOLUME_MOST follow the peaks of completed steps.
+emptied; step_inout: STEP_DT and STEP_SOUND_STEPS are read, STEP_VELOCITY_SCALE = 2^(MASS_BITS - e),
+STEP_VELOCITY_UNIT = 2^e and STEP_TIME are written; STEP_SPEED_MOST, STEP_VOLUME_LEAST (0: none yet) and
+STEP_VOLUME_MOST follow the peaks of completed steps.
 counts[COUNT_SUBSTEPS] grows by completed_steps. Where a sort has stopped nothing is done: the substep was not.
-Errors in counts[COUNT_ERROR]: ERROR_TOO_FAST where a particle went a cell or more in a step, ERROR_NOT_FINITE.
+Errors in counts[COUNT_ERROR]: ERROR_TOO_FAST where a particle went a cell or more in a substep, ERROR_NOT_FINITE.
 
 Paper: none; the bound is derived here.
 """

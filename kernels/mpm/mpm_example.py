@@ -23,6 +23,7 @@ from kernels.base.constants import (
     MATERIAL_WORDS,
     STEP_DT,
     STEP_FULL,
+    STEP_SOUND_STEPS,
     STEP_WORDS,
     WALL_CELLS,
     WALLS_WORDS,
@@ -69,6 +70,7 @@ def make_arguments(
     state: dict[str, Any] = {
         "first_particle": 0,
         "completed_steps": 0,
+        "sound_step": 0,
         "blocks_x": blocks[0],
         "blocks_y": blocks[1],
         "blocks_z": blocks[2],
@@ -106,6 +108,7 @@ def make_arguments(
     state["material"][MATERIAL_PARTICLE_VOLUME] = volume
     state["force"][FORCE_GRAVITY_Z] = gravity_m_per_s2
     state["step"][STEP_FULL] = 8.0
+    state["step"][STEP_SOUND_STEPS] = 1.0
     state["step"][STEP_DT] = 0.3 * cell_size_m / sound_speed_m_per_s
     for name in ("mpm_key", "mpm_control", *launched):
         launch(state, name)
@@ -137,10 +140,21 @@ def swap(state: dict[str, Any]) -> None:
         state[name], state[f"{name}_out"] = state[f"{name}_out"], state[name]
 
 
-def substep(state: dict[str, Any]) -> None:
-    """One whole substep."""
-    for name in ("mpm_sort", "mpm_p2g", "mpm_grid", "mpm_g2p"):
+def sound_step(state: dict[str, Any], number: int) -> None:
+    """One of a substep's sound steps after the first, which is ``mpm_p2g``, ``mpm_grid``."""
+    state["completed_steps"], state["sound_step"] = 0, number
+    for name in ("mpm_strain", "mpm_control", "mpm_push", "mpm_grid"):
         launch(state, name)
+    state["sound_step"] = 0
+
+
+def substep(state: dict[str, Any]) -> None:
+    """One whole substep, of as many sound steps as the state says."""
+    for name in ("mpm_sort", "mpm_p2g", "mpm_grid"):
+        launch(state, name)
+    for number in range(1, int(state["step"][STEP_SOUND_STEPS])):
+        sound_step(state, number)
+    launch(state, "mpm_g2p")
     swap(state)
     state["completed_steps"] = 1
     launch(state, "mpm_control")

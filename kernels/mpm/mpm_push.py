@@ -2,7 +2,9 @@
 
 What ``mpm_p2g`` gives without v and C d (see ``mpm_strain``), in its units and its layout. Of a liquid without
 viscosity sigma is a pressure, and what a node is given is a product along the axes: of w_i d_i w_j w_k for x,
-w_i w_j d_j w_k for y, w_i w_j w_k d_k for z, with the distance d_i = i - 1 - g in cells.
+w_i w_j d_j w_k for y, w_i w_j w_k d_k for z, with the distance d_i = i - 1 - g in cells. A viscous liquid's is summed
+as ``mpm_p2g`` sums, with v and C d times 0. The mass at the nodes comes along, because a push is divided by it in the
+same way as a momentum: no memory of the transfer is needed.
 
 Arrays: see ``mpm_p2g``; velocity_in is read where there is viscosity. Where a sort has stopped the arenas hold nothing
 that anybody reads.
@@ -201,8 +203,8 @@ def traffic(**arguments):
         items=particles,
         bytes_read=(4 + 16 + (48 if viscous else 0) + viscosity) * particles + 4 * BLOCK_NODES * blocks,
         bytes_written=4 * ARENA_WORDS * blocks,
-        # Without viscosity: weights, those along z times pressure and mass, their products, 27 sums of four
-        flops=(604 if viscous else 42 + 8 + 12 + 36 + 2 * 108) * particles,
+        # Inviscid: weights and slopes, pressure, those along z times it and the mass, their products, 27 sums of four
+        flops=(604 if viscous else 42 + 18 + 7 + 9 + 36 + 2 * 108) * particles,
         atomics=27 * 4 * filled_cells(arguments),
     )
 
@@ -210,7 +212,7 @@ def traffic(**arguments):
 def example(rng, size):
     from kernels.mpm.mpm_example import make_state
 
-    state = make_state(rng, size, "mpm_sort", "mpm_p2g", "mpm_grid", "mpm_strain")
+    state = make_state(rng, size, "mpm_sort", "mpm_p2g", "mpm_grid", "mpm_strain", "mpm_control")
     return {name: state[name] for name in KERNEL.argument_names}
 
 

@@ -10,9 +10,7 @@ from kernels.base.constants import (
     CELL_COUNT_MAX,
     COUNT_BLOCKS,
     COUNT_BLOCKS_NEEDED,
-    COUNT_CELL_MAX,
     COUNT_ERROR,
-    COUNT_PARTICLES,
     COUNT_SUBSTEPS,
     ERROR_CELL_OVERFLOW,
     ERROR_NOT_FINITE,
@@ -30,118 +28,26 @@ from kernels.base.constants import (
     VORTEX_REACH,
     VORTEX_SWIRL,
     VORTEX_Z_HIGH,
-    WALL_CELLS,
 )
 from kernels.base.registry import kernel_named
-from kernels.mpm.mpm_common import PEAK_WORDS, position_limits
-from kernels.mpm.mpm_example import launch, make_arguments, substep, swap
+from kernels.mpm.mpm_common import position_limits
+from kernels.mpm.mpm_example import launch, make_arguments, substep
 from kernels.solid.mpm_volume import VOLUME_RATIO_MAX, VOLUME_RATIO_MIN
-from tests.reference import mpm_transfer
-
-CELLS = (16, 20, 24)
-DX = 1.0 / 16
+from tests.kernels.mpm.substeps import CASES, CELLS, DX, INSIDE_HIGH, INSIDE_LOW, check_substep, particles, start
 
 
-def particles(rng, size, low, high, speed=1.0, gradient=1.0, volumes=(0.99, 1.01)):
-    """Particles spread over [low, high) cells."""
-    position = np.ones((size, 4), np.float32)
-    limits = [position_limits.py_func(n, np.float32(DX)) for n in CELLS]
-    for axis in range(3):
-        x = rng.uniform(low[axis], high[axis], size).astype(np.float32) * np.float32(DX)
-        position[:, axis] = np.clip(x, *limits[axis])
-    position[:, 3] = rng.uniform(*volumes, size)
-    velocity = rng.uniform(-1, 1, (size, 12)) * np.repeat([speed, gradient / DX], [3, 9])
-    return position, velocity.astype(np.float32)
-
-
-INSIDE_LOW, INSIDE_HIGH = [WALL_CELLS] * 3, [n - WALL_CELLS for n in CELLS]
-CASES = {
-    "none": lambda rng: particles(rng, 0, INSIDE_LOW, INSIDE_HIGH),
-    "one": lambda rng: particles(rng, 1, INSIDE_LOW, INSIDE_HIGH),
-    "box": lambda rng: particles(rng, 3000, INSIDE_LOW, INSIDE_HIGH),
-    "sparse": lambda rng: particles(rng, 60, INSIDE_LOW, INSIDE_HIGH, speed=3.0),
-    "one cell, full": lambda rng: particles(rng, CELL_COUNT_MAX, [7.5] * 3, [8.5] * 3),
-    "one point": lambda rng: particles(rng, 40, [8.0] * 3, [8.0] * 3),
-    "low corner": lambda rng: particles(rng, 50, [4.0] * 3, [4.0] * 3),
-    "high corner": lambda rng: particles(rng, 50, INSIDE_HIGH, INSIDE_HIGH),
-    "on the middle planes": lambda rng: particles(rng, 30, [7.5, 5.5, 9.5], [7.5, 5.5, 9.5]),
-    "fast": lambda rng: particles(rng, 500, INSIDE_LOW, INSIDE_HIGH, speed=1e4, gradient=1e4),
-    "slow": lambda rng: particles(rng, 500, INSIDE_LOW, INSIDE_HIGH, speed=1e-30, gradient=1e-38),
-    "at rest": lambda rng: particles(rng, 500, INSIDE_LOW, INSIDE_HIGH, 0.0, 0.0, (1.0, 1.0)),
-    "squeezed": lambda rng: particles(rng, 500, INSIDE_LOW, INSIDE_HIGH, volumes=(0.5, 1.01)),
-}
-
-
-def start(case, seed=1, **more):
-    state = make_arguments(*CASES[case](np.random.default_rng(seed)), CELLS, DX, **more)
-    state["step"][STEP_DT] = min(state["step"][STEP_DT], 0.3 * DX / max(1.0, np.abs(state["velocity"]).max(initial=0)))
-    launch(state, "mpm_key")
-    launch(state, "mpm_control")
-    return state
-
-
-def same(a, b):
-    """Equal bit for bit, but -0 is 0."""
-    a, b = np.asarray(a), np.asarray(b)
-    if a.dtype == np.float32:
-        a, b = a + np.float32(0), b + np.float32(0)
-    np.testing.assert_array_equal(a.view(np.int32), b.view(np.int32))
-
-
-def check_substep(state):
-    """Run one substep and compare what every kernel writes with the reference."""
-    size = state["counts"][COUNT_PARTICLES]
-    active, slot, order, cell_start = mpm_transfer.sort(state)
-    launch(state, "mpm_sort")
-    blocks = int(state["counts"][COUNT_BLOCKS])
-    assert blocks == active.size
-    same(state["block_id"][:blocks], active)
-    same(state["slot"], slot)
-    same(state["order"][:size], order)
-    same(state["cell_start"][: blocks * 64 + 1], cell_start)
-    assert state["counts"][COUNT_CELL_MAX] == np.diff(cell_start).max(initial=0)
-    arena = mpm_transfer.p2g(state, blocks)
-    launch(state, "mpm_p2g")
-    filled = np.diff(cell_start[::64]) > 0
-    same(state["arena"].reshape(-1, 880)[:blocks, :864].reshape(-1, 6, 6, 6, 4)[filled], arena[filled])
-    node = mpm_transfer.grid(state, arena)
-    launch(state, "mpm_grid")
-    same(state["node"][:blocks], node)
-    position, velocity, key = mpm_transfer.g2p(state)
-    launch(state, "mpm_g2p")
-    same(state["position_out"][:size], position)
-    same(state["velocity_out"][:size], velocity)
-    same(state["key_out"][:size], key)
-    check_peaks(state)
-    swap(state)
-    launch(state, "mpm_control")
-    assert state["counts"][COUNT_ERROR] == 0
-
-
-def check_peaks(state):
-    """Each active block's row holds the maxima over its particles."""
-    expected = np.zeros((state["counts"][COUNT_BLOCKS], PEAK_WORDS), np.float32)
-    for s in range(expected.shape[0]):
-        begin, end = state["cell_start"][s * 64], state["cell_start"][s * 64 + 64]
-        if begin == end:
-            continue
-        velocity, volume = np.abs(state["velocity_out"][begin:end]), state["position_out"][begin:end, 3]
-        expected[s, :3] = velocity[:, :3].max(0)
-        expected[s, 3] = velocity[:, 3:].max() * state["cell_size_m"]
-        expected[s, 4:6] = volume.min(), volume.max()
-    same(state["peak"][: expected.shape[0]], expected)
-
-
+@pytest.mark.parametrize("sound_steps", [1, 4])
 @pytest.mark.parametrize("case", CASES)
-def test_three_substeps_equal_the_reference(case):
-    state = start(case)
+def test_three_substeps_equal_the_reference(case, sound_steps):
+    state = start(case, sound_steps=sound_steps)
     for _ in range(3):
         check_substep(state)
 
 
+@pytest.mark.parametrize("sound_steps", [1, 3])
 @pytest.mark.parametrize("per_particle", [False, True])
-def test_viscous_substeps_equal_the_reference(per_particle):
-    state = start("box")
+def test_viscous_substeps_equal_the_reference(per_particle, sound_steps):
+    state = start("box", sound_steps=sound_steps)
     state["material"][[MATERIAL_VISCOSITY, MATERIAL_VISCOSITY_MAX]] = 3.0, 20.0
     if per_particle:
         state["viscosity"] = np.linspace(1.0, 20.0, state["key"].size, dtype=np.float32)
@@ -149,8 +55,9 @@ def test_viscous_substeps_equal_the_reference(per_particle):
         check_substep(state)
 
 
-def test_grid_with_obstacles_equals_the_reference():
-    state = start("box")
+@pytest.mark.parametrize("sound_steps", [1, 3])
+def test_grid_with_obstacles_equals_the_reference(sound_steps):
+    state = start("box", sound_steps=sound_steps)
     state["walls"][:6] = 0, 1, 2, 0, 1, 2
     state["collider"][0, :6] = 1, 1, 0.5, 0.6, 0.7, 0.2
     state["terrain_geometry"][:] = 0, 0, 1.2, 1
@@ -373,7 +280,7 @@ def test_emitted_particles_join():
 
 def test_examples_and_traffic():
 
-    for name in ("mpm_key", "mpm_sort", "mpm_p2g", "mpm_grid", "mpm_g2p", "mpm_control"):
+    for name in ("mpm_key", "mpm_sort", "mpm_p2g", "mpm_grid", "mpm_strain", "mpm_push", "mpm_g2p", "mpm_control"):
         kernel = kernel_named(name)
         arguments = kernel.example(np.random.default_rng(1), 2000)
         assert tuple(arguments) == kernel.argument_names

@@ -18,7 +18,7 @@ from kernels.solid.mpm_volume import (
     VOLUME_RATIO_MAX,
     VOLUME_RATIO_MIN,
 )
-from tests.reference import mpm_transfer
+from tests.reference import mpm_gather
 from tests.twin_cases.mpm_edges import DENSITY, node_mass
 
 
@@ -34,7 +34,7 @@ def moved(arguments: dict[str, Any]) -> np.ndarray:
 def test_the_reference_gives_the_same_bits(label: str, rng: np.random.Generator) -> None:
     arguments = DENSITY[label](rng)
     state = {name.removesuffix("_in"): value for name, value in arguments.items() if not name.endswith("_out")}
-    want, _, _ = mpm_transfer.g2p(state)
+    want, _, _ = mpm_gather.g2p(state)
     assert np.array_equal(moved(arguments), want[:, 3])
 
 
