@@ -23,6 +23,7 @@ from kernels.base.constants import (
     MATERIAL_WORDS,
     STEP_DT,
     STEP_FULL,
+    STEP_SOUND_STEPS,
     STEP_WORDS,
     WALL_CELLS,
     WALLS_WORDS,
@@ -69,6 +70,7 @@ def make_arguments(
     state: dict[str, Any] = {
         "first_particle": 0,
         "completed_steps": 0,
+        "sound_step": 0,
         "blocks_x": blocks[0],
         "blocks_y": blocks[1],
         "blocks_z": blocks[2],
@@ -105,7 +107,7 @@ def make_arguments(
     state["material"][MATERIAL_BULK_MODULUS] = bulk_modulus_pa(1000.0, sound_speed_m_per_s)
     state["material"][MATERIAL_PARTICLE_VOLUME] = volume
     state["force"][FORCE_GRAVITY_Z] = gravity_m_per_s2
-    state["step"][STEP_FULL] = 8.0
+    state["step"][[STEP_FULL, STEP_SOUND_STEPS]] = 8.0, 1.0
     state["step"][STEP_DT] = 0.3 * cell_size_m / sound_speed_m_per_s
     for name in ("mpm_key", "mpm_control", *launched):
         launch(state, name)
