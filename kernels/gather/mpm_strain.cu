@@ -70,9 +70,8 @@ __device__ __forceinline__ void join_peaks(int steep, int wide, int tight, int* 
 extern "C" __global__ void __launch_bounds__(128, 6) mpm_strain(
     long long blocks_x, long long blocks_y, long long blocks_z, float cell_size_m, Array<const int> counts_in,
     Array<const float> step_in, Array<const float> material_in, Array<const float> viscosity_in,
-    Array<float> position_inout, Array<float> velocity_inout, Array<const int> order_in,
-    Array<const int> cell_start_in, Array<const int> block_id_in, Array<const int> slot_in, Array<const float> node_in,
-    Array<float> peak_out) {
+    Array<const int> order_in, Array<const int> cell_start_in, Array<const int> block_id_in, Array<const int> slot_in,
+    Array<const float> node_in, Array<float> position_inout, Array<float> velocity_inout, Array<float> peak_out) {
   __shared__ float4 halo[HALO_NODES];
   __shared__ unsigned char cell_of[PARTICLES_MAX];
   __shared__ int peaks[PEAKS];
@@ -115,9 +114,8 @@ extern "C" __global__ void __launch_bounds__(128, 6) mpm_strain(
 extern "C" __global__ void __launch_bounds__(128, 5) mpm_strain_viscous(
     long long blocks_x, long long blocks_y, long long blocks_z, float cell_size_m, Array<const int> counts_in,
     Array<const float> step_in, Array<const float> material_in, Array<const float> viscosity_in,
-    Array<float> position_inout, Array<float> velocity_inout, Array<const int> order_in,
-    Array<const int> cell_start_in, Array<const int> block_id_in, Array<const int> slot_in, Array<const float> node_in,
-    Array<float> peak_out) {
+    Array<const int> order_in, Array<const int> cell_start_in, Array<const int> block_id_in, Array<const int> slot_in,
+    Array<const float> node_in, Array<float> position_inout, Array<float> velocity_inout, Array<float> peak_out) {
   __shared__ float4 halo[HALO_NODES];
   __shared__ float4 staged[WARPS * 96];
   __shared__ unsigned char cell_of[PARTICLES_MAX];

@@ -107,7 +107,8 @@ def make_arguments(
     state["material"][MATERIAL_BULK_MODULUS] = bulk_modulus_pa(1000.0, sound_speed_m_per_s)
     state["material"][MATERIAL_PARTICLE_VOLUME] = volume
     state["force"][FORCE_GRAVITY_Z] = gravity_m_per_s2
-    state["step"][[STEP_FULL, STEP_SOUND_STEPS]] = 8.0, 1.0
+    state["step"][STEP_FULL] = 8.0
+    state["step"][STEP_SOUND_STEPS] = 1.0
     state["step"][STEP_DT] = 0.3 * cell_size_m / sound_speed_m_per_s
     for name in ("mpm_key", "mpm_control", *launched):
         launch(state, name)
