@@ -67,7 +67,8 @@ __device__ __forceinline__ void join_peaks(int steep, int wide, int tight, int* 
   }
 }
 
-extern "C" __global__ void __launch_bounds__(128, 6) mpm_strain(
+// Without a least number of blocks: told one, the compiler spills where registers would do.
+extern "C" __global__ void __launch_bounds__(128) mpm_strain(
     long long blocks_x, long long blocks_y, long long blocks_z, float cell_size_m, Array<const int> counts_in,
     Array<const float> step_in, Array<const float> material_in, Array<const float> viscosity_in,
     Array<const int> order_in, Array<const int> cell_start_in, Array<const int> block_id_in, Array<const int> slot_in,
@@ -79,12 +80,11 @@ extern "C" __global__ void __launch_bounds__(128, 6) mpm_strain(
   float inverse_cell = ONE / cell_size_m;
   float gradient_scale = FOUR * inverse_cell;
   float dt = step_in[STEP_DT];
-  int blocks = counts_in[COUNT_BLOCKS];
-  for (int s = blockIdx.x; s < blocks; s += gridDim.x) {
+  for (int s = blockIdx.x; s < counts_in[COUNT_BLOCKS]; s += gridDim.x) {
     long long row = (long long)s * PEAK_WORDS;
     int begin = cell_start_in[(long long)s * BLOCK_NODES];
-    int count = cell_start_in[(long long)(s + 1) * BLOCK_NODES] - begin;
-    if (count == 0) {
+    int end = cell_start_in[(long long)(s + 1) * BLOCK_NODES];
+    if (begin == end) {
       if (threadIdx.x < PEAK_WORDS) peak_out[row + threadIdx.x] = ZERO;
       continue;
     }
@@ -94,13 +94,13 @@ extern "C" __global__ void __launch_bounds__(128, 6) mpm_strain(
     __syncthreads();
     int wide = 0, tight = 0x7FFFFFFF;
 #pragma unroll 1
-    for (int i = threadIdx.x; i < count; i += THREADS) {
-      int p = order_in[begin + i];
+    for (int i = begin + (int)threadIdx.x; i < end; i += THREADS) {
+      int p = order_in[i];
       float4 place = load4(position_inout, (long long)p * 4);
       Slopes x = slopes16(place.x, inverse_cell);
       Slopes y = slopes16(place.y, inverse_cell);
       Slopes z = slopes16(place.z, inverse_cell);
-      Sums sums = diverge(halo, halo_node(cell_of[i]), x, y, z);
+      Sums sums = diverge(halo, halo_node(cell_of[i - begin]), x, y, z);
       float divergence = gradient_scale * ((sums.x + sums.y) + sums.z);
       position_inout[(long long)p * 4 + 3] = strained(place.w, divergence, dt, wide, tight);
     }
@@ -155,8 +155,7 @@ extern "C" __global__ void __launch_bounds__(128, 5) mpm_strain_viscous(
         own[lane * 3] = make_float4(v.x, v.y, v.z, cx.x);
         own[lane * 3 + 1] = make_float4(cx.y, cx.z, cy.x, cy.y);
         own[lane * 3 + 2] = make_float4(cy.z, cz.x, cz.y, cz.z);
-        place.w = strained(place.w, (cx.x + cy.y) + cz.z, dt, wide, tight);
-        store4(position_inout, (long long)p * 4, place);
+        position_inout[(long long)p * 4 + 3] = strained(place.w, (cx.x + cy.y) + cz.z, dt, wide, tight);
         steep = peak(peak(peak(steep, cx), cy), cz);
       }
       __syncwarp();

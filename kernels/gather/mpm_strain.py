@@ -301,5 +301,8 @@ KERNEL = Kernel(
     cpu=cpu,
     traffic=traffic,
     example=example,
-    passes=(Pass("mpm_strain", threads=128, blocks_per_sm=6), Pass("mpm_strain_viscous", threads=128, blocks_per_sm=5)),
+    passes=(
+        Pass("mpm_strain", threads=128, blocks_per_sm=8),
+        Pass("mpm_strain_viscous", threads=128, blocks_per_sm=5),
+    ),
 )
