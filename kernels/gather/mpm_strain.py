@@ -302,7 +302,7 @@ KERNEL = Kernel(
     traffic=traffic,
     example=example,
     passes=(
-        Pass("mpm_strain", threads=128, blocks_per_sm=8),
+        Pass("mpm_strain", threads=128, blocks_per_sm=9),
         Pass("mpm_strain_viscous", threads=128, blocks_per_sm=5),
     ),
 )

@@ -11,7 +11,7 @@ from kernels.base import constants as k
 from kernels.base.registry import kernel_named
 from kernels.mpm.mpm_example import launch
 from kernels.solid.mpm_volume import VOLUME_RATIO_MAX, VOLUME_RATIO_MIN
-from tests.twin_cases.mpm.edges import flush_box, last_row, no_spare_rows, odd_cells, odd_syrup
+from tests.twin_cases.mpm.edges import flush_box, full_block, last_row, no_spare_rows, odd_cells, odd_syrup
 from tests.twin_cases.mpm.solids import far_from_walls
 from tests.twin_cases.mpm.substep import (
     BEFORE,
@@ -170,6 +170,7 @@ CASES: dict[str, dict[str, Maker]] = {
         **{f"along {'xyz'[axis]}": one_axis(axis) for axis in range(3)},
         "halted": halted("mpm_strain", box),
         "viscous, halted": halted("mpm_strain", viscous_each),
+        "viscous, full block": arguments_of("mpm_strain", lambda rng: _oily(full_block(rng))),
         "viscous, fewer": arguments_of("mpm_strain", lambda rng: _oily(fewer(rng))),
         "viscous, no spare rows": arguments_of("mpm_strain", lambda rng: _oily(no_spare_rows(rng))),
         "of one viscosity, all": arguments_of("mpm_strain", lambda rng: _each(box(rng))),
@@ -181,6 +182,7 @@ CASES: dict[str, dict[str, Maker]] = {
         "viscous, squeezed much": arguments_of("mpm_push", squeezed(viscous)),
         "odd cells, squeezed much": arguments_of("mpm_push", squeezed(odd_cells)),
         "odd syrup, squeezed much": arguments_of("mpm_push", squeezed(odd_syrup)),
+        "viscous, full block": arguments_of("mpm_push", lambda rng: _oily(full_block(rng))),
         "viscous, fewer": arguments_of("mpm_push", lambda rng: _oily(fewer(rng))),
         "viscous, no spare rows": arguments_of("mpm_push", lambda rng: _oily(no_spare_rows(rng))),
         "of one viscosity, all": arguments_of("mpm_push", lambda rng: _each(box(rng))),
