@@ -75,7 +75,7 @@ def count(value: float | None) -> str:
 
 
 def rate(value: float | None, item: str) -> str:
-    """Items a second: ``29.7 M particle-substeps/s``."""
+    """Items a second: ``29.7 M particle-sound-steps/s``."""
     if value is None:
         return UNKNOWN
     return f"{count(value)} {item}/s"

@@ -360,6 +360,8 @@ class ShotMeter:
             "substeps": int(done.substeps),
             "particle_count": int(done.particle_count),
             "particle_substeps": int(done.particle_substeps),
+            "sound_steps": int(done.sound_steps),
+            "particle_sound_steps": int(done.particle_sound_steps),
             "active_blocks": int(done.active_blocks),
             "effect_count": int(done.effect_count),
             "width": int(width),

@@ -66,6 +66,8 @@ class FrameWork:
     active_blocks: int
     effect_count: int
     particle_substeps: int
+    sound_steps: int  # of all substeps
+    particle_sound_steps: int
     speed_m_per_s: float  # largest component of a velocity in any substep
     speed_limit_m_per_s: float  # that the shot is made for
     volume_ratios: tuple[float, float]  # least and largest in any substep: 1 is the volume at rest

@@ -32,22 +32,22 @@ def _write_picture(picture: Picture, scene: Scene, frame: int, stem: Path) -> No
 
 
 COMPILED = (fill, terrain)  # modules that Numba compiles beside the kernels
-SUBSTEPS_MOST = 1_000_000  # of a frame; lava XL takes about 1,200
+SOUND_STEPS_MOST = 1_000_000  # of a frame; lava XL takes about 1,200
 
 MAKERS = Makers(build_scene=build_scene, simulation=Simulation, renderer=Renderer, write_picture=_write_picture)
 
 
 def require_memory(shot: Shot, size: str, backend: Backend) -> int:
     """Bytes that a shot needs. Raises UserError, with the numbers, where memory cannot hold them, of a GPU's memory
-    Unavailable; and UserError where a frame takes more substeps than anybody waits for.
+    Unavailable; and UserError where a frame takes more sound steps than anybody waits for.
     """
     with using_threads(backend.threads):
         found = estimate(shot, size)
-    if found.substeps_per_frame > SUBSTEPS_MOST:
+    if found.sound_steps_per_frame > SOUND_STEPS_MOST:
         viscosity = "viscosity_max_pa_s" if isinstance(shot.file.material, Lava) else "viscosity_pa_s"
         raise UserError(
-            f"{shot.path}: size {size} takes {units.count(found.substeps_per_frame)} substeps a frame, expected at most"
-            f" {SUBSTEPS_MOST}: a lower material.{viscosity} or speed of sound, or larger cells, takes fewer"
+            f"{shot.path}: size {size} takes {units.count(found.sound_steps_per_frame)} sound steps a frame, expected"
+            f" at most {SOUND_STEPS_MOST}: a lower material.{viscosity} or speed of sound, or larger cells, takes fewer"
         )
     needed, on_host = found.memory_bytes[backend.name], found.host_bytes[backend.name]
     free = backend.free_bytes()

@@ -2,8 +2,8 @@
 
 A frame is a whole number of equal substeps, the fewest that the flow's speed allows, and a substep of equal sound
 steps, the fewest that sound speed and viscosity allow. A substep is emit, key, sort, [heat], scatter, grid, then for
-each sound step but the first strain, control, scatter, grid, then gather, [rheology], control; after a frame's last one
-the effects particles move. The very first substep has half of the sound steps: from then on velocities stand half a
+each further sound step strain, control, push, grid, then gather, [rheology], control; after a frame's last one the
+effects particles move. The very first substep has half of the sound steps: from then on velocities stand half a
 substep behind positions, and what falls freely falls as it should (leapfrog).
 State lives on the back-end in double buffers: a gather reads one through the sorted order and writes the other.
 
@@ -15,7 +15,6 @@ and has the substeps done that were not. How much room there was changes no bit.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 
@@ -24,7 +23,7 @@ from bench.base.errors import CheckFailed
 from bench.pipeline.emission import Source
 from bench.pipeline.frame import Fluid, FrameWork, HostState, KeptState
 from bench.pipeline.scene.build import Scene
-from bench.pipeline.scene.needs import block_grid, heat_steps, more_blocks, scene_steps
+from bench.pipeline.scene.needs import Substep, block_grid, more_blocks, scene_steps, substeps_of
 from bench.pipeline.state import EFFECTS, State
 from kernels.base import constants as k
 from kernels.base.kernel import Kernel
@@ -44,13 +43,6 @@ ERRORS = {
     k.ERROR_PARTICLE_CAPACITY: "more particles than there is room for",
     k.ERROR_OUTSIDE: "a particle outside the walls",
 }
-
-
-class Substep(NamedTuple):
-    """What may differ between the substeps of a frame: launches depend on nothing else but the side that is read."""
-
-    heat_dt_s: float  # of the heat step that it begins with; 0: none
-    sound_steps: int
 
 
 @dataclass
@@ -82,7 +74,7 @@ class Simulation:
             np.any(scene.effects.effect_params[k.EFFECT_PARAM_SPRAY_RATE : k.EFFECT_PARAM_EMBER_RATE + 1] > 0)
         )
         self._names: dict[str, tuple[str, ...]] = {}  # of the arguments of each kernel that was launched
-        # Launches of substeps depend on nothing but which side of the double buffers is read, and on their heat steps
+        # Launches of substeps depend on nothing but which side of the double buffers is read, and on their ``Substep``
         self._recording = backend.recording()
         self._side = 0
         self._under_way: FrameUnderWay | None = None  # also after a frame that memory ran out in: it goes on from there
@@ -201,6 +193,7 @@ class Simulation:
         counts = self.backend.host(self.counts)
         step = self.backend.host(self._state.arrays["step"])
         least, most = float(step[k.STEP_VOLUME_LEAST]), float(step[k.STEP_VOLUME_MOST])
+        done = [(before[0], one.sound_steps) for before, one in zip(frame.before, frame.substeps, strict=True)]
         return FrameWork(
             frame=self.frame,
             substeps=len(frame.substeps),
@@ -208,14 +201,16 @@ class Simulation:
             particle_count=int(counts[k.COUNT_PARTICLES]),
             active_blocks=int(counts[k.COUNT_BLOCKS]),
             effect_count=int(counts[k.COUNT_EFFECTS]),
-            particle_substeps=sum(particles for particles, _ in frame.before),
+            particle_substeps=sum(particles for particles, _ in done),
+            sound_steps=sum(sound_steps for _, sound_steps in done),
+            particle_sound_steps=sum(particles * sound_steps for particles, sound_steps in done),
             speed_m_per_s=float(step[k.STEP_SPEED_MOST]),
             speed_limit_m_per_s=self.scene.speed_limit_m_per_s,
             volume_ratios=(least, most) if most > 0.0 else (1.0, 1.0),
         )
 
     def _begin_frame(self) -> FrameUnderWay:
-        """Make room, set the substep and the clock; the fixed-point scale follows from both state and substep."""
+        """Make room, set the steps and the clock; the fixed-point scale follows from both state and sound step."""
         scene = self.scene
         time_s = scene.start_time + self.frame * scene.frame_dt_s
         steps = scene_steps(scene, max(scene.speed_limit_m_per_s, self._peak_speed()))
@@ -238,11 +233,7 @@ class Simulation:
             self._run(mpm_key.KERNEL, first_particle=0, key_out=self._state.arrays["key"])
         if changed:
             self._run(mpm_control.KERNEL, completed_steps=0)
-        sound_steps = [steps.sound_steps] * steps.substeps
-        if completed == 0:
-            sound_steps[0] = (steps.sound_steps + 1) // 2
-        heat_dt_s = heat_steps(scene, dt_s, steps.substeps)
-        return FrameUnderWay(time_s, dt_s, tuple(map(Substep, heat_dt_s, sound_steps)), completed)
+        return FrameUnderWay(time_s, dt_s, substeps_of(scene, steps, from_rest=completed == 0), completed)
 
     def _launch_substeps(self, frame: FrameUnderWay) -> None:
         """Those of a frame that are not done."""
@@ -323,11 +314,11 @@ class Simulation:
             self._step_heat(substep.heat_dt_s)
         self._run(mpm_p2g.KERNEL)
         self._run(mpm_grid.KERNEL, sound_step=0)
-        for sound_step in range(1, substep.sound_steps):
+        for _ in range(1, substep.sound_steps):
             self._run(mpm_strain.KERNEL)
             self._run(mpm_control.KERNEL, completed_steps=0)
             self._run(mpm_push.KERNEL)
-            self._run(mpm_grid.KERNEL, sound_step=sound_step)
+            self._run(mpm_grid.KERNEL, sound_step=1)  # whichever: equal launches have one block of parameters
         self._run(mpm_g2p.KERNEL)
         if self.scene.has_heat:
             self._run(mpm_rheology.KERNEL, velocity_in=self._other["velocity"])

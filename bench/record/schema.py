@@ -13,7 +13,8 @@ sum of kernel launches), ``resident`` (simulate to resolve, state on the device)
 encoding and disk).
 
 History of the schema:
-  1  the first. Rows have gained ``LATER`` since, ``device_uuid``, ``before_s`` and ``warnings``.
+  1  the first. Rows have gained ``LATER`` since, ``device_uuid``, ``before_s`` and ``warnings``; their ``work``
+     ``sound_steps`` and ``particle_sound_steps``: where these are missing a substep was one sound step.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class Row:
     verified: Proof | None  # "golden": equal to the committed SHA-256; "repeat": every round gave the same bits
     state_sha256: Digest | None  # of the simulation after the frame
     picture_sha256: Digest | None  # of the resolved frame
-    work: Annotated[dict[str, Scalar], OBJECT]  # counts: particle_substeps, samples, pixels ...
+    work: Annotated[dict[str, Scalar], OBJECT]  # counts: particle_sound_steps, samples, pixels ...
     work_sha256: Digest | None  # of the manifest that says what was asked for and done
     cold_s: Seconds | None  # the first call, with compiling or loading and first touch
     compile_s: Seconds | None  # seconds that the compiler ran in it; only of the frame
@@ -99,6 +100,12 @@ class Row:
     def key(self) -> tuple[str, str, str]:
         """What two records are matched by: shot, size, stage."""
         return self.shot, self.size, self.stage
+
+    @property
+    def particle_sound_steps(self) -> int | None:
+        """What a simulation's time is quoted in; in a row that does not say each substep was one sound step."""
+        found = self.work.get("particle_sound_steps", self.work.get("particle_substeps"))
+        return found if isinstance(found, int) else None
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,7 @@ def shot_document(rows: Sequence[Row], record: Record) -> dict[str, object]:
         "warnings": [line for row in rows for line in row.warnings or ()],
         "first_frame": before.as_document() if before is not None else None,
         "particle_substeps_per_s": _per_second(first.work.get("particle_substeps"), middle.get("simulate")),
+        "particle_sound_steps_per_s": _per_second(first.particle_sound_steps, middle.get("simulate")),
         "samples_per_s": _per_second(first.work.get("samples"), middle.get("trace")),
         "stages": {
             row.stage: {

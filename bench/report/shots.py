@@ -44,6 +44,7 @@ class ListedShot:
                     "particle_capacity": size.need.particle_capacity,
                     "active_block_count": size.need.active_block_count,
                     "substeps_per_frame": size.need.substeps_per_frame,
+                    "sound_steps_per_substep": size.need.sound_steps_per_substep,
                     "frame_count": size.need.frame_count,
                     "pixel_count": size.need.pixel_count,
                     "samples_per_pixel": size.need.samples_per_pixel,
@@ -96,7 +97,15 @@ def first_frame(
 
 def show_shots(listed: Sequence[ListedShot]) -> None:
     """Print a row for each size of each shot."""
-    numbers = ("particles", "blocks", "substeps/frame", "frames", "pixels x samples", "memory", "frame here, about")
+    numbers = (
+        "particles",
+        "blocks",
+        "substeps x sound steps",
+        "frames",
+        "pixels x samples",
+        "memory",
+        "frame here, about",
+    )
     table = new_table(("shot", "size"), numbers)
     for one in listed:
         for index, size in enumerate(one.sizes):
@@ -106,7 +115,7 @@ def show_shots(listed: Sequence[ListedShot]) -> None:
                 need.size,
                 units.count(need.particle_capacity),
                 units.count(need.active_block_count),
-                str(need.substeps_per_frame),
+                f"{need.substeps_per_frame} x {need.sound_steps_per_substep}",
                 str(need.frame_count),
                 f"{units.count(need.pixel_count)} x {need.samples_per_pixel}",
                 memory_text(need),
@@ -137,19 +146,20 @@ def memory_text(need: Estimate) -> str:
 def frame_s(shot: Shot, need: Estimate, records: Sequence[Record]) -> float | None:
     """Seconds of one frame, scaled from the newest verified record of this shot; None when there is none.
 
-    Simulation and surface scale with particle-substeps, tracing with samples, resolve and encoding with pixels.
+    Simulation scales with particle-sound-steps, the surface with particles, tracing with samples, resolve and encoding
+    with pixels.
     """
     for record in reversed(records):
         rows = {row.stage: row for row in record.rows if row.shot == shot.name and row.verified}
         if not {"simulate", "surface", "trace", "resolve", "encode"} <= set(rows):
             continue
         work = rows["simulate"].work
-        done = (work.get("particle_substeps"), work.get("samples"), work.get("width"), work.get("height"))
+        done = (rows["simulate"].particle_sound_steps, work.get("samples"), work.get("width"), work.get("height"))
         if not all(isinstance(value, int) and value > 0 for value in done):
             continue
-        substeps, samples, width, height = (int(value or 1) for value in done)
+        sound_steps, samples, width, height = (int(value or 1) for value in done)
         scale = {
-            "simulate": need.particle_capacity * need.substeps_per_frame / substeps,
+            "simulate": need.particle_capacity * need.sound_steps_per_frame / sound_steps,
             "surface": need.particle_capacity / max(1, int(work.get("particle_count") or 1)),
             "trace": need.sample_count / samples,
             "resolve": need.pixel_count / (width * height),

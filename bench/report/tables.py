@@ -29,9 +29,11 @@ def rate_text(row: Row, median_s: float | None) -> str:
     """What the stage's speed is quoted in; empty where it has no rate."""
     if not median_s:
         return ""
-    counted = {"simulate": ("particle_substeps", "particle-substeps"), "trace": ("samples", "samples")}
-    name, item = counted.get(row.stage, ("", ""))
-    count = row.work.get(name)
+    counted = {
+        "simulate": (row.particle_sound_steps, "particle-sound-steps"),
+        "trace": (row.work.get("samples"), "samples"),
+    }
+    count, item = counted.get(row.stage, (None, ""))
     return units.rate(count / median_s, item) if isinstance(count, int) else ""
 
 

@@ -98,21 +98,21 @@ from kernels.solid.mpm_volume import VOLUME_RATIO_MAX, VOLUME_RATIO_MIN
 
 @kernel
 def cpu(
-    blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, material_in, viscosity_in, position_inout,
-    velocity_inout, order_in, cell_start_in, block_id_in, slot_in, node_in, peak_out,
+    blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, material_in, viscosity_in, order_in,
+    cell_start_in, block_id_in, slot_in, node_in, position_inout, velocity_inout, peak_out,
 ):  # fmt: skip
     pieces = new_pieces(thread_count())
     for _task in numba.prange(thread_count()):
         _blocks(
-            blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, material_in, viscosity_in, position_inout,
-            velocity_inout, order_in, cell_start_in, block_id_in, slot_in, node_in, peak_out, pieces,
+            blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, material_in, viscosity_in, order_in,
+            cell_start_in, block_id_in, slot_in, node_in, position_inout, velocity_inout, peak_out, pieces,
         )  # fmt: skip
 
 
 @numba.njit(error_model="numpy")
 def _blocks(
-    blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, material_in, viscosity_in, position_inout,
-    velocity_inout, order_in, cell_start_in, block_id_in, slot_in, node_in, peak_out, pieces,
+    blocks_x, blocks_y, blocks_z, cell_size_m, counts_in, step_in, material_in, viscosity_in, order_in,
+    cell_start_in, block_id_in, slot_in, node_in, position_inout, velocity_inout, peak_out, pieces,
 ):  # fmt: skip
     if stopped(counts_in):
         return
@@ -302,5 +302,8 @@ KERNEL = Kernel(
     cpu=cpu,
     traffic=traffic,
     example=example,
-    passes=(Pass("mpm_strain", threads=128, blocks_per_sm=5),),
+    passes=(
+        Pass("mpm_strain", threads=128, blocks_per_sm=9),
+        Pass("mpm_strain_viscous", threads=128, blocks_per_sm=5),
+    ),
 )

@@ -89,7 +89,7 @@ extern "C" __global__ void __launch_bounds__(32) mpm_control_step(
     return;
   }
   // Bound what a particle gives to a node per unit of mass
-  float dt = step_inout[STEP_DT];
+  float dt = step_inout[STEP_DT], flight = dt * step_inout[STEP_SOUND_STEPS];
   float v = bits_float(speed), c = bits_float(gradient);
   float stress_scale = FOUR * dt / (cell_size_m * material_in[MATERIAL_DENSITY]);
   float low = bits_float(volume_min), high = bits_float(volume_max);
@@ -110,10 +110,10 @@ extern "C" __global__ void __launch_bounds__(32) mpm_control_step(
     return;
   }
   if (bound < SPEED_FLOOR) bound = SPEED_FLOOR;
-  if (completed_steps > 0 && v * dt >= cell_size_m) counts_inout[COUNT_ERROR] |= ERROR_TOO_FAST;
+  if (completed_steps > 0 && v * flight >= cell_size_m) counts_inout[COUNT_ERROR] |= ERROR_TOO_FAST;
   // The next power of two above it
   int exponent = (float_bits(bound) >> 23) - 127 + 1;
   step_inout[STEP_VELOCITY_UNIT] = bits_float((exponent + 127) << 23);
   step_inout[STEP_VELOCITY_SCALE] = bits_float((MASS_BITS - exponent + 127) << 23);
-  step_inout[STEP_TIME] = step_inout[STEP_TIME] + (float)completed_steps * dt;
+  step_inout[STEP_TIME] = step_inout[STEP_TIME] + (float)completed_steps * flight;
 }

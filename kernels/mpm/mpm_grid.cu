@@ -23,10 +23,11 @@ __device__ __forceinline__ bool near_wall(int block, int cells) {
 }
 
 extern "C" __global__ void __launch_bounds__(256, 4) mpm_grid(
-    long long blocks_x, long long blocks_y, long long blocks_z, float cell_size_m, Array<const int> counts_in,
-    Array<const float> step_in, Array<const float> force_in, Array<const int> walls_in, Array<const float> collider_in,
-    Array<const float> terrain_geometry_in, Array<const float> terrain_in, Array<const int> block_id_in,
-    Array<const int> slot_in, Array<const int> cell_start_in, Array<const int> arena_in, Array<float> node_out) {
+    long long sound_step, long long blocks_x, long long blocks_y, long long blocks_z, float cell_size_m,
+    Array<const int> counts_in, Array<const float> step_in, Array<const float> force_in, Array<const int> walls_in,
+    Array<const float> collider_in, Array<const float> terrain_geometry_in, Array<const float> terrain_in,
+    Array<const int> block_id_in, Array<const int> slot_in, Array<const int> cell_start_in, Array<const int> arena_in,
+    Array<float> node_inout) {
   __shared__ int slots[GROUP * 8];
   int blocks = counts_in[COUNT_BLOCKS];
   int size_y = (int)blocks_y, size_z = (int)blocks_z;
@@ -70,13 +71,19 @@ extern "C" __global__ void __launch_bounds__(256, 4) mpm_grid(
           sum.w += part.w;
         }
       }
-      // Momentum to velocity, gravity
+      // Momentum to velocity, gravity; of a later sound step to its change
+      long long at = s * (BLOCK_NODES * 4) + node * 4;
       float4 result = make_float4(ZERO, ZERO, ZERO, ZERO);
       if (sum.w != 0) {
         float mass = (float)sum.w;
-        result.x = __fmaf_rn((float)sum.x / mass, unit, kick_x);
-        result.y = __fmaf_rn((float)sum.y / mass, unit, kick_y);
-        result.z = __fmaf_rn((float)sum.z / mass, unit, kick_z);
+        float3 before = make_float3(kick_x, kick_y, kick_z);
+        if (sound_step > 0) {
+          float4 own = load4(node_inout, at);
+          before = make_float3(kick_x + own.x, kick_y + own.y, kick_z + own.z);
+        }
+        result.x = __fmaf_rn((float)sum.x / mass, unit, before.x);
+        result.y = __fmaf_rn((float)sum.y / mass, unit, before.y);
+        result.z = __fmaf_rn((float)sum.z / mass, unit, before.z);
         result.w = __fmaf_rn(mass, mass_unit, ZERO);
         int block = block_id_in[s];
         int bi = block / (size_y * size_z), bj = block / size_z % size_y, bk = block % size_z;
@@ -88,7 +95,7 @@ extern "C" __global__ void __launch_bounds__(256, 4) mpm_grid(
           result = make_float4(v.x, v.y, v.z, result.w + step_in[STEP_FULL] * (ONE - v.w));
         }
       }
-      store4(node_out, s * (BLOCK_NODES * 4) + node * 4, result);
+      store4(node_inout, at, result);
     }
   }
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -13,15 +14,18 @@ from bench.pipeline.frame import make_frame
 from bench.pipeline.render import Renderer
 from bench.pipeline.scene.blocks_of_water import box_points, water_scene
 from bench.pipeline.scene.build import Scene, build_scene
+from bench.pipeline.scene.needs import scene_steps
 from bench.pipeline.simulate import Simulation
 from bench.shot.load import load_shot
-from kernels.mpm import mpm_control, mpm_g2p, mpm_grid, mpm_p2g, mpm_sort
+from kernels.gather import mpm_g2p, mpm_strain
+from kernels.mpm import mpm_control, mpm_grid, mpm_p2g, mpm_push, mpm_sort
 from tests.emulator.gpu import NEEDS_COMPILER, emulated_gpu
 from tests.support.tiny_shot import write_tiny_lava, write_tiny_shot
 
 pytestmark = [pytest.mark.slow, NEEDS_COMPILER]  # some thirty texts are compiled once
 
-SUBSTEP = [module.KERNEL for module in (mpm_sort, mpm_p2g, mpm_grid, mpm_g2p, mpm_control)]
+SUBSTEP = (mpm_sort, mpm_p2g, mpm_grid, mpm_g2p, mpm_control)
+SOUND_STEP = (mpm_strain, mpm_control, mpm_push, mpm_grid)  # each further one of a substep
 
 
 def drop() -> Scene:
@@ -33,17 +37,23 @@ def drop() -> Scene:
     return water_scene(points, (12, 12, 12), cell, velocity=velocity, sound_speed_m_per_s=8.0, frame_dt_s=0.012)
 
 
+def passes_of(modules: tuple[ModuleType, ...]) -> int:
+    return sum(len(module.KERNEL.passes) for module in modules)
+
+
 def test_states_of_graphs_and_of_launches_equal_the_cpu_s(tmp_path: Path) -> None:
     gpu = emulated_gpu(tmp_path)
     simulations = [Simulation(drop(), device) for device in (NumbaBackend(1), gpu)]
     digests: list[set[str]] = []
-    for _ in range(4):
+    for _ in range(5):  # the first frame's first substep is another one, and an odd number of them changes sides
         work = [simulation.advance_frame() for simulation in simulations]
         assert work[0] == work[1] and work[0].substeps > 2
         digests.append({simulation.state_digest() for simulation in simulations})
-    assert [len(both) for both in digests] == [1, 1, 1, 1] and digests[2] != digests[3]
-    log, kernels = gpu._cupy.log, work[1].substeps * sum(len(kernel.passes) for kernel in SUBSTEP)
-    assert ("graph of", kernels) in log, "all substeps of a frame are one graph"
+    assert [len(both) for both in digests] == [1] * 5 and digests[3] != digests[4]
+    log, steps = gpu._cupy.log, scene_steps(drop(), drop().speed_limit_m_per_s)
+    assert steps.substeps == work[1].substeps and steps.sound_steps > 1
+    launches = steps.substeps * (passes_of(SUBSTEP) + (steps.sound_steps - 1) * passes_of(SOUND_STEP))
+    assert ("graph of", launches) in log, "all substeps of a frame are one graph"
     assert log.count("graph") >= 2
     assert gpu.graph_problem is None
 

@@ -67,7 +67,8 @@ class FakeSimulation:
         self.backend.launch(kernel("mpm_g2p"))
         return SimpleNamespace(
             frame=self.frame, substeps=5, particle_count=100, particle_substeps=500, active_blocks=7, effect_count=0,
-            speed_m_per_s=1.0, speed_limit_m_per_s=2.0, volume_ratios=(0.99, 1.0),
+            sound_steps=25, particle_sound_steps=2500, speed_m_per_s=1.0, speed_limit_m_per_s=2.0,
+            volume_ratios=(0.99, 1.0),
         )  # fmt: skip
 
     @property

@@ -71,8 +71,8 @@ def counts(work: Work) -> dict[str, int]:
     """A row's work manifest."""
     return {
         "particle_count": round(work.particles),
-        "particle_substeps": round(work.particles * work.substeps),
-        "substeps": round(work.substeps),
+        "particle_substeps": round(work.particles * work.sound_steps),
+        "substeps": round(work.sound_steps),
         "active_blocks": round(work.blocks),
         "width": round(work.pixels / 100),
         "height": 100,
@@ -108,7 +108,7 @@ def series(
 
 
 LAWS: dict[str, Callable[[Work], float]] = {
-    "simulate": lambda w: 1e-4 * w.substeps + 4e-8 * w.particle_substeps,
+    "simulate": lambda w: 1e-4 * w.sound_steps + 4e-8 * w.particle_sound_steps,
     "surface": lambda w: 1e-5 * w.detail**2 + 2e-7 * w.particles,
     "trace": lambda w: 1.5e-6 * w.samples,
     "resolve": lambda w: 1e-4 + 5e-9 * w.pixels,

@@ -1,4 +1,4 @@
-"""Inputs of the kernels at their edges, one file a family.
+"""Inputs of the kernels at their edges, one file a family, or a folder.
 
 A file holds CASES: CASES[kernel][label](rng) gives the kernel's arguments by name.
 """
@@ -19,7 +19,9 @@ Maker = Callable[[np.random.Generator], Arguments]
 def cases_of(kernel: str) -> dict[str, Maker]:
     """Every case of a kernel by label."""
     found: dict[str, Maker] = {}
-    for path in sorted(Path(__file__).parent.glob("[a-z]*.py")):
-        cases: dict[str, dict[str, Maker]] = importlib.import_module(f"{__name__}.{path.stem}").CASES
+    here = Path(__file__).parent
+    for path in sorted(here.rglob("[a-z]*.py")):
+        module = ".".join([__name__, *path.relative_to(here).with_suffix("").parts])
+        cases: dict[str, dict[str, Maker]] = importlib.import_module(module).CASES
         found.update(cases.get(kernel, {}))
     return found

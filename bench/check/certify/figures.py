@@ -54,8 +54,9 @@ class GpuFigures:
     name: str
     start_s: float  # until the first part begins to compile
     roofs_s: float
-    substep_particles_per_s: dict[str, float]  # by shot
-    substep_least_s: float
+    particle_sound_steps_per_s: dict[str, float]  # by shot
+    substep_least_s: float  # of one sound step
+    sound_step_least_s: float  # of each further one
     paths_per_s: dict[str, float]  # by shot
     brick_s: float  # surface and fog, for each brick with values
     frame_least_s: float

@@ -16,8 +16,8 @@ SCENE_MARGIN = 1.5  # over the time that a larger scene's building is forecast t
 
 def growth(small: Estimate, large: Estimate) -> float:
     """How many times as long a frame takes: by the stage that grows most."""
-    steps = large.particle_count * large.substeps_per_frame / (max(1, small.particle_count) * small.substeps_per_frame)
-    return max(steps, large.sample_count / small.sample_count)
+    steps = large.sound_steps_per_frame / small.sound_steps_per_frame
+    return max(steps * large.particle_count / max(1, small.particle_count), large.sample_count / small.sample_count)
 
 
 class Forecast:

@@ -40,7 +40,7 @@ def steps(limits: Limits, on_gpu: bool) -> list[Step]:
         Step("twins", 0.2, partial(proofs.twins, name="twins", choose=proofs.hot_kernels)),
         *sizes.values(),
         *(() if on_gpu else measured),
-        Step("kernels", 0.2, partial(speed.kernels, name="kernels", choose=proofs.hot_kernels)),
+        Step("kernels", 0.25, partial(speed.kernels, name="kernels", choose=proofs.hot_kernels)),
         *film,
         Step("other twins", 0.3, partial(proofs.twins, name="other twins", choose=proofs.other_kernels)),
         Step("energy", 0.05, shots.energy),

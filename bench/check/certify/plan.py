@@ -13,7 +13,7 @@ from bench.check.certify.order import steps
 from bench.check.certify.session import HOT, Limits
 from bench.check.golden import golden_frames, load_golden
 from bench.measure.meter import ROUNDS_MIN
-from bench.measure.scaling import SUBSTEPS
+from bench.measure.scaling import SOUND_STEPS, SUBSTEPS
 from bench.pipeline.scene.estimate import Estimate, estimate
 from bench.shot.load import Shot, load_shot, shot_names
 from kernels.base.registry import kernel_names
@@ -114,14 +114,14 @@ class Planner:
 
     def _water(self, now_s: float) -> list[Piece]:
         particles = 8 * self.limits.water_cells[self.gpu is not None] ** 3
-        rate = self.gpu.substep_particles_per_s["wave"] if self.gpu is not None else self._cpu_rate()
-        frames = (self.limits.water_rounds + 1) * SUBSTEPS * particles / rate
+        rate = self.gpu.particle_sound_steps_per_s["wave"] if self.gpu is not None else self._cpu_rate()
+        frames = (self.limits.water_rounds + 1) * SUBSTEPS * SOUND_STEPS * particles / rate
         return [Piece("all", particles * self.host.scene_s_per_particle + frames)]
 
     def _cpu_rate(self) -> float:
-        """Particle-substeps a second of a frame of the wave at S, which is simulating and more."""
+        """Particle-sound-steps a second of a frame of the wave at S, which is simulating and more."""
         need = estimate(load_shot("wave"), "S")
-        return need.particle_count * need.substeps_per_frame / self._on_cores(self.host.frame_core_s["wave"])
+        return need.particle_count * need.sound_steps_per_frame / self._on_cores(self.host.frame_core_s["wave"])
 
     def _hot_twins(self, now_s: float) -> list[Piece]:
         waits_s = self._waits(now_s, self.host.numba_hot_core_s)
@@ -168,7 +168,9 @@ class Planner:
         """(simulate, surface to encode) of one frame, s."""
         gpu = self.gpu
         assert gpu is not None
-        substep_s = max(gpu.substep_least_s, need.particle_count / gpu.substep_particles_per_s[shot.name])
+        further = need.sound_steps_per_substep - 1
+        moved_s = need.particle_count * need.sound_steps_per_substep / gpu.particle_sound_steps_per_s[shot.name]
+        substep_s = max(gpu.substep_least_s + further * gpu.sound_step_least_s, moved_s)
         bricks = 2.0 * need.active_block_count
         picture_s = (
             gpu.frame_least_s

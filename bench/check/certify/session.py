@@ -23,7 +23,17 @@ if TYPE_CHECKING:
     from bench.measure.roofs import AnyRoofs
 
 # What takes the time of a frame, the dearest first
-HOT = ("mpm_p2g", "mpm_g2p", "mpm_sort", "mpm_grid", "surf_field", "surf_distance", "img_trace")
+HOT = (
+    "mpm_p2g",
+    "mpm_g2p",
+    "mpm_push",
+    "mpm_strain",
+    "mpm_sort",
+    "mpm_grid",
+    "surf_field",
+    "surf_distance",
+    "img_trace",
+)
 
 
 @dataclass(frozen=True)

@@ -10,21 +10,22 @@ from bench.check.validate.flow import Flow, G, shot_scene
 from bench.check.validate.waves import sloshing_scene
 from bench.pipeline.scene.build import Scene
 
-WAVES = [(m, n) for m in range(4) for n in range(3) if (m, n) != (0, 0)]  # half wavelengths along x and y
 CROWD = 16.0  # particles that a cell may hold away from impacts; 8 at rest
 
 
 def depth_m(flow: Flow) -> float:
     """Depth of a liquid that covers the floor, by its centre of mass; what its waves lift is taken off.
 
-    The centre of mass of a liquid with surface h (1 + e) stands at h (1 + mean e^2) / 2; e by its longest waves.
+    The centre of mass of a liquid with surface h (1 + e) stands at h (1 + mean e^2) / 2; e by what columns two cells
+    wide hold.
     """
-    x, y = (np.pi * flow.position[:, axis] / (flow.cell * flow.scene.domain[axis]) for axis in (0, 1))
-    waves = 0.0
-    for m, n in WAVES:
-        norm = (2.0 if m else 1.0) * (2.0 if n else 1.0)
-        waves += norm * float((np.cos(m * x) * np.cos(n * y)).mean()) ** 2
-    return float(2.0 * flow.position[:, 2].mean() / (1.0 + waves))
+    columns = [flow.scene.domain[axis] // 2 for axis in (0, 1)]
+    lines = []
+    for axis, number in enumerate(columns):
+        width = flow.cell * flow.scene.domain[axis] / number
+        lines.append(np.clip((flow.position[:, axis] / width).astype(np.int64), 0, number - 1))
+    held = np.bincount(lines[0] * columns[1] + lines[1], minlength=columns[0] * columns[1])
+    return float(2.0 * flow.position[:, 2].mean() / (1.0 + (held / held.mean()).var()))
 
 
 # --- README's drop --------------------------------------------------------------------------------

@@ -17,9 +17,9 @@ from bench.cli import options
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of a shot file, for an editor to complete one.")
 @options.needs_numba
 def command(shots: tuple[str, ...], results: Path | None, as_json: bool, schema: bool) -> None:
-    """List shots and sizes: particles, blocks, substeps, samples, memory, and times here: of a frame, and to the first.
+    """List shots and sizes: particles, blocks, steps, samples, memory, and times here: of a frame, and to the first.
 
-    The times come from this machine's newest record of the shot, scaled by particle-substeps and samples; they are
+    The times come from this machine's newest record of the shot, scaled by particle-sound-steps and samples; they are
     estimates, and unknown before something was measured.
     """
     if schema:

@@ -23,7 +23,7 @@ from bench.backend.same_bits import Arguments
 from bench.base.errors import CheckFailed, Unavailable
 from bench.measure.peers.protocol import Peer
 from bench.pipeline.scene.blocks_of_water import water_scene
-from bench.pipeline.scene.needs import COURANT
+from bench.pipeline.scene.needs import TRAVEL
 from bench.pipeline.simulate import Simulation
 from bench.record.statistics import median
 from kernels.base import constants as k
@@ -163,8 +163,8 @@ def falling_cube(threads: int, seed: int = 1) -> Simulation:
         cell,
         gravity_m_per_s2=9.8,
         sound_speed_m_per_s=SOUND_M_PER_S,
-        # The speed limit at which our Courant number asks for their step
-        speed_limit_m_per_s=COURANT * cell / STEP_S * 0.9999 - SOUND_M_PER_S,
+        # The speed limit at which a particle may move in a substep as far as asks for their step, of one sound step
+        speed_limit_m_per_s=TRAVEL * cell / STEP_S * 0.9999,
         frame_dt_s=SUBSTEPS * STEP_S,
     )
     scene.material[k.MATERIAL_PARTICLE_VOLUME] = EDGE**3 / PARTICLES
@@ -175,8 +175,11 @@ def _advance(simulation: Simulation) -> float:
     start = time.perf_counter()
     done = simulation.advance_frame()
     seconds = time.perf_counter() - start
-    if done.substeps != SUBSTEPS:
-        raise CheckFailed(f"expected {SUBSTEPS} substeps as the other side does, ours took {done.substeps}")
+    if (done.substeps, done.sound_steps) != (SUBSTEPS, SUBSTEPS):
+        raise CheckFailed(
+            f"expected {SUBSTEPS} substeps of one sound step, as the other side does, ours took {done.substeps} with"
+            f" {done.sound_steps} sound steps"
+        )
     return seconds
 
 

@@ -178,7 +178,7 @@ def build_scene(
         temperature=particles.temperature,
         initial_count=count,
         particle_capacity=capacity,
-        material=_material(file, bulk, particle_volume),
+        material=material_words(file, bulk, particle_volume),
         has_heat=has_heat,
         sound_speed_m_per_s=sound,
         speed_limit_m_per_s=file.material.speed_limit_m_per_s,
@@ -247,7 +247,8 @@ def sound_speed_m_per_s(file: ShotFile) -> float:
     return stated if stated is not None else SOUND_OVER_FLOW * file.material.speed_limit_m_per_s
 
 
-def _material(file: ShotFile, bulk_modulus_pa: float, particle_volume_m3: float) -> Array:
+def material_words(file: ShotFile, bulk_modulus_pa: float, particle_volume_m3: float) -> Array:
+    """What kernels know of a shot's liquid."""
     m = file.material
     out = np.zeros(k.MATERIAL_WORDS, np.float32)
     out[k.MATERIAL_DENSITY] = m.density_kg_per_m3
@@ -300,6 +301,7 @@ def _force(file: ShotFile, offset: float) -> Array:
 
 
 def collider_rows(colliders: Sequence[object], offset: float) -> Array:
+    """What kernels know of solids."""
     out = np.zeros((max(1, len(colliders)), k.COLLIDER_WORDS), np.float32)
     a, b, c = k.COLLIDER_A, k.COLLIDER_B, k.COLLIDER_C
     for row, one in zip(out, colliders):

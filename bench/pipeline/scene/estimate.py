@@ -1,4 +1,4 @@
-"""What a shot needs at each size, without building that size: particles, blocks, substeps, samples, memory.
+"""What a shot needs at each size, without building that size: particles, blocks, steps, samples, memory.
 
 The bodies are filled once on a coarse lattice (size S, or coarser). Their volume V and the number of blocks that they
 touch there give both for every other size: particles = 8 V / dx^3, blocks = V / (4 dx)^3 + a / dx^2, where the second
@@ -15,6 +15,7 @@ from bench.pipeline.scene.build import (
     collider_rows,
     emitted_count,
     fill_domain,
+    material_words,
     sound_speed_m_per_s,
 )
 from bench.pipeline.scene.needs import (
@@ -28,10 +29,9 @@ from bench.pipeline.scene.needs import (
     block_room,
     host_bytes,
     shot_bytes,
-    steps_of_frame,
-    thinnest_m,
+    steps_of,
 )
-from bench.shot.extent import cell_size_m, domain_cells, grid_cells
+from bench.shot.extent import cell_size_m, domain_cells, fitted, grid_cells
 from bench.shot.load import Shot
 from bench.shot.schema import Domain, Lava, ShotFile, Size
 from kernels.base import constants as k
@@ -56,6 +56,11 @@ class Estimate:
     samples_per_pixel: int
     memory_bytes: dict[str, int]  # by back-end, of the arrays that it runs in
     host_bytes: dict[str, int]  # by back-end, of the host's memory; on a CPU that holds everything
+
+    @property
+    def sound_steps_per_frame(self) -> int:
+        """Of every frame but the first, whose first substep has half of its sound steps."""
+        return self.substeps_per_frame * self.sound_steps_per_substep
 
     @property
     def sample_count(self) -> int:
@@ -123,7 +128,7 @@ def estimate(shot: Shot, size: str, found: Probe | None = None) -> Estimate:
         spacing = cell * file.terrain.spacing_per_cell
         needed += TERRAIN_BYTES * file.terrain.size_m[0] * file.terrain.size_m[1] / spacing**2
     total, host = int(needed), int(host_bytes(room, count))
-    steps = _steps(file, cell)
+    steps = _steps(fitted(file, chosen), cell)
     return Estimate(
         size=size,
         particle_count=count,
@@ -141,14 +146,12 @@ def estimate(shot: Shot, size: str, found: Probe | None = None) -> Estimate:
 
 
 def _steps(file: ShotFile, cell: float) -> Steps:
-    """Steps that sound, flow, viscosity and solids ask for in a frame."""
-    material = file.material
-    viscosity = material.viscosity_max_pa_s if isinstance(material, Lava) else material.viscosity_pa_s
-    return steps_of_frame(
+    """Of a frame, as the run has them: by the same words of material and solids."""
+    return steps_of(
         1.0 / file.shot.frame_rate,
         cell,
         sound_speed_m_per_s(file),
-        material.speed_limit_m_per_s,
-        viscosity / material.density_kg_per_m3,
-        thinnest_m(collider_rows(file.collider, 0.0)),
+        file.material.speed_limit_m_per_s,
+        material_words(file, 0.0, 0.0),
+        collider_rows(file.collider, 0.0),
     )

@@ -1,4 +1,4 @@
-"""What a shot needs: substeps of a frame, room for blocks, bytes. One place for the estimate and for the run.
+"""What a shot needs: steps of a frame, room for blocks, bytes. One place for the estimate and for the run.
 
 ``estimate`` asks before anything is built, with plain numbers; the simulation asks with the scene that it runs.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -53,7 +54,7 @@ KEPT_BYTES, KEPT_HEAT_BYTES, KEPT_EFFECT_BYTES = 16 + 48 + 4, 4 + 4, 16 + 16 + 4
 BUILDING = 1.1  # of a scene's arrays, while it is built
 
 
-# --- Substeps ---------------------------------------------------------------------------------------
+# --- Steps ------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -76,35 +77,48 @@ def steps_of_frame(
     """The fewest equal steps of a frame in which nothing moves faster than ``speed_m_per_s``.
 
     Of a sound step of dt: (sound + speed) dt <= COURANT dx, nu dt <= DIFFUSION dx^2. Of a substep T, which holds sound
-    steps up to its end: speed T <= TRAVEL dx, and TRAVEL_IN_SOLID of the thinnest solid, which would be passed by;
-    and no longer than ``conduction_s``, what a heat step may last.
+    steps up to its end: speed T <= TRAVEL dx; no longer than ``conduction_s``, what a heat step may last; and
+    speed T <= TRAVEL_IN_SOLID of the thinnest solid, which would be passed by: with more than one sound step, that is,
+    for a sheet of no thickness asks for no step of no length.
     """
+    longest_s = min(TRAVEL * cell_size_m / speed_m_per_s, conduction_s)
     limit_s = COURANT * cell_size_m / (sound_speed_m_per_s + speed_m_per_s)
     if kinematic_viscosity_m2_per_s > 0.0:
         limit_s = min(limit_s, DIFFUSION * cell_size_m * cell_size_m / kinematic_viscosity_m2_per_s)
-    steps = max(1, math.ceil(frame_dt_s / limit_s))
-    travel_m = min(TRAVEL * cell_size_m, TRAVEL_IN_SOLID * thinnest_m)
-    longest_s = min(travel_m / speed_m_per_s, conduction_s)
+    steps = max(1, math.ceil(frame_dt_s / min(limit_s, longest_s)))
+    longest_s = min(longest_s, TRAVEL_IN_SOLID * thinnest_m / speed_m_per_s)
     together = max(1, math.floor(longest_s / (frame_dt_s / steps)))
     substeps = math.ceil(steps / together)
     return Steps(substeps, math.ceil(steps / substeps))
 
 
 def scene_steps(scene: Scene, speed_m_per_s: float) -> Steps:
-    """``steps_of_frame`` of a scene in which nothing moves faster than ``speed_m_per_s``.
+    """``steps_of_frame`` of a scene in which nothing moves faster than ``speed_m_per_s``."""
+    cell = scene.cell_size_m
+    return steps_of(scene.frame_dt_s, cell, scene.sound_speed_m_per_s, speed_m_per_s, scene.material, scene.solids)
+
+
+def steps_of(
+    frame_dt_s: float,
+    cell_size_m: float,
+    sound_speed_m_per_s: float,
+    speed_m_per_s: float,
+    material: Array,
+    solids: Array,
+) -> Steps:
+    """The same of what kernels know of a material and of solids.
 
     Sound has its speed at rest, the viscosity is the largest that the material can have.
     """
-    slot = k.MATERIAL_VISCOSITY_MAX if scene.has_heat else k.MATERIAL_VISCOSITY
-    kinematic = float(scene.material[slot]) / float(scene.material[k.MATERIAL_DENSITY])
+    viscosity = max(float(material[k.MATERIAL_VISCOSITY]), float(material[k.MATERIAL_VISCOSITY_MAX]))
     return steps_of_frame(
-        scene.frame_dt_s,
-        scene.cell_size_m,
-        scene.sound_speed_m_per_s,
+        frame_dt_s,
+        cell_size_m,
+        sound_speed_m_per_s,
         speed_m_per_s,
-        kinematic,
-        thinnest_m(scene.solids),
-        conduction_s(scene.material, scene.cell_size_m) if scene.has_heat else math.inf,
+        viscosity / float(material[k.MATERIAL_DENSITY]),
+        thinnest_m(solids),
+        conduction_s(material, cell_size_m),
     )
 
 
@@ -126,7 +140,7 @@ def thinnest_m(solids: Array) -> float:
 
 
 def conduction_s(material: Array, cell_size_m: float) -> float:
-    """How long a heat step may be."""
+    """How long a heat step may be; without heat nothing conducts."""
     if float(material[k.MATERIAL_CONDUCTIVITY]) <= 0.0:
         return math.inf
     capacity = float(material[k.MATERIAL_DENSITY]) * float(material[k.MATERIAL_SPECIFIC_HEAT])
@@ -137,6 +151,22 @@ def heat_interval(scene: Scene, dt_s: float, substeps: int) -> int:
     """Substeps from one heat step to the next: a frame, or less where conduction asks for it."""
     limit_s = conduction_s(scene.material, scene.cell_size_m)
     return substeps if math.isinf(limit_s) else min(substeps, max(1, math.floor(limit_s / dt_s)))
+
+
+class Substep(NamedTuple):
+    """What may differ between the substeps of a frame: launches depend on nothing else but the side that is read."""
+
+    heat_dt_s: float  # of the heat step that it begins with; 0: none
+    sound_steps: int
+
+
+def substeps_of(scene: Scene, steps: Steps, from_rest: bool) -> tuple[Substep, ...]:
+    """A frame's substeps. ``from_rest``: none was before, and the first has half of the sound steps."""
+    sound_steps = [steps.sound_steps] * steps.substeps
+    if from_rest:
+        sound_steps[0] = (steps.sound_steps + 1) // 2
+    heat_dt_s = heat_steps(scene, scene.frame_dt_s / steps.substeps, steps.substeps)
+    return tuple(map(Substep, heat_dt_s, sound_steps))
 
 
 def heat_steps(scene: Scene, dt_s: float, substeps: int) -> tuple[float, ...]:

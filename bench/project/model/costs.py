@@ -71,9 +71,9 @@ class Basis:
     flags: tuple[str, ...] = ()
 
     @property
-    def particle_substeps_per_s(self) -> float:
+    def particle_sound_steps_per_s(self) -> float:
         """At the measured size."""
-        return self.here.particle_substeps / self.stages["simulate"].here_s
+        return self.here.particle_sound_steps / self.stages["simulate"].here_s
 
     @property
     def fitted(self) -> bool:
@@ -85,7 +85,7 @@ class Basis:
         return {name: _stretched(stage.course or (1.0,), frames) for name, stage in self.stages.items()}
 
     def draw(self, generator: np.random.Generator, count: int) -> tuple[dict[str, F64], F64]:
-        """``count`` draws of each stage's seconds, and of the particle-substeps/s at the measured size.
+        """``count`` draws of each stage's seconds, and of the particle-sound-steps/s at the measured size.
 
         Resampled measurements, resampled fits, error of the growth.
         """
@@ -98,7 +98,7 @@ class Basis:
                 growth = np.asarray(stage.growth_draws)[generator.integers(0, len(stage.growth_draws), count)]
             found[name] = here_s * growth * np.exp(stage.sigma * generator.standard_normal(count))
             if name == "simulate":
-                rate = self.here.particle_substeps / here_s
+                rate = self.here.particle_sound_steps / here_s
         return found, rate
 
 

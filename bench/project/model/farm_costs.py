@@ -70,8 +70,8 @@ class Costs:
     def work(self) -> Work:
         """Of a frame, as the estimate has it."""
         it = self.estimate
-        substeps, blocks = float(it.substeps_per_frame), float(max(1, it.active_block_count))
-        return Work(float(it.particle_count), substeps, blocks, float(it.pixel_count), float(it.sample_count))
+        sound_steps, blocks = float(it.sound_steps_per_frame), float(max(1, it.active_block_count))
+        return Work(float(it.particle_count), sound_steps, blocks, float(it.pixel_count), float(it.sample_count))
 
     def frame_costs(
         self,
@@ -152,7 +152,7 @@ class Costs:
         """In proportion to the work, at assumed costs."""
         work = self.work
         items = {
-            "simulate": work.particle_substeps,
+            "simulate": work.particle_sound_steps,
             "surface": work.particles,
             "trace": work.samples,
             "encode": work.pixels,
@@ -161,7 +161,7 @@ class Costs:
         if backend == "numba":
             return {p: s / (threads**THREADS_HELP if p != "encode" else 1.0) for p, s in made.items()}, None
         likely = {name: one.likely for name, one in assumptions().items()}
-        made["simulate"] = np.full_like(made["simulate"], work.particle_substeps / likely["gpu_simulate"])
+        made["simulate"] = np.full_like(made["simulate"], work.particle_sound_steps / likely["gpu_simulate"])
         made["surface"], made["trace"] = made["surface"] / likely["gpu_other"], made["trace"] / likely["gpu_trace"]
         return made, None
 

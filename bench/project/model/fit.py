@@ -21,10 +21,10 @@ Term = Callable[[Work], float]
 
 TERMS: dict[str, Term] = {
     "1": lambda w: 1.0,
-    "substeps": lambda w: w.substeps,
-    "particle-substeps": lambda w: w.particle_substeps,
-    "particle-substeps log2 particles": lambda w: w.particle_substeps * math.log2(max(2.0, w.particles)),
-    "block-substeps": lambda w: w.blocks * w.substeps,
+    "sound-steps": lambda w: w.sound_steps,
+    "particle-sound-steps": lambda w: w.particle_sound_steps,
+    "particle-sound-steps log2 particles": lambda w: w.particle_sound_steps * math.log2(max(2.0, w.particles)),
+    "block-sound-steps": lambda w: w.blocks * w.sound_steps,
     "particles": lambda w: w.particles,
     "particles^(2/3)": lambda w: w.detail**2,
     "blocks": lambda w: w.blocks,
@@ -35,11 +35,11 @@ TERMS: dict[str, Term] = {
 }
 HYPOTHESES: dict[str, tuple[tuple[str, ...], ...]] = {
     "simulate": (
-        ("particle-substeps",),
-        ("substeps", "particle-substeps"),
-        ("particle-substeps", "block-substeps"),
-        ("substeps", "particle-substeps log2 particles"),
-        ("substeps", "particle-substeps", "block-substeps"),
+        ("particle-sound-steps",),
+        ("sound-steps", "particle-sound-steps"),
+        ("particle-sound-steps", "block-sound-steps"),
+        ("sound-steps", "particle-sound-steps log2 particles"),
+        ("sound-steps", "particle-sound-steps", "block-sound-steps"),
     ),
     "surface": (
         ("particles",),
@@ -58,7 +58,7 @@ HYPOTHESES: dict[str, tuple[tuple[str, ...], ...]] = {
     "encode": (("pixels",), ("1", "pixels")),
 }
 DRIVERS: dict[str, Term] = {  # what the distance of an extrapolation is counted in
-    "simulate": TERMS["particle-substeps"],
+    "simulate": TERMS["particle-sound-steps"],
     "surface": TERMS["particles"],
     "trace": TERMS["particles"],  # samples are independent of each other; what a sample costs follows the detail
     "resolve": TERMS["pixels"],

@@ -28,7 +28,7 @@ class Pair:
 
     cpu: Basis
     gpu: Basis | None
-    relative: float  # its particle-substeps/s over those of the fastest shot of the record
+    relative: float  # its particle-sound-steps/s over those of the fastest shot of the record
 
     @property
     def gpu_basis(self) -> str:
@@ -113,7 +113,7 @@ def _seconds(
     else:
         core_s = {name: value * pair.cpu.threads for name, value in grown.items()}
         on_gpu = {
-            "simulate": pair.cpu.there.particle_substeps / (values["gpu_simulate"] * relative),
+            "simulate": pair.cpu.there.particle_sound_steps / (values["gpu_simulate"] * relative),
             "surface": core_s["surface"] / values["gpu_other"],
             "trace": core_s["trace"] / values["gpu_trace"],
             "resolve": core_s["resolve"] / values["gpu_other"],
@@ -155,5 +155,5 @@ def _at(draws: Mapping[str, F64], index: int) -> dict[str, float]:
 
 def pairs_of(cpu: Sequence[Basis], gpu: Mapping[str, Basis]) -> list[Pair]:
     """Shots with what is known of them on a GPU."""
-    fastest = max(b.particle_substeps_per_s for b in cpu)
-    return [Pair(b, gpu.get(b.shot), b.particle_substeps_per_s / fastest) for b in cpu]
+    fastest = max(b.particle_sound_steps_per_s for b in cpu)
+    return [Pair(b, gpu.get(b.shot), b.particle_sound_steps_per_s / fastest) for b in cpu]

@@ -71,7 +71,7 @@ def test_what_has_no_time_for_all_its_rounds_has_fewer() -> None:
 
 def test_the_figures_name_every_kernel_and_shot_and_none_is_nothing() -> None:
     assert set(HOST.gpu_examples_s) == set(HOT) and set(HOST.frame_core_s) == set(shot_names())
-    assert set(GPU.paths_per_s) == set(GPU.substep_particles_per_s) == set(shot_names())
+    assert set(GPU.paths_per_s) == set(GPU.particle_sound_steps_per_s) == set(shot_names())
     for figures in (HOST, GPU):
         for value in vars(figures).values():
             numbers = value.values() if isinstance(value, dict) else [] if isinstance(value, str) else [value]

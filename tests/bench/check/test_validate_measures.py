@@ -16,6 +16,7 @@ from bench.check.validate.volume import depth_m
 from bench.check.validate.waves import AMPLITUDE_M, crest, first_mode, sloshing_scene, solitary_scene
 from bench.pipeline.scene.blocks_of_water import box_points
 from bench.pipeline.scene.build import Scene
+from bench.pipeline.scene.needs import scene_steps
 
 CELL_M = 0.1
 WATER = 'kind = "water"\nspeed_limit_m_per_s = 3.0\n[[body]]\nkind = "box"\n{}\n'
@@ -71,8 +72,12 @@ def test_more_substeps_are_of_the_same_liquid(factor: int) -> None:
     scene = dataclasses.replace(layer(), frame_dt_s=0.25)
     finer = with_substeps(scene, float(factor))
     assert np.array_equal(finer.material, scene.material)
-    first, second = (flow_of(one).simulation.advance_frame().substeps for one in (scene, finer))
-    assert second == pytest.approx(factor * first, abs=factor)
+    first, second = (scene_steps(one, one.speed_limit_m_per_s) for one in (scene, finer))
+    # Sound asks for them: they go into as many transfers as before, whole numbers of them into each
+    assert second.substeps == pytest.approx(first.substeps, rel=0.1)
+    steps = first.substeps * first.sound_steps
+    assert second.substeps * second.sound_steps == pytest.approx(factor * steps, abs=second.substeps)
+    assert flow_of(finer).simulation.advance_frame().substeps == second.substeps
 
 
 def test_a_standing_wave_starts_with_its_amplitude() -> None:

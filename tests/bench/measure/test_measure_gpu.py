@@ -236,7 +236,7 @@ def test_what_does_not_fit_a_gpu_is_refused_with_the_numbers(monkeypatch: pytest
         name = "wave"
 
     class Estimate:
-        substeps_per_frame = 43
+        sound_steps_per_frame = 43
         memory_bytes = {"numba": 1, "cupy": 3 * 2**30}  # noqa: RUF012
         host_bytes = {"numba": 1, "cupy": 5 * 2**30}  # noqa: RUF012
 

@@ -17,6 +17,7 @@ from bench.cli.main import main
 from bench.measure.peers import compare as peers
 from bench.measure.peers.protocol import Peer
 from bench.measure.peers.taichi_mpm3d import BACKEND, SIZE_32, SIZE_128, at_128
+from bench.pipeline.scene.needs import Steps, scene_steps
 from kernels.base import constants as k
 
 SHIPPED = f"import taichi as ti\n{BACKEND}\n{SIZE_32}{SIZE_128}\n"
@@ -43,9 +44,9 @@ def test_our_cube_is_theirs() -> None:
     assert np.allclose(low, 0.15, atol=1e-3) and np.allclose(high, 0.55, atol=1e-3)
     bulk = float(scene.material[k.MATERIAL_BULK_MODULUS])
     assert math.sqrt(7 * bulk / float(scene.material[k.MATERIAL_DENSITY])) == pytest.approx(math.sqrt(400.0))
-    from bench.pipeline.scene.needs import substep_count
-
-    assert substep_count(scene, scene.speed_limit_m_per_s) == peers.SUBSTEPS
+    # As many transfers as theirs in the same time, and pressure acts as often
+    assert scene_steps(scene, scene.speed_limit_m_per_s) == Steps(peers.SUBSTEPS, 1)
+    assert scene.frame_dt_s == peers.SUBSTEPS * peers.STEP_S
 
 
 def test_rows_name_both_sides() -> None:

@@ -151,7 +151,7 @@ def test_what_does_not_fit_this_machine_is_refused_with_the_numbers(
 
 
 def test_a_frame_that_would_never_end_is_refused(tmp_path: Path) -> None:
-    """Viscosity asks for substeps as the square of the cells: a valid file can ask for years."""
+    """Viscosity asks for sound steps as the square of the cells: a valid file can ask for years."""
     text = POOL.read_text()
     for old, new in (('kind = "water"', 'kind = "water"\nviscosity_pa_s = 1e5'), ("cells_x = 96", "cells_x = 1920")):
         assert old in text
@@ -160,7 +160,9 @@ def test_a_frame_that_would_never_end_is_refused(tmp_path: Path) -> None:
     path.write_text(text)
     backend = NumbaBackend(1)
     assert makers.require_memory(load_shot(str(POOL)), "M", backend) > 0
-    with pytest.raises(UserError, match=r"pool\.toml: size M takes .* substeps a frame, .* material\.viscosity_pa_s"):
+    with pytest.raises(
+        UserError, match=r"pool\.toml: size M takes .* sound steps a frame, .* material\.viscosity_pa_s"
+    ):
         makers.require_memory(load_shot(str(path)), "M", backend)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ from bench.backend.numba_cpu import NumbaBackend
 from bench.backend.protocol import Backend
 from bench.base.errors import Unavailable
 from bench.pipeline import simulate, state
+from bench.pipeline.frame import FrameWork
 from bench.pipeline.scene.build import Scene, build_scene
+from bench.pipeline.scene.needs import Substep
 from bench.pipeline.simulate import Simulation
 from bench.shot.load import load_shot
 from kernels.base import constants as k
@@ -98,6 +100,93 @@ def test_the_room_changes_no_bit(name: str, tmp_path: Path, monkeypatch: pytest.
     make_tight(monkeypatch)
     found, grown = advanced(scene, NumbaBackend(1), frames)
     assert found == wanted and grown > 0
+
+
+@pytest.mark.parametrize("name", ["cube", "lava"])
+def test_a_substep_that_a_sort_stops_leaves_the_state_as_it_was(name: str, tmp_path: Path) -> None:
+    """All of its sound steps with it: these write J, and of lava the velocity, in place."""
+    simulation = Simulation(SCENES[name][0](tmp_path), NumbaBackend(1))
+    simulation.advance_frame()
+    arrays, used = simulation._state.arrays, int(simulation.counts[k.COUNT_BLOCKS])
+    before, digest = simulation.snapshot(), simulation.state_digest()
+    arrays |= simulation._state._block_arrays(used // 3)
+    simulation._substep(Substep(heat_dt_s=1e-3 if simulation.scene.has_heat else 0.0, sound_steps=4), completed=True)
+    counts = np.array(simulation.counts)
+    assert counts[k.COUNT_BLOCKS_NEEDED] > used // 3 and simulation.state_digest() == digest
+    after = simulation.snapshot()
+    for array in ("position", "velocity", "step", *(("temperature", "viscosity") if simulation.scene.has_heat else ())):
+        assert np.array_equal(after[array], before[array]), array
+    assert counts[k.COUNT_SUBSTEPS] == before["counts"][k.COUNT_SUBSTEPS]
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_frames_have_several_sound_steps_and_come_again_from_every_state(name: str, tmp_path: Path) -> None:
+    """The first substep of all has half of them, whether the state is the scene's own, one put back or one saved."""
+    scene = SCENES[name][0](tmp_path)
+    simulation = Simulation(scene, NumbaBackend(1))
+    kept, states = [simulation.keep()], [simulation.snapshot()]
+    done: list[tuple[object, str]] = []
+    for _ in range(3):
+        done.append((simulation.advance_frame(), simulation.state_digest()))
+        kept.append(simulation.keep())
+        states.append(simulation.snapshot())
+    first, second = (work for work, _ in done[:2])
+    assert isinstance(first, FrameWork) and isinstance(second, FrameWork)
+    each = second.sound_steps // second.substeps
+    assert each > 1 and second.sound_steps == each * second.substeps
+    assert first.sound_steps % each == (each + 1) // 2
+    for start in (2, 0, 1):
+        simulation.restore(kept[start])
+        assert (simulation.advance_frame(), simulation.state_digest()) == done[start]
+        fresh = Simulation(scene, NumbaBackend(1))
+        fresh.restore(states[start])
+        assert (fresh.advance_frame(), fresh.state_digest()) == done[start]
+
+
+class Replayed:
+    """A recording that does every launch, and holds it against what its key stood for before."""
+
+    def __init__(self, backend: Listening) -> None:
+        self.backend = backend
+        self.known: dict[Hashable, list[object]] = {}
+        self.met_again = 0
+
+    def run(self, key: Hashable, launches: Callable[[], None]) -> None:
+        before = len(self.backend.heard)
+        launches()
+        heard = self.backend.heard[before:]
+        self.met_again += key in self.known
+        assert self.known.setdefault(key, heard) == heard, "another sequence of the same key"
+
+    def forget(self) -> None:
+        self.known.clear()
+
+
+class Listening(NumbaBackend):
+    """Notes every launch: the kernel, which arrays, and the scalars."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.heard: list[object] = []
+        self.replayed = Replayed(self)
+
+    def recording(self) -> Replayed:  # type: ignore[override]
+        return self.replayed
+
+    def launch(self, kernel: Any, *arguments: Any) -> None:
+        seen = [one.ctypes.data if isinstance(one, np.ndarray) else one for one in arguments]
+        self.heard.append((kernel.name, *seen))
+        super().launch(kernel, *arguments)
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_equal_keys_of_a_recording_stand_for_equal_launches(name: str, tmp_path: Path) -> None:
+    """The first frame's first substep has a key of its own, and so has one of another number of sound steps."""
+    scene, backend = SCENES[name][0](tmp_path), Listening()
+    simulation = Simulation(scene, backend)
+    for _ in range(5):
+        simulation.advance_frame()
+    assert backend.replayed.met_again > 1
 
 
 @NEEDS_COMPILER

@@ -19,7 +19,7 @@ from kernels.solid.mpm_volume import (
     VOLUME_RATIO_MIN,
 )
 from tests.reference import mpm_gather
-from tests.twin_cases.mpm_edges import DENSITY, node_mass
+from tests.twin_cases.mpm.edges import DENSITY, node_mass
 
 
 def moved(arguments: dict[str, Any]) -> np.ndarray:

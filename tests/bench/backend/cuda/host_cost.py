@@ -1,4 +1,4 @@
-"""python -m tests.bench.backend.cuda.host_cost: what the host does for the launches of one substep of water.
+"""python -m tests.bench.backend.cuda.host_cost: what the host does for the launches of water, substeps and sound steps.
 
 Processor time on this machine, with a driver that does nothing: a real one takes some 2 us a launch more. The arrays
 are CuPy's where CuPy is installed (it needs no device for that), else the fake's, which are slower to read.
@@ -21,7 +21,10 @@ from kernels.base.kernel import Kernel
 from kernels.base.registry import all_kernels
 from tests.support.fake_cupy import FakeCupy
 
-SUBSTEP = ("mpm_sort", "mpm_p2g", "mpm_grid", "mpm_g2p", "mpm_control")
+LAUNCHES = {
+    "substep": ("mpm_sort", "mpm_p2g", "mpm_grid", "mpm_g2p", "mpm_control"),
+    "further sound step": ("mpm_strain", "mpm_control", "mpm_push", "mpm_grid"),
+}
 ROUNDS, CALLS = 30, 300
 
 
@@ -65,18 +68,19 @@ def main() -> None:
     print(f"arrays of {whose}: {(eight - one) / 7:.2f} us an array and launch")
     with tempfile.TemporaryDirectory() as folder:
         gpu = CupyBackend(0, FakeCupy(), Path(folder))
-        launches = [(kernel, values_of(kernel, held)) for kernel in map(all_kernels().__getitem__, SUBSTEP)]
-        for kernel, _ in launches:
-            gpu._load(kernel)
         gpu._launch_kernel = lambda *parameters: None
+        for what, names in LAUNCHES.items():
+            launches = [(kernel, values_of(kernel, held)) for kernel in map(all_kernels().__getitem__, names)]
+            for kernel, _ in launches:
+                gpu._load(kernel)
 
-        def substep() -> None:
-            for kernel, values in launches:
-                gpu.launch(kernel, *values)
+            def launched(launches: list[tuple[Kernel, list[Any]]] = launches) -> None:
+                for kernel, values in launches:
+                    gpu.launch(kernel, *values)
 
-        passes = sum(len(kernel.passes) for kernel, _ in launches)
-        arguments = sum(len(values) for _, values in launches)
-        print(f"a substep: {passes} passes, {arguments} arguments, {least_us(substep):.0f} us")
+            passes = sum(len(kernel.passes) for kernel, _ in launches)
+            arguments = sum(len(values) for _, values in launches)
+            print(f"a {what}: {passes} passes, {arguments} arguments, {least_us(launched):.0f} us")
 
 
 if __name__ == "__main__":

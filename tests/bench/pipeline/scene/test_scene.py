@@ -222,9 +222,10 @@ def test_bytes_on_the_host_are_a_scene_s_and_a_kept_state_s(scenes: dict[str, Sc
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_substeps_and_blocks_are_the_simulation_s(scenes: dict[str, Scene], name: str) -> None:
+def test_steps_and_blocks_are_the_simulation_s(scenes: dict[str, Scene], name: str) -> None:
     scene, stated = scenes[name], estimate(load_shot(name), "S")
-    assert stated.substeps_per_frame == needs.substep_count(scene, scene.speed_limit_m_per_s)
+    found = needs.scene_steps(scene, scene.speed_limit_m_per_s)
+    assert (stated.substeps_per_frame, stated.sound_steps_per_substep) == (found.substeps, found.sound_steps)
     assert stated.active_block_count == pytest.approx(needs.block_count(scene), rel=0.01)
 
 

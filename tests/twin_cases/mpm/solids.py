@@ -10,7 +10,7 @@ import numpy as np
 from kernels.base import constants as k
 from kernels.mpm import mpm_grid
 from kernels.mpm.mpm_collide import CONTACT, SETTLED, THIN
-from tests.twin_cases.mpm import (
+from tests.twin_cases.mpm.substep import (
     DX,
     F32,
     INSIDE_HIGH,

@@ -22,6 +22,9 @@ CELLS = (16, 20, 24)
 DX = 1.0 / 16
 INSIDE_LOW, INSIDE_HIGH = [k.WALL_CELLS] * 3, [n - k.WALL_CELLS for n in CELLS]
 ORDER = ("mpm_sort", "mpm_p2g", "mpm_grid", "mpm_g2p", "mpm_control")
+BEFORE = {kernel: ORDER[:place] for place, kernel in enumerate(ORDER)}
+BEFORE["mpm_strain"] = ORDER[:3]
+BEFORE["mpm_push"] = (*ORDER[:3], "mpm_strain", "mpm_control")
 
 
 def particles(
@@ -356,6 +359,8 @@ USED: dict[str, tuple[Maker, ...]] = {
     ),
     "mpm_p2g": (*SPREAD, viscous, viscous_each, fewer),
     "mpm_grid": (*SPREAD, sphere, box_solid, capsule, cylinder, vessel, terrain, odd_domain, vortex),
+    "mpm_strain": (*SPREAD, viscous, viscous_each, odd_domain, vortex, fewer),
+    "mpm_push": (*SPREAD, viscous, viscous_each, odd_domain, fewer),
     "mpm_g2p": (*SPREAD, viscous, odd_domain, vortex, fewer),
     "mpm_control": (
         none, emitted, only_emitted, syrup, first_peaks_ever, first_peaks_late, infinite, not_a_number, no_volume,
@@ -374,7 +379,9 @@ def arguments_of(kernel: str, maker: Maker) -> Maker:
         if kernel != "mpm_control":
             state["slot"][...] = 7
             state["peak"][...] = 7
-            for name in ORDER[: ORDER.index(kernel)]:
+            for name in BEFORE[kernel]:
+                if name == "mpm_control":
+                    state["peak"][-1], state["completed_steps"] = 0, 0
                 launch(state, name)
         names = kernel_named(kernel).argument_names
         return {name: state[name] for name in names}

@@ -13,8 +13,8 @@ from kernels.mpm.mpm_common import PEAK_VOLUME_MAX, PEAK_VOLUME_MIN, position_li
 from kernels.mpm.mpm_control import BOUND_MAX, SLACK
 from kernels.mpm.mpm_example import launch
 from kernels.solid.mpm_volume import VOLUME_RATIO_MAX, VOLUME_RATIO_MIN
-from tests.twin_cases import key
-from tests.twin_cases.mpm import (
+from tests.twin_cases.mpm import key
+from tests.twin_cases.mpm.substep import (
     DX,
     F32,
     INSIDE_HIGH,
@@ -273,6 +273,13 @@ CASES: dict[str, dict[str, Maker]] = {
     "mpm_p2g": {
         **{maker.__name__: arguments_of("mpm_p2g", maker) for maker in (full_block, odd_cells, odd_syrup, odd_oil)},
         "no spare rows": arguments_of("mpm_p2g", no_spare_rows),
+    },
+    **{
+        kernel: {
+            maker.__name__: arguments_of(kernel, maker)
+            for maker in (full_block, odd_cells, odd_syrup, odd_oil, no_spare_rows)
+        }
+        for kernel in ("mpm_strain", "mpm_push")
     },
     "mpm_grid": {
         "nanometres": nanometres,
