@@ -10,6 +10,7 @@ import numpy as np
 from kernels.base.common import F32, fma
 from kernels.base.constants import COUNT_PARTICLES, DOMAIN_X, DOMAIN_Z, STEP_DT, STEP_FULL, STEP_SOUND_STEPS, WALL_CELLS
 from kernels.mpm.mpm_common import POSITION_MARGIN
+from kernels.solid.mpm_volume import CORRECTION, DENSE_MARGIN, THIN_MARGIN
 from tests.reference.mpm_transfer import FOUR, HALF, ONE, is_viscous, plain, slopes, spline
 
 
@@ -23,18 +24,18 @@ def bounded(volume):
 
 @plain
 def corrected(volume, mass, cell_size_m, full):
-    """A volume ratio after a twentieth of the way to what the mass around (and its gradient) leaves possible."""
+    """A volume ratio after a share of the way to what the mass around (and its gradient) leaves possible."""
     fill = mass[0] * (ONE / full)
     steep = np.sqrt(mass[1] * mass[1] + mass[2] * mass[2] + mass[3] * mass[3])
     # The slope weighs half: an even surface near by explains so much
-    highest = max(fma(steep, HALF * (ONE / full) * cell_size_m, fill + F32(0.008)), HALF)
-    lowest = max(fill - F32(0.02), min(highest, ONE))
+    highest = max(fma(steep, HALF * (ONE / full) * cell_size_m, fill + THIN_MARGIN), HALF)
+    lowest = max(fill - DENSE_MARGIN, min(highest, ONE))
     step = F32(0.0)
     if ONE / lowest < volume:
         step = ONE / lowest - volume
     if ONE / highest > volume:
         step = step + (ONE / highest - volume)
-    return bounded(fma(step, F32(0.05), volume))
+    return bounded(fma(step, CORRECTION, volume))
 
 
 @plain
