@@ -16,11 +16,12 @@ from bench.pipeline.scene.build import Scene
 from bench.pipeline.scene.exact import Array
 from bench.pipeline.scene.fill import mark_blocks
 from kernels.base import constants as k
-from kernels.mpm.mpm_common import PEAK_WORDS
+from kernels.mpm.mpm_common import PEAK_WORDS, STIFFNESS
 from kernels.mpm.mpm_sort import device_scratch_words, scratch_words
 
 F32 = np.float32
 COURANT = 0.5  # cells that a sound wave on the fastest flow crosses in a sound step, at the most
+SOUND_TRAVEL = 1.9  # cells that sound at rest crosses in a substep: from 2 on it grows by itself in water at rest
 TRAVEL = 0.25  # cells that the fastest particle crosses in a substep, at the most
 TRAVEL_IN_SOLID = 0.2  # of the thinnest solid that it crosses
 CONDUCTION = 1.0 / 6.0  # kappa dt / dx^2, at the most: the seven-point stencil's limit
@@ -73,20 +74,26 @@ def steps_of_frame(
     kinematic_viscosity_m2_per_s: float,
     thinnest_m: float = math.inf,
     conduction_s: float = math.inf,
+    stiffness_m_per_s: float | None = None,
 ) -> Steps:
     """The fewest equal steps of a frame in which nothing moves faster than ``speed_m_per_s``.
 
     Of a sound step of dt: (sound + speed) dt <= COURANT dx, nu dt <= DIFFUSION dx^2. Of a substep T, which holds sound
     steps up to its end: speed T <= TRAVEL dx; no longer than ``conduction_s``, what a heat step may last; and
     speed T <= TRAVEL_IN_SOLID of the thinnest solid, which would be passed by: with more than one sound step, that is,
-    for a sheet of no thickness asks for no step of no length.
+    for a sheet of no thickness asks for no step of no length. Nor is T longer than sound takes for SOUND_TRAVEL cells,
+    of ``stiffness_m_per_s`` where that differs from what CFL is asked of: the shortest waves would turn half round in
+    it, in step with the particles.
     """
     longest_s = min(TRAVEL * cell_size_m / speed_m_per_s, conduction_s)
     limit_s = COURANT * cell_size_m / (sound_speed_m_per_s + speed_m_per_s)
     if kinematic_viscosity_m2_per_s > 0.0:
         limit_s = min(limit_s, DIFFUSION * cell_size_m * cell_size_m / kinematic_viscosity_m2_per_s)
     steps = max(1, math.ceil(frame_dt_s / min(limit_s, longest_s)))
-    longest_s = min(longest_s, TRAVEL_IN_SOLID * thinnest_m / speed_m_per_s)
+    stiffness_m_per_s = sound_speed_m_per_s if stiffness_m_per_s is None else stiffness_m_per_s
+    longest_s = min(
+        longest_s, TRAVEL_IN_SOLID * thinnest_m / speed_m_per_s, SOUND_TRAVEL * cell_size_m / stiffness_m_per_s
+    )
     together = max(1, math.floor(longest_s / (frame_dt_s / steps)))
     substeps = math.ceil(steps / together)
     return Steps(substeps, math.ceil(steps / substeps))
@@ -111,14 +118,16 @@ def steps_of(
     Sound has its speed at rest, the viscosity is the largest that the material can have.
     """
     viscosity = max(float(material[k.MATERIAL_VISCOSITY]), float(material[k.MATERIAL_VISCOSITY_MAX]))
+    density = float(material[k.MATERIAL_DENSITY])
     return steps_of_frame(
         frame_dt_s,
         cell_size_m,
         sound_speed_m_per_s,
         speed_m_per_s,
-        viscosity / float(material[k.MATERIAL_DENSITY]),
+        viscosity / density,
         thinnest_m(solids),
         conduction_s(material, cell_size_m),
+        math.sqrt(STIFFNESS * float(material[k.MATERIAL_BULK_MODULUS]) / density),
     )
 
 
