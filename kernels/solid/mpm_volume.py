@@ -25,7 +25,7 @@ zero16, one16 = make_constant([0.0] * 16), make_constant([1.0] * 16)
 VOLUME_RATIO_MIN = F32(0.5)
 VOLUME_RATIO_MAX = F32(1.09375)
 
-CORRECTION = F32(0.08)
+CORRECTION = F32(0.1)
 DENSE_MARGIN = F32(0.02)  # fill over 1 that is taken for noise: liquid at rest is not stirred
 THIN_MARGIN = F32(0.006)  # fill below 1 that is
 SLOPE_SHARE = F32(0.5)  # of the change of fill over a cell: what a surface near by may hide

@@ -42,6 +42,9 @@ from kernels.base.cache import drop_damaged, say
 from kernels.mpm.mpm_common import bulk_modulus_pa
 
 PARTICLES_PER_CELL = 8
+# Speed limit x cell over kinematic viscosity: beyond, viscosity is left out. What the grid itself loses of a wave is
+# some 200 times as much there, and a liquid without viscosity has the shorter arithmetic.
+GRID_REYNOLDS_MOST = 1.0e4
 TERRAIN_SHARE = 0.1  # of the time that a scene with terrain takes, about
 Three = tuple[float, float, float]
 
@@ -147,7 +150,6 @@ def build_scene(
     offset = WALL_CELLS * cell
     domain, held = domain_cells(file.domain, chosen), fitted(file, chosen)
     sound = sound_speed_m_per_s(file)
-    bulk = bulk_modulus_pa(file.material.density_kg_per_m3, sound)
     with using_threads(threads):
         field, particles = fill_domain(shot, size, seed, tell, room is None)
     count = len(particles.position)
@@ -178,7 +180,7 @@ def build_scene(
         temperature=particles.temperature,
         initial_count=count,
         particle_capacity=capacity,
-        material=material_words(file, bulk, particle_volume),
+        material=material_words(file, particle_volume),
         has_heat=has_heat,
         sound_speed_m_per_s=sound,
         speed_limit_m_per_s=file.material.speed_limit_m_per_s,
@@ -247,15 +249,17 @@ def sound_speed_m_per_s(file: ShotFile) -> float:
     return stated if stated is not None else SOUND_OVER_FLOW * file.material.speed_limit_m_per_s
 
 
-def material_words(file: ShotFile, bulk_modulus_pa: float, particle_volume_m3: float) -> Array:
+def material_words(file: ShotFile, particle_volume_m3: float) -> Array:
     """What kernels know of a shot's liquid."""
     m = file.material
     out = np.zeros(k.MATERIAL_WORDS, np.float32)
     out[k.MATERIAL_DENSITY] = m.density_kg_per_m3
-    out[k.MATERIAL_BULK_MODULUS] = bulk_modulus_pa
+    out[k.MATERIAL_BULK_MODULUS] = bulk_modulus_pa(m.density_kg_per_m3, sound_speed_m_per_s(file))
     out[k.MATERIAL_PARTICLE_VOLUME] = particle_volume_m3
     if not isinstance(m, Lava):
-        out[k.MATERIAL_VISCOSITY] = m.viscosity_pa_s
+        cell_m = (PARTICLES_PER_CELL * particle_volume_m3) ** (1.0 / 3.0)
+        if m.viscosity_pa_s * GRID_REYNOLDS_MOST > m.density_kg_per_m3 * m.speed_limit_m_per_s * cell_m:
+            out[k.MATERIAL_VISCOSITY] = m.viscosity_pa_s
         return out
     for slot, value in (
         (k.MATERIAL_VFT_A, m.vft_a),

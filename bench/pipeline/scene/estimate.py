@@ -152,6 +152,6 @@ def _steps(file: ShotFile, cell: float) -> Steps:
         cell,
         sound_speed_m_per_s(file),
         file.material.speed_limit_m_per_s,
-        material_words(file, 0.0, 0.0),
+        material_words(file, cell**3 / PARTICLES_PER_CELL),
         collider_rows(file.collider, 0.0),
     )

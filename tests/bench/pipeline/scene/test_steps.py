@@ -38,7 +38,7 @@ CUTS = st.fixed_dictionaries(
 
 
 def kept(cut: dict[str, float], steps: Steps) -> bool:
-    """Whether a frame that is cut so keeps every limit; a thin solid asks no more than one sound step a substep."""
+    """Whether a frame keeps every limit; thin solids and stiffness ask no more than one sound step a substep."""
     cell, speed, viscosity = cut["cell_size_m"], cut["speed_m_per_s"], cut["kinematic_viscosity_m2_per_s"]
     substep_s = cut["frame_dt_s"] / steps.substeps
     sound_step_s = substep_s / steps.sound_steps
@@ -47,7 +47,13 @@ def kept(cut: dict[str, float], steps: Steps) -> bool:
         and viscosity * sound_step_s <= needs.DIFFUSION * cell**2 * ROUNDING
         and speed * substep_s <= needs.TRAVEL * cell * ROUNDING
         and substep_s <= cut["conduction_s"] * ROUNDING
-        and (steps.sound_steps == 1 or speed * substep_s <= needs.TRAVEL_IN_SOLID * cut["thinnest_m"] * ROUNDING)
+        and (
+            steps.sound_steps == 1
+            or (
+                speed * substep_s <= needs.TRAVEL_IN_SOLID * cut["thinnest_m"] * ROUNDING
+                and cut["sound_speed_m_per_s"] * substep_s <= needs.SOUND_TRAVEL * cell * ROUNDING
+            )
+        )
     )
 
 
@@ -61,12 +67,14 @@ def test_no_limit_is_broken_and_fewer_steps_would_break_one(cut: dict[str, float
         assert not kept(cut, Steps(steps.substeps - 1, steps.sound_steps))
 
 
-def test_sound_ten_times_the_flow_s_speed_makes_five_sound_steps() -> None:
-    """(10 + 1) v dt <= dx / 2 and v T <= dx / 4: 5.5 sound steps a substep."""
+def test_sound_ten_times_the_flow_s_speed_makes_four_sound_steps() -> None:
+    """(10 + 1) v dt <= dx / 2 and 10 v T <= 1.9 dx: 4.2 sound steps a substep."""
     steps = steps_of_frame(1.0, 0.1, 10.0, 1.0, 0.0)
-    assert steps == Steps(44, 5) and steps_of_frame(1.0, 0.1, 10.0, 1.0, 0.0, conduction_s=0.01) == Steps(110, 2)
-    # Viscosity: dt <= dx^2 / (4 nu), sixteen times as many as sound asks for
-    assert steps_of_frame(1.0, 0.1, 10.0, 1.0, 0.7) == Steps(40, 7)
+    assert steps == Steps(55, 4) and steps_of_frame(1.0, 0.1, 10.0, 1.0, 0.0, conduction_s=0.01) == Steps(110, 2)
+    # Viscosity: dt <= dx^2 / (4 nu), 280 sound steps
+    assert steps_of_frame(1.0, 0.1, 10.0, 1.0, 0.7) == Steps(56, 5)
+    # More steps of a liquid that is as stiff: of the same substeps
+    assert steps_of_frame(1.0, 0.1, 21.0, 1.0, 0.0, stiffness_m_per_s=10.0) == Steps(55, 8)
     # The solid, a fifth of 2 cm at 1 m/s: 4 ms, below the 4.5 ms of a sound step
     assert steps_of_frame(1.0, 0.1, 10.0, 1.0, 0.0, thinnest_m=0.02) == Steps(220, 1)
     assert steps_of_frame(1.0, 0.1, 10.0, 1.0, 0.0, thinnest_m=0.05) == Steps(110, 2)
