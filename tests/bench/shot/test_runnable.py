@@ -208,9 +208,9 @@ SOLIDS: dict[str, Any] = {
 
 
 def row_of(solid: Collider) -> np.ndarray:
-    from bench.pipeline.scene.build import _colliders
+    from bench.pipeline.scene.build import collider_rows
 
-    return _colliders([solid], 0.0)
+    return collider_rows([solid], 0.0)
 
 
 @pytest.mark.parametrize("kind", SOLIDS)

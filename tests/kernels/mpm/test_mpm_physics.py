@@ -206,8 +206,8 @@ def test_a_rotating_bucket_keeps_its_parabola():
         steepness.append(fit[0] / (spin**2 / (2 * G)))
         assert np.abs(np.polyval(fit, r2[chosen]) - top[chosen]).max() < cell
         assert fit[1] + cell / 4 == pytest.approx(level - omega**2 * radius**2 / (4 * G), abs=0.7 * cell)
-    # The surface follows a spin that has fallen by a fourteenth, and late: 1.10 with one sound step a substep, 1.12 with
-    # four. Which particle is a column's highest changes from frame to frame, by a few hundredths of the steepness
+    # The surface follows a spin that has fallen by a fourteenth, and late: 1.10 with one sound step a substep, 1.12
+    # with four. Which particle is a column's highest changes from frame to frame, by a few hundredths of the steepness
     assert np.mean(steepness) == pytest.approx(1.0, abs=0.15)
 
 
