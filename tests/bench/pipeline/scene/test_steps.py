@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,7 +19,7 @@ from bench.pipeline.scene.needs import Steps, scene_steps, steps_of_frame, subst
 from bench.pipeline.simulate import Simulation
 from bench.shot.load import load_shot, shot_names
 from kernels.base import constants as k
-from tests.support.tiny_shot import box_body, plain_shot, write_tiny_shot
+from tests.support.tiny_shot import box_body, plain_shot
 
 ROUNDING = 1.0 + 1e-12
 SPEED = st.floats(0.05, 100.0)
@@ -121,8 +120,9 @@ def test_the_estimate_is_what_the_run_does(name: str, size: str) -> None:
     assert first.dt_s == pytest.approx(simulation.scene.frame_dt_s / stated.substeps_per_frame)
 
 
-def test_the_work_of_a_frame_counts_both_steps(tmp_path: Path) -> None:
-    shot = load_shot(write_tiny_shot(tmp_path))
+def test_the_work_of_a_frame_counts_both_steps() -> None:
+    water = '[material]\nkind = "water"\nspeed_limit_m_per_s = 2.0\n'
+    shot = plain_shot(water + box_body("[0.0, 0.0, 0.0]", "[0.8, 0.8, 0.8]"))
     simulation, stated = Simulation(build_scene(shot, "S"), NumbaBackend(1)), estimate(shot, "S")
     first, second = simulation.advance_frame(), simulation.advance_frame()
     assert first.substeps == second.substeps == stated.substeps_per_frame
