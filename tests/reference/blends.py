@@ -1,7 +1,9 @@
-"""What a transfer that keeps the particles' own velocity would save of a wave: APIC against AFLIP, in two dimensions.
+"""What fewer transfers save of a wave, and what one that keeps the particles' own velocity would; in two dimensions.
 
 ``python -m tests.reference.blends`` prints the decay of a sloshing wave, 12 cells deep, with one, two and four times
-the substeps. APIC is what the kernels do: the grid's velocity replaces the particle's. AFLIP (Fei et al. 2021,
+the pressure steps. APIC, what the kernels do: each is a whole substep, in which the grid's velocity replaces the
+particle's. Sound steps (Klemp and Wilhelmson 1978): momentum is transferred and particles are moved SUBSTEPS / TOGETHER
+times a frame, however many steps pressure takes meanwhile, in which particles stand still. AFLIP (Fei et al. 2021,
 "Revisiting integration in the material point method") gives a particle the grid's change besides a share of its own
 velocity, here KEPT per unit of time whatever the substep is, and needs the grid's velocity before forces too: seven
 sums a node in P2G instead of four, six values a node in G2P instead of three.
@@ -14,6 +16,7 @@ from numba import njit
 
 G, LENGTH, DEPTH, AMPLITUDE, SOUND = 9.81, 1.0, 0.5, 0.03, 22.0  # m/s^2, m, m, m, m/s
 FRAME_S, SUBSTEPS, WALL = 0.02, 20, 4
+TOGETHER = 4  # pressure steps of a transfer, of SUBSTEPS a frame
 KEPT = 0.9  # share of a particle's own velocity over one substep of SUBSTEPS a frame
 DENSITY = 1000.0
 
@@ -75,13 +78,91 @@ def _substep(x, v, c, ratio, mass, before, after, cell, dt, kept):
 
 
 @njit(error_model="numpy")
-def _frame(x, v, c, ratio, mass, before, after, cell, dt, kept, substeps):
-    for _ in range(substeps):
+def _frame(x, v, c, ratio, mass, before, after, cell, dt, kept, steps):
+    for _ in range(steps):
         _substep(x, v, c, ratio, mass, before, after, cell, dt, kept)
 
 
-def slosh_decay_per_s(cells_deep: int, times: int, kept: float, seconds: float = 4.0) -> float:
-    """Decay (1/s) of the first sloshing mode's amplitude, with ``times`` the substeps; ``kept`` 0 is APIC."""
+@njit(error_model="numpy")
+def _push(x, ratio, push, cell, dt):
+    """What pressure gives to nodes in one step."""
+    push[:] = 0.0
+    volume, bulk = cell * cell / 4.0, DENSITY * SOUND * SOUND / 7.0
+    for p in range(len(x)):
+        i0, f0, w0 = _weights(x[p, 0] / cell)
+        k0, f1, w1 = _weights(x[p, 1] / cell)
+        force = dt * 4.0 / (cell * cell) * volume * ratio[p] * max(bulk * (ratio[p] ** -7 - 1.0), 0.0)
+        for i in range(3):
+            for k in range(3):
+                push[i0 + i, k0 + k, 0] += w0[i] * w1[k] * force * (i - f0) * cell
+                push[i0 + i, k0 + k, 1] += w0[i] * w1[k] * force * (k - f1) * cell
+
+
+@njit(error_model="numpy")
+def _gather(x, p, node, cell):
+    """(velocity, gradient) of a particle."""
+    i0, f0, w0 = _weights(x[p, 0] / cell)
+    k0, f1, w1 = _weights(x[p, 1] / cell)
+    new, gradient = np.zeros(2), np.zeros(4)
+    for i in range(3):
+        for k in range(3):
+            w, dx, dz = w0[i] * w1[k], (i - f0) * cell, (k - f1) * cell
+            for e in range(2):
+                new[e] += w * node[i0 + i, k0 + k, e]
+                gradient[2 * e] += w * node[i0 + i, k0 + k, e] * dx * 4.0 / (cell * cell)
+                gradient[2 * e + 1] += w * node[i0 + i, k0 + k, e] * dz * 4.0 / (cell * cell)
+    return new, gradient
+
+
+@njit(error_model="numpy")
+def _split_substep(x, v, c, ratio, mass, node, push, cell, dt, together):
+    """One transfer, ``together`` pressure steps of dt in which particles stand still, then they move."""
+    mass[:], node[:] = 0.0, 0.0
+    own = DENSITY * cell * cell / 4.0
+    nx, nz = mass.shape
+    for p in range(len(x)):
+        i0, f0, w0 = _weights(x[p, 0] / cell)
+        k0, f1, w1 = _weights(x[p, 1] / cell)
+        for i in range(3):
+            for k in range(3):
+                w, dx, dz = w0[i] * w1[k], (i - f0) * cell, (k - f1) * cell
+                mass[i0 + i, k0 + k] += w * own
+                node[i0 + i, k0 + k, 0] += w * own * (v[p, 0] + c[p, 0] * dx + c[p, 1] * dz)
+                node[i0 + i, k0 + k, 1] += w * own * (v[p, 1] + c[p, 2] * dx + c[p, 3] * dz)
+    for i in range(nx):
+        for k in range(nz):
+            if mass[i, k] > 0.0:
+                node[i, k] /= mass[i, k]
+    for _ in range(together):
+        _push(x, ratio, push, cell, dt)
+        for i in range(nx):
+            for k in range(nz):
+                if mass[i, k] > 0.0:
+                    node[i, k] += push[i, k] / mass[i, k]
+                    node[i, k, 1] -= dt * G
+                    if (i <= WALL and node[i, k, 0] < 0.0) or (i >= nx - 1 - WALL and node[i, k, 0] > 0.0):
+                        node[i, k, 0] = 0.0
+                    if k <= WALL and node[i, k, 1] < 0.0:
+                        node[i, k, 1] = 0.0
+        for p in range(len(x)):
+            v[p], c[p] = _gather(x, p, node, cell)
+            ratio[p] = min(max(ratio[p] * (1.0 + dt * (c[p, 0] + c[p, 3])), 0.5), 1.01)
+    for p in range(len(x)):
+        x[p, 0] = min(max(x[p, 0] + together * dt * v[p, 0], (WALL + 0.001) * cell), (nx - 1.001 - WALL) * cell)
+        x[p, 1] = max(x[p, 1] + together * dt * v[p, 1], (WALL + 0.001) * cell)
+
+
+@njit(error_model="numpy")
+def _split_frame(x, v, c, ratio, mass, node, push, cell, dt, together, steps):
+    for _ in range(steps // together):
+        _split_substep(x, v, c, ratio, mass, node, push, cell, dt, together)
+
+
+def slosh_decay_per_s(cells_deep: int, times: int, kept: float = 0.0, together: int = 1, seconds: float = 4.0) -> float:
+    """Decay (1/s) of the first sloshing mode's amplitude, with ``times`` the pressure steps.
+
+    ``kept`` 0 is APIC, ``together`` how many of SUBSTEPS pressure steps a frame share a transfer.
+    """
     from scipy.optimize import curve_fit
 
     cell = DEPTH / cells_deep
@@ -96,7 +177,10 @@ def slosh_decay_per_s(cells_deep: int, times: int, kept: float, seconds: float =
     grid = np.zeros(shape), np.zeros((*shape, 2)), np.zeros((*shape, 2))
     substeps, means = SUBSTEPS * times, []
     for _ in range(round(seconds / FRAME_S)):
-        _frame(x, v, c, ratio, *grid, cell, FRAME_S / substeps, kept ** (1.0 / times), substeps)
+        if together > 1:
+            _split_frame(x, v, c, ratio, *grid, cell, FRAME_S / substeps, together * times, substeps)
+        else:
+            _frame(x, v, c, ratio, *grid, cell, FRAME_S / substeps, kept ** (1.0 / times), substeps)
         means.append(x[:, 0].mean())
     t, mean = FRAME_S * np.arange(1, len(means) + 1), np.array(means) - np.mean(means)
 
@@ -107,9 +191,9 @@ def slosh_decay_per_s(cells_deep: int, times: int, kept: float, seconds: float =
 
 
 def main() -> None:
-    for name, kept in (("APIC", 0.0), ("AFLIP", KEPT)):
-        decays = [slosh_decay_per_s(12, times, kept, 6.0) for times in (1, 2, 4)]
-        print(f"{name:6}", "  ".join(f"x {times}: {decay:.3f} 1/s" for times, decay in zip((1, 2, 4), decays)))
+    for name, kept, together in (("APIC", 0.0, 1), ("AFLIP", KEPT, 1), ("sound steps", 0.0, TOGETHER)):
+        decays = [slosh_decay_per_s(12, times, kept, together, 6.0) for times in (1, 2, 4)]
+        print(f"{name:12}", "  ".join(f"x {times}: {decay:.3f} 1/s" for times, decay in zip((1, 2, 4), decays)))
 
 
 if __name__ == "__main__":
