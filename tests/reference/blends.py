@@ -30,60 +30,6 @@ def _weights(at):
 
 
 @njit(error_model="numpy")
-def _substep(x, v, c, ratio, mass, before, after, cell, dt, kept):
-    """One substep of MLS-MPM in float64; ``before`` and ``after`` are the nodes' velocities without and with forces."""
-    mass[:], before[:], after[:] = 0.0, 0.0, 0.0
-    volume, bulk = cell * cell / 4.0, DENSITY * SOUND * SOUND / 7.0
-    own = DENSITY * volume
-    nx, nz = mass.shape
-    for p in range(len(x)):
-        i0, f0, w0 = _weights(x[p, 0] / cell)
-        k0, f1, w1 = _weights(x[p, 1] / cell)
-        push = dt * 4.0 / (cell * cell) * volume * ratio[p] * max(bulk * (ratio[p] ** -7 - 1.0), 0.0)
-        for i in range(3):
-            for k in range(3):
-                w, dx, dz = w0[i] * w1[k], (i - f0) * cell, (k - f1) * cell
-                mass[i0 + i, k0 + k] += w * own
-                before[i0 + i, k0 + k, 0] += w * own * (v[p, 0] + c[p, 0] * dx + c[p, 1] * dz)
-                before[i0 + i, k0 + k, 1] += w * own * (v[p, 1] + c[p, 2] * dx + c[p, 3] * dz)
-                after[i0 + i, k0 + k, 0] += w * push * dx
-                after[i0 + i, k0 + k, 1] += w * push * dz
-    for i in range(nx):
-        for k in range(nz):
-            if mass[i, k] > 0.0:
-                before[i, k] /= mass[i, k]
-                after[i, k] = before[i, k] + after[i, k] / mass[i, k]
-                after[i, k, 1] -= dt * G
-                if (i <= WALL and after[i, k, 0] < 0.0) or (i >= nx - 1 - WALL and after[i, k, 0] > 0.0):
-                    after[i, k, 0] = 0.0
-                if k <= WALL and after[i, k, 1] < 0.0:
-                    after[i, k, 1] = 0.0
-    for p in range(len(x)):
-        i0, f0, w0 = _weights(x[p, 0] / cell)
-        k0, f1, w1 = _weights(x[p, 1] / cell)
-        new, old, gradient = np.zeros(2), np.zeros(2), np.zeros(4)
-        for i in range(3):
-            for k in range(3):
-                w, dx, dz = w0[i] * w1[k], (i - f0) * cell, (k - f1) * cell
-                for e in range(2):
-                    new[e] += w * after[i0 + i, k0 + k, e]
-                    old[e] += w * before[i0 + i, k0 + k, e]
-                    gradient[2 * e] += w * after[i0 + i, k0 + k, e] * dx * 4.0 / (cell * cell)
-                    gradient[2 * e + 1] += w * after[i0 + i, k0 + k, e] * dz * 4.0 / (cell * cell)
-        c[p] = gradient
-        v[p] = new + kept * (v[p] - old)
-        x[p, 0] = min(max(x[p, 0] + dt * new[0], (WALL + 0.001) * cell), (nx - 1.001 - WALL) * cell)
-        x[p, 1] = max(x[p, 1] + dt * new[1], (WALL + 0.001) * cell)
-        ratio[p] = min(max(ratio[p] * (1.0 + dt * (gradient[0] + gradient[3])), 0.5), 1.01)
-
-
-@njit(error_model="numpy")
-def _frame(x, v, c, ratio, mass, before, after, cell, dt, kept, steps):
-    for _ in range(steps):
-        _substep(x, v, c, ratio, mass, before, after, cell, dt, kept)
-
-
-@njit(error_model="numpy")
 def _push(x, ratio, push, cell, dt):
     """What pressure gives to nodes in one step."""
     push[:] = 0.0
@@ -115,9 +61,12 @@ def _gather(x, p, node, cell):
 
 
 @njit(error_model="numpy")
-def _split_substep(x, v, c, ratio, mass, node, push, cell, dt, together):
-    """One transfer, ``together`` pressure steps of dt in which particles stand still, then they move."""
-    mass[:], node[:] = 0.0, 0.0
+def _substep(x, v, c, ratio, mass, before, node, push, cell, dt, kept, together):
+    """One transfer of MLS-MPM in float64, ``together`` pressure steps of dt in which particles stand still, their move.
+
+    ``before`` and ``node`` are the nodes' velocities without and with forces.
+    """
+    mass[:], before[:] = 0.0, 0.0
     own = DENSITY * cell * cell / 4.0
     nx, nz = mass.shape
     for p in range(len(x)):
@@ -127,12 +76,13 @@ def _split_substep(x, v, c, ratio, mass, node, push, cell, dt, together):
             for k in range(3):
                 w, dx, dz = w0[i] * w1[k], (i - f0) * cell, (k - f1) * cell
                 mass[i0 + i, k0 + k] += w * own
-                node[i0 + i, k0 + k, 0] += w * own * (v[p, 0] + c[p, 0] * dx + c[p, 1] * dz)
-                node[i0 + i, k0 + k, 1] += w * own * (v[p, 1] + c[p, 2] * dx + c[p, 3] * dz)
+                before[i0 + i, k0 + k, 0] += w * own * (v[p, 0] + c[p, 0] * dx + c[p, 1] * dz)
+                before[i0 + i, k0 + k, 1] += w * own * (v[p, 1] + c[p, 2] * dx + c[p, 3] * dz)
     for i in range(nx):
         for k in range(nz):
             if mass[i, k] > 0.0:
-                node[i, k] /= mass[i, k]
+                before[i, k] /= mass[i, k]
+    node[:] = before
     for _ in range(together):
         _push(x, ratio, push, cell, dt)
         for i in range(nx):
@@ -145,17 +95,20 @@ def _split_substep(x, v, c, ratio, mass, node, push, cell, dt, together):
                     if k <= WALL and node[i, k, 1] < 0.0:
                         node[i, k, 1] = 0.0
         for p in range(len(x)):
-            v[p], c[p] = _gather(x, p, node, cell)
+            _, c[p] = _gather(x, p, node, cell)
             ratio[p] = min(max(ratio[p] * (1.0 + dt * (c[p, 0] + c[p, 3])), 0.5), 1.01)
     for p in range(len(x)):
-        x[p, 0] = min(max(x[p, 0] + together * dt * v[p, 0], (WALL + 0.001) * cell), (nx - 1.001 - WALL) * cell)
-        x[p, 1] = max(x[p, 1] + together * dt * v[p, 1], (WALL + 0.001) * cell)
+        new, _ = _gather(x, p, node, cell)
+        old, _ = _gather(x, p, before, cell)
+        v[p] = new + kept * (v[p] - old)
+        x[p, 0] = min(max(x[p, 0] + together * dt * new[0], (WALL + 0.001) * cell), (nx - 1.001 - WALL) * cell)
+        x[p, 1] = max(x[p, 1] + together * dt * new[1], (WALL + 0.001) * cell)
 
 
 @njit(error_model="numpy")
-def _split_frame(x, v, c, ratio, mass, node, push, cell, dt, together, steps):
+def _frame(x, v, c, ratio, mass, before, node, push, cell, dt, kept, together, steps):
     for _ in range(steps // together):
-        _split_substep(x, v, c, ratio, mass, node, push, cell, dt, together)
+        _substep(x, v, c, ratio, mass, before, node, push, cell, dt, kept, together)
 
 
 def slosh_decay_per_s(cells_deep: int, times: int, kept: float = 0.0, together: int = 1, seconds: float = 4.0) -> float:
@@ -174,13 +127,11 @@ def slosh_decay_per_s(cells_deep: int, times: int, kept: float = 0.0, together: 
     ratio = (1.0 + 7.0 * G * (surface - points[:, 1]) / SOUND**2) ** (-1.0 / 7.0)
     shape = 2 * cells_deep + 2 * WALL + 1, int(1.5 * cells_deep) + 3 * WALL
     x, v, c = points + WALL * cell, np.zeros_like(points), np.zeros((len(points), 4))
-    grid = np.zeros(shape), np.zeros((*shape, 2)), np.zeros((*shape, 2))
-    substeps, means = SUBSTEPS * times, []
+    grid = np.zeros(shape), *(np.zeros((*shape, 2)) for _ in range(3))
+    steps, means = SUBSTEPS * times, []
+    shared = together * times if together > 1 else 1
     for _ in range(round(seconds / FRAME_S)):
-        if together > 1:
-            _split_frame(x, v, c, ratio, *grid, cell, FRAME_S / substeps, together * times, substeps)
-        else:
-            _frame(x, v, c, ratio, *grid, cell, FRAME_S / substeps, kept ** (1.0 / times), substeps)
+        _frame(x, v, c, ratio, *grid, cell, FRAME_S / steps, kept ** (1.0 / times), shared, steps)
         means.append(x[:, 0].mean())
     t, mean = FRAME_S * np.arange(1, len(means) + 1), np.array(means) - np.mean(means)
 
