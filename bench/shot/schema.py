@@ -96,6 +96,13 @@ class Water(Table):
     kind: Literal["water"] = "water"
     density_kg_per_m3: float = Field(default=1000.0, ge=1.0, le=3.0e4, description="density at rest")
     viscosity_pa_s: float = Field(default=1.0e-3, ge=0.0, le=1.0e5, description="dynamic viscosity")
+    friction_factor: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=1.0,
+        description="Darcy's, of walls and solids that it separates from; absent: 0.03 where the grid does not notice "
+        "its viscosity, else 0",
+    )
     speed_limit_m_per_s: float = Field(
         ge=1.0e-3,
         le=1.0e3,

@@ -81,7 +81,8 @@ MATERIAL_WORDS = 24
     VORTEX_FLARE,  # core radius growth per metre of height
     VORTEX_SWAY,  # m, how far the axis wanders
     VORTEX_REACH,  # m, radius beyond which it fades
-) = range(16)
+    FORCE_SKIN_FRICTION,  # shear stress of a solid over density x speed^2: an eighth of Darcy's factor
+) = range(17)
 FORCE_WORDS = 24
 
 # collider: one row of float32 each

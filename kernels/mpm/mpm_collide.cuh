@@ -158,31 +158,39 @@ __device__ __forceinline__ float collider_distance(Array<const float> collider_i
   return nearest;
 }
 
-// Velocity that the boundary kind leaves at a node inside a solid with outward normal n.
-__device__ __forceinline__ float3 at_boundary(int boundary, float nx, float ny, float nz, float3 v) {
+// Velocity that the boundary kind leaves at a node inside a solid with outward normal n; grip (s/m) of its skin.
+__device__ __forceinline__ float3 at_boundary(int boundary, float grip, float nx, float ny, float nz, float3 v) {
   if (boundary == BOUNDARY_STICK) return make_float3(ZERO, ZERO, ZERO);
   float into = v.x * nx + v.y * ny + v.z * nz;
   if (boundary == BOUNDARY_SLIP || into < ZERO) {
-    return make_float3(v.x - into * nx, v.y - into * ny, v.z - into * nz);
+    v = make_float3(v.x - into * nx, v.y - into * ny, v.z - into * nz);
+    if (boundary == BOUNDARY_SEPARATE && grip > ZERO) {
+      float slowed = ONE / (ONE + grip * sqrtf(v.x * v.x + v.y * v.y + v.z * v.z));
+      v = make_float3(v.x * slowed, v.y * slowed, v.z * slowed);
+    }
   }
   return v;
 }
 
+// The grip of a node so many cells below the outermost that a solid holds: of one layer, its surface's.
+__device__ __forceinline__ float skin_of(float grip, float depth) { return depth < ONE ? grip : ZERO; }
+
 // Velocity that collider `c` leaves at a node that it holds.
 __device__ __forceinline__ float3 at_solid(
-    int boundary, Array<const float> collider_in, int c, float cell_size_m, float x, float y, float z, float3 v) {
+    int boundary, float grip, Array<const float> collider_in, int c, float cell_size_m, float x, float y, float z,
+    float3 v) {
   Face face = collider_normal_one(collider_in, c, x, y, z);
   if (face.x == ZERO && face.y == ZERO && face.z == ZERO) {
     boundary = BOUNDARY_STICK;
   } else if (boundary == BOUNDARY_SEPARATE && face.thickness <= THIN * cell_size_m) {
     boundary = BOUNDARY_SLIP;
   }
-  return at_boundary(boundary, face.x, face.y, face.z, v);
+  return at_boundary(boundary, grip, face.x, face.y, face.z, v);
 }
 
 // Velocity of the node at (x, y, z) after vortex, colliders, terrain and walls; w: the share of it that they leave free.
 __device__ __forceinline__ float4 apply_forces_and_boundaries(
-    float x, float y, float z, float3 v, int cells_x, int cells_y, int cells_z, float cell_size_m,
+    float x, float y, float z, float3 v, float grip, int cells_x, int cells_y, int cells_z, float cell_size_m,
     Array<const float> step_in, Array<const float> force_in, Array<const int> walls_in, Array<const float> collider_in,
     Array<const float> terrain_geometry_in, Array<const float> terrain_in) {
   if (force_in[VORTEX_ON] != ZERO) v = apply_vortex(x, y, z, v, step_in[STEP_DT], step_in[STEP_TIME], force_in);
@@ -194,7 +202,8 @@ __device__ __forceinline__ float4 apply_forces_and_boundaries(
       float d = collider_distance_one(collider_in, c, x, y, z);
       share = share * free_share(d * inverse + SETTLED);
       if (d <= contact) {
-        v = at_solid((int)collider_in[row + COLLIDER_FRICTION], collider_in, c, cell_size_m, x, y, z, v);
+        float skin = skin_of(grip, (contact - d) * inverse);
+        v = at_solid((int)collider_in[row + COLLIDER_FRICTION], skin, collider_in, c, cell_size_m, x, y, z, v);
       }
     }
   }
@@ -203,19 +212,22 @@ __device__ __forceinline__ float4 apply_forces_and_boundaries(
     if (above <= NEAR * cell_size_m) {
       float3 n = terrain_normal(terrain_geometry_in, terrain_in, x, y);
       share = share * free_share(above * n.z * inverse + SETTLED);
-      if (above <= contact) v = at_boundary((int)terrain_geometry_in[3] - 1, n.x, n.y, n.z, v);
+      if (above <= contact) {
+        float skin = skin_of(grip, (contact - above) * n.z * inverse);
+        v = at_boundary((int)terrain_geometry_in[3] - 1, skin, n.x, n.y, n.z, v);
+      }
     }
   }
   // Walls: nodes are whole cells away from them
   float i = x * inverse, j = y * inverse, k = z * inverse;
   float beyond_x = (float)(cells_x - WALL_CELLS), beyond_y = (float)(cells_y - WALL_CELLS);
   float beyond_z = (float)(cells_z - WALL_CELLS), low = (float)WALL_CELLS;
-  if (i < low + HALF) v = at_boundary(walls_in[0], ONE, ZERO, ZERO, v);
-  if (i > beyond_x - HALF) v = at_boundary(walls_in[1], -ONE, ZERO, ZERO, v);
-  if (j < low + HALF) v = at_boundary(walls_in[2], ZERO, ONE, ZERO, v);
-  if (j > beyond_y - HALF) v = at_boundary(walls_in[3], ZERO, -ONE, ZERO, v);
-  if (k < low + HALF) v = at_boundary(walls_in[4], ZERO, ZERO, ONE, v);
-  if (k > beyond_z - HALF) v = at_boundary(walls_in[5], ZERO, ZERO, -ONE, v);
+  if (i < low + HALF) v = at_boundary(walls_in[0], skin_of(grip, low + HALF - i), ONE, ZERO, ZERO, v);
+  if (i > beyond_x - HALF) v = at_boundary(walls_in[1], skin_of(grip, i - beyond_x + HALF), -ONE, ZERO, ZERO, v);
+  if (j < low + HALF) v = at_boundary(walls_in[2], skin_of(grip, low + HALF - j), ZERO, ONE, ZERO, v);
+  if (j > beyond_y - HALF) v = at_boundary(walls_in[3], skin_of(grip, j - beyond_y + HALF), ZERO, -ONE, ZERO, v);
+  if (k < low + HALF) v = at_boundary(walls_in[4], skin_of(grip, low + HALF - k), ZERO, ZERO, ONE, v);
+  if (k > beyond_z - HALF) v = at_boundary(walls_in[5], skin_of(grip, k - beyond_z + HALF), ZERO, ZERO, -ONE, v);
   share = share * (free_share(i - low) * free_share(beyond_x - i));
   share = share * (free_share(j - low) * free_share(beyond_y - j));
   share = share * (free_share(k - low) * free_share(beyond_z - k));

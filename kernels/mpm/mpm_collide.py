@@ -7,6 +7,11 @@ into the solid (Stomakhin et al. 2013, section 8). The normal n is that of the n
 none (a sphere's middle, an axis) v = 0. A solid of at most THIN cells across is ``slip`` where it is ``separate``: its
 two sides share nodes, and what leaves one side would be what enters by the other.
 
+Liquid that lies on a solid of kind ``separate`` feels its skin: a shear stress of s density |v|^2 against v, with s an
+eighth of Darcy's friction factor (Colebrook 1939), over a cell's square of each of the outermost nodes that the solid
+holds. Implicitly, v /= 1 + grip |v| with grip = dt s (mass of a full node) / (cell x the node's mass), which never
+turns v around. ``slip`` has none: it is a plane of symmetry.
+
 A node's B-spline lies in part inside a solid: ``free_share`` is the part outside. The grid counts the rest as full of
 liquid at rest density, so that the density of particles can be told next to a solid too.
 
@@ -243,24 +248,35 @@ def collider_distance(collider_in, x, y, z):
 
 
 @device
-def at_solid(boundary, collider_in, c, cell_size_m, x, y, z, vx, vy, vz):
+def skin_of(grip, depth):
+    """The grip of a node so many cells below the outermost that a solid holds: of one layer, its surface's."""
+    if depth < ONE:
+        return grip
+    return ZERO
+
+
+@device
+def at_solid(boundary, grip, collider_in, c, cell_size_m, x, y, z, vx, vy, vz):
     """Velocity that collider ``c`` leaves at a node that it holds."""
     nx, ny, nz, thickness = collider_normal_one(collider_in, c, x, y, z)
     if nx == ZERO and ny == ZERO and nz == ZERO:
         boundary = np.int32(BOUNDARY_STICK)
     elif boundary == BOUNDARY_SEPARATE and thickness <= THIN * cell_size_m:
         boundary = np.int32(BOUNDARY_SLIP)
-    return at_boundary(boundary, nx, ny, nz, vx, vy, vz)
+    return at_boundary(boundary, grip, nx, ny, nz, vx, vy, vz)
 
 
 @device
-def at_boundary(boundary, nx, ny, nz, vx, vy, vz):
-    """Velocity that the boundary kind leaves at a node inside a solid with outward normal n."""
+def at_boundary(boundary, grip, nx, ny, nz, vx, vy, vz):
+    """Velocity that the boundary kind leaves at a node inside a solid with outward normal n; grip (s/m) of its skin."""
     if boundary == BOUNDARY_STICK:
         return ZERO, ZERO, ZERO
     into = vx * nx + vy * ny + vz * nz
     if boundary == BOUNDARY_SLIP or into < ZERO:
-        return vx - into * nx, vy - into * ny, vz - into * nz
+        vx, vy, vz = vx - into * nx, vy - into * ny, vz - into * nz
+        if boundary == BOUNDARY_SEPARATE and grip > ZERO:
+            slowed = ONE / (ONE + grip * math.sqrt(vx * vx + vy * vy + vz * vz))
+            vx, vy, vz = vx * slowed, vy * slowed, vz * slowed
     return vx, vy, vz
 
 
@@ -274,7 +290,7 @@ def level_of_node(z, step_in, force_in):
 
 @device
 def apply_forces_and_boundaries(
-    x, y, z, vx, vy, vz, level, cells_x, cells_y, cells_z, cell_size_m, step_in, force_in, walls_in, collider_in,
+    x, y, z, vx, vy, vz, grip, level, cells_x, cells_y, cells_z, cell_size_m, step_in, force_in, walls_in, collider_in,
     terrain_geometry_in, terrain_in,
 ):  # fmt: skip
     """(vx, vy, vz, free share) of a node after vortex, colliders, terrain, walls; level: ``level_of_node(z, ...)``.
@@ -291,30 +307,32 @@ def apply_forces_and_boundaries(
             share = share * free_share(d * inverse + SETTLED)
             if d <= contact:
                 boundary = np.int32(collider_in[c, COLLIDER_FRICTION])
-                vx, vy, vz = at_solid(boundary, collider_in, c, cell_size_m, x, y, z, vx, vy, vz)
+                skin = skin_of(grip, (contact - d) * inverse)
+                vx, vy, vz = at_solid(boundary, skin, collider_in, c, cell_size_m, x, y, z, vx, vy, vz)
     if terrain_geometry_in[3] != ZERO:
         above = z - terrain_height(terrain_geometry_in, terrain_in, x, y)
         if above <= NEAR * cell_size_m:
             nx, ny, nz = terrain_normal(terrain_geometry_in, terrain_in, x, y)
             share = share * free_share(above * nz * inverse + SETTLED)
             if above <= contact:
-                vx, vy, vz = at_boundary(np.int32(terrain_geometry_in[3]) - 1, nx, ny, nz, vx, vy, vz)
+                skin = skin_of(grip, (contact - above) * nz * inverse)
+                vx, vy, vz = at_boundary(np.int32(terrain_geometry_in[3]) - 1, skin, nx, ny, nz, vx, vy, vz)
     # Walls: nodes are whole cells away from them
     i, j, k = x * inverse, y * inverse, z * inverse
     beyond_x, beyond_y, beyond_z = F32(cells_x - WALL_CELLS), F32(cells_y - WALL_CELLS), F32(cells_z - WALL_CELLS)
     low = F32(WALL_CELLS)
     if i < low + HALF:
-        vx, vy, vz = at_boundary(walls_in[0], ONE, ZERO, ZERO, vx, vy, vz)
+        vx, vy, vz = at_boundary(walls_in[0], skin_of(grip, low + HALF - i), ONE, ZERO, ZERO, vx, vy, vz)
     if i > beyond_x - HALF:
-        vx, vy, vz = at_boundary(walls_in[1], -ONE, ZERO, ZERO, vx, vy, vz)
+        vx, vy, vz = at_boundary(walls_in[1], skin_of(grip, i - beyond_x + HALF), -ONE, ZERO, ZERO, vx, vy, vz)
     if j < low + HALF:
-        vx, vy, vz = at_boundary(walls_in[2], ZERO, ONE, ZERO, vx, vy, vz)
+        vx, vy, vz = at_boundary(walls_in[2], skin_of(grip, low + HALF - j), ZERO, ONE, ZERO, vx, vy, vz)
     if j > beyond_y - HALF:
-        vx, vy, vz = at_boundary(walls_in[3], ZERO, -ONE, ZERO, vx, vy, vz)
+        vx, vy, vz = at_boundary(walls_in[3], skin_of(grip, j - beyond_y + HALF), ZERO, -ONE, ZERO, vx, vy, vz)
     if k < low + HALF:
-        vx, vy, vz = at_boundary(walls_in[4], ZERO, ZERO, ONE, vx, vy, vz)
+        vx, vy, vz = at_boundary(walls_in[4], skin_of(grip, low + HALF - k), ZERO, ZERO, ONE, vx, vy, vz)
     if k > beyond_z - HALF:
-        vx, vy, vz = at_boundary(walls_in[5], ZERO, ZERO, -ONE, vx, vy, vz)
+        vx, vy, vz = at_boundary(walls_in[5], skin_of(grip, k - beyond_z + HALF), ZERO, ZERO, -ONE, vx, vy, vz)
     share = share * (free_share(i - low) * free_share(beyond_x - i))
     share = share * (free_share(j - low) * free_share(beyond_y - j))
     share = share * (free_share(k - low) * free_share(beyond_z - k))

@@ -35,6 +35,7 @@ extern "C" __global__ void __launch_bounds__(256, 4) mpm_grid(
   int cells_z = (int)walled_cells(walls_in, 2);
   float dt = step_in[STEP_DT], unit = step_in[STEP_VELOCITY_UNIT];
   float mass_unit = ONE / MASS_SCALE;
+  float skin = dt * force_in[FORCE_SKIN_FRICTION] * step_in[STEP_FULL] / cell_size_m;
   // Adding 0 makes a -0 a 0
   float kick_x = dt * force_in[FORCE_GRAVITY_X] + ZERO;
   float kick_y = dt * force_in[FORCE_GRAVITY_Y] + ZERO;
@@ -90,8 +91,8 @@ extern "C" __global__ void __launch_bounds__(256, 4) mpm_grid(
         if (everywhere || near_wall(bi, cells_x) || near_wall(bj, cells_y) || near_wall(bk, cells_z)) {
           float4 v = apply_forces_and_boundaries(
               (float)(bi * 4 + a) * cell_size_m, (float)(bj * 4 + b) * cell_size_m, (float)(bk * 4 + c) * cell_size_m,
-              make_float3(result.x, result.y, result.z), cells_x, cells_y, cells_z, cell_size_m,
-              step_in, force_in, walls_in, collider_in, terrain_geometry_in, terrain_in);
+              make_float3(result.x, result.y, result.z), skin / result.w, cells_x, cells_y, cells_z,
+              cell_size_m, step_in, force_in, walls_in, collider_in, terrain_geometry_in, terrain_in);
           result = make_float4(v.x, v.y, v.z, result.w + step_in[STEP_FULL] * (ONE - v.w));
         }
       }

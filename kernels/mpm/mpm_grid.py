@@ -37,6 +37,7 @@ from kernels.base.constants import (
     FORCE_GRAVITY_X,
     FORCE_GRAVITY_Y,
     FORCE_GRAVITY_Z,
+    FORCE_SKIN_FRICTION,
     NODE_ROW,
     STEP_DT,
     STEP_FULL,
@@ -102,6 +103,7 @@ def _blocks(
         dt * force_in[FORCE_GRAVITY_X], dt * force_in[FORCE_GRAVITY_Y], dt * force_in[FORCE_GRAVITY_Z], ZERO
     )
     cells_x, cells_y, cells_z = walled_cells(walls_in, 0), walled_cells(walls_in, 1), walled_cells(walls_in, 2)
+    skin = dt * force_in[FORCE_SKIN_FRICTION] * full / cell_size_m
     everywhere = force_in[VORTEX_ON] != ZERO or terrain_geometry_in[3] != ZERO
     for c in range(collider_in.shape[0]):
         if collider_in[c, COLLIDER_KIND] != ZERO:
@@ -127,18 +129,19 @@ def _blocks(
                 level = level_of_node(z, step_in, force_in)
                 for column in range(16):
                     at = (s * BLOCK_NODES + column * 4 + c) * 4
-                    if peek(node_inout, at + 3) == ZERO:
+                    mass = peek(node_inout, at + 3)
+                    if mass == ZERO:
                         continue
                     x, y = F32(bi * 4 + (column >> 2)) * cell_size_m, F32(bj * 4 + (column & 3)) * cell_size_m
                     vx, vy, vz, share = apply_forces_and_boundaries(
-                        x, y, z, peek(node_inout, at), peek(node_inout, at + 1), peek(node_inout, at + 2), level,
-                        cells_x, cells_y, cells_z, cell_size_m, step_in, force_in, walls_in, collider_in,
-                        terrain_geometry_in, terrain_in,
+                        x, y, z, peek(node_inout, at), peek(node_inout, at + 1), peek(node_inout, at + 2),
+                        skin / mass, level, cells_x, cells_y, cells_z, cell_size_m, step_in, force_in, walls_in,
+                        collider_in, terrain_geometry_in, terrain_in,
                     )  # fmt: skip
                     poke(node_inout, at, vx)
                     poke(node_inout, at + 1, vy)
                     poke(node_inout, at + 2, vz)
-                    poke(node_inout, at + 3, peek(node_inout, at + 3) + full * (ONE - share))
+                    poke(node_inout, at + 3, mass + full * (ONE - share))
 
 
 @device

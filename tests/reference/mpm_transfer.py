@@ -15,6 +15,7 @@ from kernels.base.constants import (
     DOMAIN_X,
     DOMAIN_Z,
     FORCE_GRAVITY_X,
+    FORCE_SKIN_FRICTION,
     MATERIAL_BULK_MODULUS,
     MATERIAL_DENSITY,
     MATERIAL_VISCOSITY,
@@ -264,9 +265,11 @@ def _grid(
                         v[d] = fma(F32(dense[i, j, k, d]) / mass, step[STEP_VELOCITY_UNIT], kick)
                     x, y, z = F32(i) * cell_size_m, F32(j) * cell_size_m, F32(k) * cell_size_m
                     level = level_of_node(z, step, force)
+                    held = mass * (ONE / MASS_SCALE)
+                    skin = step[STEP_DT] * force[FORCE_SKIN_FRICTION] * step[STEP_FULL] / cell_size_m
                     vx, vy, vz, share = apply_forces_and_boundaries(
-                        x, y, z, v[0], v[1], v[2], level, cells_x, cells_y, cells_z, cell_size_m, step, force,
-                        walls, collider, terrain_geometry, terrain,
+                        x, y, z, v[0], v[1], v[2], skin / held, level, cells_x, cells_y, cells_z, cell_size_m, step,
+                        force, walls, collider, terrain_geometry, terrain,
                     )  # fmt: skip
-                    full = mass * (ONE / MASS_SCALE) + step[STEP_FULL] * (ONE - share)
+                    full = held + step[STEP_FULL] * (ONE - share)
                     node[s, a, b, c] = np.array([vx, vy, vz, full], np.float32)

@@ -13,6 +13,7 @@ GATE = 0.175  # of Martin and Moyce's time unit: the gate takes it to clear, as 
 SPHERIC_H2_M, SPHERIC_H4_M = 0.992, 2.638  # gauges on the tank's middle line
 WET_M = 0.05  # height at which the wave counts as arrived
 LOBOVSKY_H_M, LOBOVSKY_GAUGES_M = 0.3, (0.865, 1.114, 1.3625)  # height of the column; gauges H2, H3, H4
+TANK = (SEPARATE, SEPARATE, SLIP, SLIP, SEPARATE, SEPARATE)  # of a slab: its sides are planes of symmetry
 LOBOVSKY_WET = 0.05  # of the column's height
 
 
@@ -31,6 +32,7 @@ def surge_front(backend: Backend, cells_per_width: int, stiffer: float) -> tuple
         cell,
         sound_speed_m_per_s=sound,
         speed_limit_m_per_s=2.2,
+        walls=TANK,
         volume_ratio=resting_ratio(2.0 * a - points[:, 2], sound),
         frame_dt_s=unit / 10.0,
     )
@@ -114,15 +116,15 @@ def lobovsky_levels(backend: Backend, cells: int, floor: int) -> tuple[np.ndarra
     """(t sqrt(g / H), levels over H at the gauges) of the column; ``cells`` are those of its height."""
     h = LOBOVSKY_H_M
     cell, sound, unit = h / cells, 25.0, np.sqrt(h / G)
-    points = box_points((0, 0, 0), (2 * cells, 4, cells), cell)
+    points = box_points((0, 0, 0), (2 * cells, cells // 2, cells), cell)
     scene = points_scene(
         points,
-        (round(1.61 / cell), 4, 2 * cells),
+        (round(1.61 / cell), cells // 2, 2 * cells),
         cell,
         sound_speed_m_per_s=sound,
         speed_limit_m_per_s=0.1 * sound,
         volume_ratio=resting_ratio(h - points[:, 2], sound),
-        walls=(SLIP, SLIP, SLIP, SLIP, floor, SEPARATE),
+        walls=(SEPARATE,) * 4 + (floor, SEPARATE),
         frame_dt_s=0.02 * unit,
     )
     flow = Flow(scene, backend)
@@ -130,14 +132,14 @@ def lobovsky_levels(backend: Backend, cells: int, floor: int) -> tuple[np.ndarra
     while times[-1] < 5.0:
         flow.advance()
         times.append(flow.time_s / unit)
-        levels.append([flow.gauge((x - cell, 0.0), (x + cell, 4.0 * cell)) / h for x in LOBOVSKY_GAUGES_M])
+        levels.append([flow.gauge((x - cell, 0.0), (x + cell, cells // 2 * cell)) / h for x in LOBOVSKY_GAUGES_M])
     return np.array(times), np.array(levels).T
 
 
 def lobovsky(backend: Backend, quick: bool) -> list[Figure]:
     cells = 15 if quick else 30
     time, *measured = table("lobovsky_levels.csv")
-    t, levels = lobovsky_levels(backend, cells, SLIP)
+    t, levels = lobovsky_levels(backend, cells, SEPARATE)
     _, stuck = lobovsky_levels(backend, cells, STICK)
     found = []
     for n, name in enumerate(("H2", "H3", "H4")):

@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.backend.protocol import Backend
 from bench.pipeline.scene.blocks_of_water import water_scene
-from bench.pipeline.scene.build import Scene, Three, build_scene
+from bench.pipeline.scene.build import FRICTION_FACTOR, Scene, Three, build_scene
 from bench.pipeline.simulate import Simulation
 from bench.shot.load import Shot, parse_shot
 from kernels.base import constants as k
@@ -72,6 +72,7 @@ def points_scene(
     volume_ratio: np.ndarray | None = None,
     gravity: Three = (0.0, 0.0, -G),
     viscosity_pa_s: float = 0.0,
+    friction_factor: float = FRICTION_FACTOR,
     walls: tuple[int, ...] = (SLIP,) * 6,
     colliders: np.ndarray | None = None,
     frame_dt_s: float = 1.0 / 24.0,
@@ -90,6 +91,7 @@ def points_scene(
     )
     force, sides = base.force.copy(), base.walls.copy()
     force[k.FORCE_GRAVITY_X : k.FORCE_GRAVITY_Z + 1] = gravity
+    force[k.FORCE_SKIN_FRICTION] = friction_factor / 8.0
     sides[:6] = walls
     solid = base.colliders if colliders is None else colliders.astype(np.float32)
     return dataclasses.replace(base, force=force, walls=sides, colliders=solid, solids=solid)

@@ -36,6 +36,7 @@ from bench.shot.schema import (
     Lava,
     ShotFile,
     SphereCollider,
+    Water,
 )
 from kernels.base import constants as k
 from kernels.base.cache import drop_damaged, say
@@ -45,6 +46,7 @@ PARTICLES_PER_CELL = 8
 # Speed limit x cell over kinematic viscosity: beyond, viscosity is left out. What the grid itself loses of a wave is
 # some 200 times as much there, and a liquid without viscosity has the shorter arithmetic.
 GRID_REYNOLDS_MOST = 1.0e4
+FRICTION_FACTOR = 0.03  # Darcy's, of smooth solids under water
 TERRAIN_SHARE = 0.1  # of the time that a scene with terrain takes, about
 Three = tuple[float, float, float]
 
@@ -184,7 +186,7 @@ def build_scene(
         has_heat=has_heat,
         sound_speed_m_per_s=sound,
         speed_limit_m_per_s=file.material.speed_limit_m_per_s,
-        force=_force(file, offset),
+        force=_force(file, offset, cell),
         walls=wall_words([BOUNDARIES.index(side) for side in sides], domain),
         colliders=collider_rows(file.collider, offset),
         solids=collider_rows(held.collider, offset),
@@ -258,7 +260,7 @@ def material_words(file: ShotFile, particle_volume_m3: float) -> Array:
     out[k.MATERIAL_PARTICLE_VOLUME] = particle_volume_m3
     if not isinstance(m, Lava):
         cell_m = (PARTICLES_PER_CELL * particle_volume_m3) ** (1.0 / 3.0)
-        if m.viscosity_pa_s * GRID_REYNOLDS_MOST > m.density_kg_per_m3 * m.speed_limit_m_per_s * cell_m:
+        if is_viscous(m, cell_m):
             out[k.MATERIAL_VISCOSITY] = m.viscosity_pa_s
         return out
     for slot, value in (
@@ -279,9 +281,25 @@ def material_words(file: ShotFile, particle_volume_m3: float) -> Array:
     return out
 
 
-def _force(file: ShotFile, offset: float) -> Array:
+def is_viscous(water: Water, cell_size_m: float) -> bool:
+    """True where a grid of such cells notices the viscosity of ``water``."""
+    inertia = water.density_kg_per_m3 * water.speed_limit_m_per_s * cell_size_m
+    return water.viscosity_pa_s * GRID_REYNOLDS_MOST > inertia
+
+
+def skin_friction(file: ShotFile, cell_size_m: float) -> float:
+    """Shear stress of a solid over density x speed^2; where the grid notices viscosity, only if asked for."""
+    m = file.material
+    if isinstance(m, Lava):
+        return 0.0
+    stated = 0.0 if is_viscous(m, cell_size_m) else FRICTION_FACTOR
+    return (stated if m.friction_factor is None else m.friction_factor) / 8.0
+
+
+def _force(file: ShotFile, offset: float, cell_size_m: float) -> Array:
     out = np.zeros(k.FORCE_WORDS, np.float32)
     out[k.FORCE_GRAVITY_X : k.FORCE_GRAVITY_Z + 1] = file.force.gravity_m_per_s2
+    out[k.FORCE_SKIN_FRICTION] = skin_friction(file, cell_size_m)
     v = file.force.vortex
     if v is None:
         return out

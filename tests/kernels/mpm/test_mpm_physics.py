@@ -320,6 +320,34 @@ def test_emitters_pour_their_flux_and_stop():
     assert simulation.counts[k.COUNT_EFFECTS] > 0
 
 
+# --- Skin -----------------------------------------------------------------------------------------
+
+
+def speed_of_a_slab(floor: int, skin: float) -> float:
+    """Mean speed (m/s) of water 0.2 m deep, 0.02 s after it began to slide with 2 m/s."""
+    cell, high, sound = 0.05, 0.2, 30.0
+    points = fill_box((0.4, 0.4, 0.0), (2.0, 2.0, high), cell)
+    force = np.zeros(k.FORCE_WORDS, F32)
+    force[k.FORCE_SKIN_FRICTION] = skin
+    scene = make_scene(
+        points, (60, 48, 16), cell, velocity=np.tile([2.0, 0.0, 0.0], (len(points), 1)), sound_speed=sound,
+        volume_ratio=resting_ratio(high - points[:, 2], sound), speed_limit=3.0, frame_rate=50.0, force=force,
+        walls=(SLIP, SLIP, SLIP, SLIP, floor, SLIP),
+    )  # fmt: skip
+    simulation = Simulation(scene, NumbaBackend(1))
+    simulation.advance_frame()
+    return float(state_of(simulation)[1][:, 0].mean())
+
+
+def test_a_skin_slows_what_slides_along_it():
+    """h dv/dt = -s v^2, of a solid that water separates from; a plane of symmetry has no skin."""
+    skin, high, begin, time = 0.02, 0.2, 2.0, 0.02
+    free = speed_of_a_slab(SEPARATE, 0.0)
+    assert free - speed_of_a_slab(SEPARATE, skin) == pytest.approx(skin * begin**2 * time / high, rel=0.05)
+    assert free == pytest.approx(begin, abs=2e-5)
+    assert speed_of_a_slab(SLIP, skin) == speed_of_a_slab(SLIP, 0.0)
+
+
 def test_threads_do_not_change_a_bit():
     digests = []
     for threads in (1, None):

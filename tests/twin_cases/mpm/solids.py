@@ -51,6 +51,7 @@ def solids(rows: tuple[tuple[int, tuple[float, ...]], ...], boundary: int = k.BO
 
     def make(rng: np.random.Generator) -> Arguments:
         state = box(rng)
+        state["force"][k.FORCE_SKIN_FRICTION] = 0.25
         state["collider"] = np.zeros((len(rows), k.COLLIDER_WORDS), F32)
         for row, (kind, words) in zip(state["collider"], rows):
             row[: k.COLLIDER_A] = kind, boundary
@@ -70,6 +71,7 @@ def ground(height: float, step: float = 0.0, spacing: float = 1.0) -> Maker:
 
     def make(rng: np.random.Generator) -> Arguments:
         state = box(rng)
+        state["force"][k.FORCE_SKIN_FRICTION] = 0.5
         state["terrain_geometry"][:] = 0, 0, spacing * DX, k.TERRAIN_SEPARATE
         state["terrain"] = np.full((24, 24), height * DX, F32)
         state["terrain"][8:] += F32(step * DX)

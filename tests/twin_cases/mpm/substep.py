@@ -223,6 +223,7 @@ def cylinder(rng: np.random.Generator) -> Arguments:
 def vessel(rng: np.random.Generator) -> Arguments:
     state = _obstacle(rng, k.COLLIDER_VESSEL, k.BOUNDARY_SEPARATE, A=(0.5, 0.6, 0.7), B=(0.2,))
     state["walls"][:6] = 0, 1, 2, 0, 1, 2
+    state["force"][k.FORCE_SKIN_FRICTION] = 0.004
     return state
 
 
@@ -239,6 +240,7 @@ def odd_domain(rng: np.random.Generator) -> Arguments:
     state = box(rng)
     state["walls"][k.DOMAIN_X : k.DOMAIN_Z + 1] -= np.array([1, 2, 3], np.int32)
     state["walls"][:6] = 0, 1, 2, 2, 0, 1
+    state["force"][k.FORCE_SKIN_FRICTION] = 2.0
     return state
 
 

@@ -79,7 +79,6 @@ def test_sound_ten_times_the_flow_s_speed_makes_four_sound_steps() -> None:
     assert steps_of_frame(1.0, 0.1, 10.0, 1.0, 0.0, thinnest_m=0.08) == Steps(110, 2)
 
 
-
 @pytest.mark.parametrize(
     ("collider", "thinnest_m"),
     [
