@@ -80,6 +80,42 @@ def test_a_shot_written_by_hand_runs(path: Path) -> None:
     assert outcome(path.read_text(encoding="utf-8"), 24) == Outcome(None, ())
 
 
+# --- Emitters at walls ----------------------------------------------------------------------------
+
+EMPTY = """
+schema = 1
+[shot]
+name = "pouring"
+title = "pouring"
+frames = 6
+[domain]
+size_m = [1.2, 0.96, 0.8]
+[size.S]
+cells_x = 12
+width = 32
+height = 16
+samples = 1
+[material]
+kind = "water"
+speed_limit_m_per_s = 5.0
+[[emitter]]
+speed_m_per_s = 2.5
+"""
+
+
+@pytest.mark.parametrize(
+    "disc",
+    [
+        "centre_m = [0.3, 0.86, 0.3]\nradius_m = 0.14\ndirection = [-0.4, 0.8, -0.3]",  # flies at a wall, rim first
+        "centre_m = [1.05, 0.5, 0.4]\nradius_m = 0.2\ndirection = [1.0, 0.0, 0.0]",
+        "centre_m = [0.6, 0.48, 0.1]\nradius_m = 0.48\ndirection = [0.0, 0.0, 1.0]",  # from wall to wall
+        "centre_m = [0.2, 0.2, 0.4]\nradius_m = 0.2\ndirection = [-0.1, -0.1, 1.0]",  # in an edge of the domain
+    ],
+)
+def test_an_emitter_next_to_a_wall_pours_within_the_walls(disc: str) -> None:
+    assert outcome(EMPTY + disc + any_shot.LOOK, 6) == Outcome(None, ())
+
+
 # --- The tests' own eyes --------------------------------------------------------------------------
 
 STILL = """
