@@ -21,12 +21,21 @@ from kernels.base import constants as k
 
 FRAMES = 24
 KINDS = ("stick", "slip", "separate")
-THROUGH_CELLS = 0.5  # how deep a particle may stand in a solid
-VOLUME_SHARE = 0.02  # by which the liquid's volume may differ
 RATIO = (0.9, 1.1)  # J outside impacts
 IMPACTS_SHARE = 0.01  # of particles that an impact may squeeze or tear at a time
 FULL_CELLS = 150  # cells well inside the liquid that a volume is told from
 PROBE = '[[body]]\nkind = "sea"\nlevel_m = 100.0'  # liquid everywhere, to ask a scene for its solids
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How far from what it should be a shot may go."""
+
+    through_cells: float = 0.5  # how deep a particle may stand in a solid
+    volume_share: float = 0.02  # by which the liquid's volume may differ
+
+
+ASKED = Bounds()
 
 
 # --- At random ------------------------------------------------------------------------------------
@@ -172,7 +181,7 @@ def scene_of(text: str, name: str = "any.toml") -> Scene:
     return build_scene(Shot(path=name, file=parse_shot(text, name)), "S", threads=1)
 
 
-def outcome(text: str, frames: int = FRAMES, settle: int = 0) -> Outcome:
+def outcome(text: str, frames: int = FRAMES, settle: int = 0, bounds: Bounds = ASKED) -> Outcome:
     """Load a shot, run it, and look at it after every frame; ``settle`` more frames run before volume is looked at."""
     try:
         scene = scene_of(text)
@@ -186,7 +195,7 @@ def outcome(text: str, frames: int = FRAMES, settle: int = 0) -> Outcome:
             flow.advance()
         except CheckFailed as error:
             return Outcome(None, (*wrong, str(error)))
-        found = _places(flow)
+        found = _places(flow, bounds.through_cells)
         if _impact_share(flow) > IMPACTS_SHARE:
             squeezed += 1
         if found:
@@ -194,12 +203,12 @@ def outcome(text: str, frames: int = FRAMES, settle: int = 0) -> Outcome:
     if squeezed > frames // 2:
         wrong.append(f"J outside {RATIO} for more than {IMPACTS_SHARE:.0%} of the particles in {squeezed} frames")
     share = volume_share(flow)
-    if abs(share - 1.0) > VOLUME_SHARE:
+    if abs(share - 1.0) > bounds.volume_share:
         wrong.append(f"volume {100.0 * (share - 1.0):+.1f} %")
     return Outcome(None, tuple(wrong))
 
 
-def _places(flow: Flow) -> list[str]:
+def _places(flow: Flow, through_cells: float = ASKED.through_cells) -> list[str]:
     """What is wrong with where the particles are."""
     x, cell = flow.position, flow.cell
     wrong = []
@@ -210,7 +219,7 @@ def _places(flow: Flow) -> list[str]:
     if outside:
         wrong.append(f"{outside} particles outside the domain")
     inside = -solid_distance(flow.scene, x) / cell
-    through = int((inside > THROUGH_CELLS).sum())
+    through = int((inside > through_cells).sum())
     if through:
         wrong.append(f"{through} particles up to {inside.max():.2f} cells inside a solid")
     return wrong

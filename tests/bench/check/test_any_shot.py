@@ -12,21 +12,36 @@ from hypothesis import strategies as st
 from bench.check.validate.flow import Flow
 from bench.shot.load import parse_shot
 from tests.bench.check import any_shot
-from tests.bench.check.any_shot import Outcome, outcome, random_text, scene_of, solid_distance, volume_share
+from tests.bench.check.any_shot import (
+    ASKED,
+    Bounds,
+    Outcome,
+    outcome,
+    random_text,
+    scene_of,
+    solid_distance,
+    volume_share,
+)
 from tests.support.source_tree import ROOT
 
 SHOTS = sorted((ROOT / "tests" / "fixtures" / "shots").glob("*.toml"))
 FEW = settings(deadline=None, derandomize=True, database=None, phases=[Phase.generate])
-UNMET = {"fountain": "what falls back keeps three per cent of air"}
+UNMET = {"fountain": "what falls back keeps 2.4 per cent of air"}
 SEEDS = st.integers(0, 2**32 - 1)
+# The worst of seeds 0 to 299: a particle 1.17 cells inside a solid, a volume of +8.5 %
+FOUND = Bounds(through_cells=1.25, volume_share=0.09)
+BEYOND = (
+    "of seeds 0 to 299, 15 have particles more than half a cell inside a solid, the worst 41 of 8843, 1.17 cells deep; "
+    "8 have a volume more than 2 % off, from -3.3 to +8.5 %"
+)
 
 
 # --- At random ------------------------------------------------------------------------------------
 
 
-def holds(seed: int) -> None:
+def holds(seed: int, bounds: Bounds = ASKED) -> None:
     """A shot of this seed is refused in one line, or all is well with it."""
-    found = outcome(random_text(seed))
+    found = outcome(random_text(seed), bounds=bounds)
     assert found.wrong == (), f"python -m tests.bench.check.any_shot {seed}"
     assert found.refused is None or "\n" not in found.refused
 
@@ -37,11 +52,25 @@ def test_a_few_shots_at_random_run(seed: int) -> None:
     holds(seed)
 
 
-@pytest.mark.xfail(reason="a particle in a hundred shots stands a little over half a cell inside a solid")
 @pytest.mark.slow
 @settings(FEW, max_examples=100)
 @given(seed=SEEDS)
 def test_a_hundred_shots_at_random_run(seed: int) -> None:
+    """None fails, none loses a particle, J stays: to the letter. Solids and volumes hold as far as they were found."""
+    holds(seed, FOUND)
+
+
+@pytest.mark.xfail(strict=True, reason=BEYOND)
+@pytest.mark.slow
+@settings(FEW, max_examples=100)
+@given(seed=SEEDS)
+def test_a_hundred_shots_at_random_keep_out_of_solids_and_keep_their_volume(seed: int) -> None:
+    holds(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [69, 150, 277])
+def test_an_emitter_that_faces_a_wall_of_a_shot_at_random_pours(seed: int) -> None:
     holds(seed)
 
 
@@ -71,7 +100,9 @@ def test_there_are_ten_of_them() -> None:
     "path",
     [
         pytest.param(
-            path, id=path.stem, marks=[pytest.mark.xfail(reason=UNMET[path.stem])] if path.stem in UNMET else []
+            path,
+            id=path.stem,
+            marks=[pytest.mark.xfail(strict=True, reason=UNMET[path.stem])] if path.stem in UNMET else [],
         )
         for path in SHOTS
     ],
