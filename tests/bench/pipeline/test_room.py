@@ -133,8 +133,9 @@ def test_frames_have_several_sound_steps_and_come_again_from_every_state(name: s
     first, second = (work for work, _ in done[:2])
     assert isinstance(first, FrameWork) and isinstance(second, FrameWork)
     each = second.sound_steps // second.substeps
-    assert each > 1 and second.sound_steps == each * second.substeps
-    assert first.sound_steps % each == (each + 1) // 2
+    thin = name.startswith("pool")  # it has a solid so thin that liquid would pass it in several
+    assert (each > 1) != thin and second.sound_steps == each * second.substeps
+    assert first.sound_steps % each == (each + 1) // 2 % each
     for start in (2, 0, 1):
         simulation.restore(kept[start])
         assert (simulation.advance_frame(), simulation.state_digest()) == done[start]
