@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import ceil, hypot, prod, sqrt
 
+from bench.shot.joined import joined
 from bench.shot.problem import Got, Problem
 from bench.shot.schema import (
     GRID_BLOCK_MAX,
@@ -54,14 +55,14 @@ def fitted(shot: ShotFile, size: Size) -> ShotFile:
     """The shot as a size's grid holds it: what reaches the domain's walls as it is written reaches the grid's.
 
     The domain is as long as its whole cells. Boxes of liquid that reached its far walls reach them still. Solids that
-    end at a wall go on behind it: what the liquid does at the wall is theirs alone then, and no slit is left. A disc
-    that pours out of a wall lies just inside it.
+    end at a wall go on behind it: what the liquid does at the wall is theirs alone then, and no slit is left. Boxes
+    that touch are joined. A disc that pours out of a wall lies just inside it.
     """
     domain, cell = shot.domain, cell_size_m(shot.domain, size)
     made = [n * cell for n in domain_cells(domain, size)]
     length = tuple(s if abs(m - s) <= SAME_LENGTH * s else m for m, s in zip(made, domain.size_m))
     bodies = tuple(_reaching(body, domain.size_m, length) for body in shot.body)
-    colliders = tuple(_going_on(collider, length, cell) for collider in shot.collider)
+    colliders = joined([_going_on(collider, length, cell) for collider in shot.collider], length, cell)
     emitters = tuple(_inside(emitter, length, cell) for emitter in shot.emitter)
     if (length, bodies, colliders, emitters) == (domain.size_m, shot.body, shot.collider, shot.emitter):
         return shot

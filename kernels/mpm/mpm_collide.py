@@ -67,8 +67,8 @@ SWAY_RATE, SWAY_TWIST = F32(1.7), F32(2.6)  # rad/s; rad from the foot of the ax
 FADE_BAND = F32(0.5)  # beyond the reach the vortex fades over half the reach
 TOP_BAND = F32(0.2)  # and over the top fifth of its height
 NEAR = F32(16.0)  # cells above terrain within which a node asks how far away it is: three slopes of 5
-CONTACT = F32(0.625)  # cells; the outermost nodes that a solid holds are then about on its surface, and not inside
-SETTLED = F32(0.25)  # cells that liquid comes into a solid, on average, as its outermost nodes are held
+CONTACT = F32(0.96875)  # cells: just not the second layer of nodes outside of a face that lies on nodes
+SETTLED = F32(-0.09375)  # cells that liquid comes into a solid, on average; it keeps a little away from it
 THIN = F32(3.0)  # cells: nodes within CONTACT of the far face move particles that touch the near one
 
 
