@@ -162,8 +162,7 @@ def build_scene(
     if field is not None and file.terrain is not None:
         terrain = field.heights
         terrain += np.float32(offset)  # into the grid's box, as the particles are
-        on = 1 + BOUNDARIES.index(file.terrain.boundary)
-        geometry[:] = [field.origin[0] + offset, field.origin[1] + offset, field.spacing, on]
+        geometry[:] = [*(v + offset for v in field.origin), field.spacing, 1 + BOUNDARIES.index(file.terrain.boundary)]
     w = file.domain.walls
     sides = w.x_min, w.x_max, w.y_min, w.y_max, w.z_min, w.z_max
     emitters = tuple(_emitter(e, offset) for e in held.emitter)
@@ -247,8 +246,7 @@ def wall_words(kinds: Sequence[int], domain: Sequence[int]) -> Array:
 
 
 def sound_speed_m_per_s(file: ShotFile) -> float:
-    stated = file.material.sound_speed_m_per_s
-    return stated if stated is not None else SOUND_OVER_FLOW * file.material.speed_limit_m_per_s
+    return file.material.sound_speed_m_per_s or SOUND_OVER_FLOW * file.material.speed_limit_m_per_s
 
 
 def material_words(file: ShotFile, particle_volume_m3: float) -> Array:
@@ -259,8 +257,7 @@ def material_words(file: ShotFile, particle_volume_m3: float) -> Array:
     out[k.MATERIAL_BULK_MODULUS] = bulk_modulus_pa(m.density_kg_per_m3, sound_speed_m_per_s(file))
     out[k.MATERIAL_PARTICLE_VOLUME] = particle_volume_m3
     if not isinstance(m, Lava):
-        cell_m = (PARTICLES_PER_CELL * particle_volume_m3) ** (1.0 / 3.0)
-        if is_viscous(m, cell_m):
+        if is_viscous(m, (PARTICLES_PER_CELL * particle_volume_m3) ** (1.0 / 3.0)):
             out[k.MATERIAL_VISCOSITY] = m.viscosity_pa_s
         return out
     for slot, value in (
@@ -290,10 +287,9 @@ def is_viscous(water: Water, cell_size_m: float) -> bool:
 def skin_friction(file: ShotFile, cell_size_m: float) -> float:
     """Shear stress of a solid over density x speed^2; where the grid notices viscosity, only if asked for."""
     m = file.material
-    if isinstance(m, Lava):
+    if isinstance(m, Lava) or (m.friction_factor is None and is_viscous(m, cell_size_m)):
         return 0.0
-    stated = 0.0 if is_viscous(m, cell_size_m) else FRICTION_FACTOR
-    return (stated if m.friction_factor is None else m.friction_factor) / 8.0
+    return (FRICTION_FACTOR if m.friction_factor is None else m.friction_factor) / 8.0
 
 
 def _force(file: ShotFile, offset: float, cell_size_m: float) -> Array:
