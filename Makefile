@@ -22,8 +22,9 @@ run: $(RUN_READY)
 
 setup: $(DEV_READY)
 
+# JOBS=2: in two processes
 test: setup lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(JOBS:%=-n % --dist loadgroup)
 
 # What a change is checked with in between: nothing that takes more than a few seconds by itself.
 fast: setup lint

@@ -18,12 +18,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test that asks for the emulated Slurm is marked so, and slow."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A test that asks for the emulated Slurm is marked so, and slow. With several processes: what stays in one."""
+    several = config.pluginmanager.hasplugin("xdist")
     for item in items:
         if "slurm" in getattr(item, "fixturenames", ()):
             item.add_marker("slurm")
             item.add_marker("slow")
+        if several:
+            # What starts real workers, with limits on how long they may take, is never beside another of its kind, and
+            # there is one Slurm. Of the other files each stays in one process: its fixtures are made once.
+            file = item.nodeid.split("::")[0]
+            started = file.startswith(("tests/bench/farm/", "tests/farm_nodes/"))
+            item.add_marker(pytest.mark.xdist_group("farm" if started else file))
 
 
 @pytest.hookimpl(tryfirst=True)
