@@ -16,6 +16,7 @@ from bench.backend.protocol import Backend, DeviceArray, Stamp
 from bench.pipeline.frame import Between, Bricks, Fluid, Picture, PixelSums, Rendering, Resolved
 from bench.pipeline.parts import Part, records
 from bench.pipeline.scene.build import Scene
+from bench.pipeline.scene.motion import placed
 from bench.pipeline.surface import Surface
 from kernels.base import constants as k
 from kernels.image import img_resolve, img_trace
@@ -238,11 +239,19 @@ class Renderer:
             bricks.fog_majorant,
             self._terrain,
             self._geometry,
-            self._colliders,
+            self._placed_colliders(frame),
             sums,
             work,
             backend.zeros(1, np.int32),
         )
+
+    def _placed_colliders(self, frame: int) -> DeviceArray:
+        """Solids as they stand in the picture of a frame."""
+        scene = self.scene
+        if any(motion is not None for motion in scene.collider_motion):
+            rows = placed(scene.colliders, scene.collider_motion, frame * scene.frame_dt_s, scene.frame_dt_s)
+            self.backend.fill(self._colliders, rows)
+        return self._colliders
 
     def _trace_window(
         self, same: tuple[object, ...], window: Window, first: int, count: int, between: Between | None

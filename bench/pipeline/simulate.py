@@ -188,6 +188,7 @@ class Simulation:
             self._go_back(frame, counts)
         self._under_way = None
         self.frame += 1
+        self._state.place_solids(self.frame)
         if self._has_effects:
             self._move_effects(frame.time_s)
         counts = self.backend.host(self.counts)
@@ -224,6 +225,8 @@ class Simulation:
         sound_dt_s = F32(dt_s / steps.sound_steps)
         changed = step[k.STEP_DT] != sound_dt_s
         step[k.STEP_DT], step[k.STEP_SOUND_STEPS], step[k.STEP_TIME] = sound_dt_s, steps.sound_steps, time_s
+        step[k.STEP_FRAME_TIME] = time_s
+        self._state.place_solids(self.frame)
         volume = float(self.scene.material[k.MATERIAL_PARTICLE_VOLUME])
         step[k.STEP_FULL] = round(self.scene.cell_size_m**3 / volume, 3)  # the volume is rounded, 8 is not
         step[[k.STEP_SPEED_MOST, k.STEP_VOLUME_LEAST, k.STEP_VOLUME_MOST]] = 0.0

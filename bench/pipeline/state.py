@@ -16,6 +16,7 @@ from bench.backend.protocol import Backend, DeviceArray
 from bench.base.errors import Unavailable
 from bench.pipeline.frame import Fluid, HostState, KeptState
 from bench.pipeline.scene.build import Scene
+from bench.pipeline.scene.motion import placed
 from bench.pipeline.scene.needs import block_capacity, block_count, sort_scratch_words
 from kernels.base import constants as k
 from kernels.effects.fx_air import CHUNK
@@ -108,6 +109,13 @@ class State:
             return self.scalars[name]
         base, _, role = name.rpartition("_")
         return (self.other if role == "out" and base in self.other else self.arrays)[base]
+
+    def place_solids(self, frame: int) -> None:
+        """Those that move to where they stand when so many frames are done."""
+        scene = self.scene
+        if any(motion is not None for motion in scene.solid_motion):
+            rows = placed(scene.solids, scene.solid_motion, frame * scene.frame_dt_s, scene.frame_dt_s)
+            self.backend.fill(self.arrays["collider"], rows)
 
     def swap(self, names: Iterable[str]) -> None:
         """What was written is read from here on."""

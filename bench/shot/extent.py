@@ -86,8 +86,11 @@ def _reaching(body: Body, stated: Sequence[float], length: Sequence[float]) -> B
 def _going_on(collider: Collider, length: Sequence[float], cell: float) -> Collider:
     """A box or cylinder whose flat faces within half a cell of a wall, or beyond it, lie far behind it."""
     near, beyond = 0.5 * cell, (WALL_CELLS + BEHIND_CELLS) * cell
+    way = [0.0, 0.0, 0.0] if collider.motion is None else collider.motion.way
 
     def ends(low: float, high: float, axis: int) -> tuple[float, float]:
+        if way[axis] != 0.0:  # it goes away from the wall
+            return low, high
         last = length[axis]
         return min(low, -beyond) if low <= near else low, max(high, last + beyond) if high >= last - near else high
 

@@ -18,7 +18,8 @@ def joined(colliders: Sequence[Collider], length: Sequence[float], cell_size_m: 
     """The same solids: boxes of one kind that touch are one box, or go on to the far side of the one that they end at.
 
     A box goes on into another that hides all of its face, with sides that lie a cell inside the other's, or behind a
-    wall of the domain of ``length`` (m). Rounded boxes and other shapes are left as they are.
+    wall of the domain of ``length`` (m). Rounded boxes, boxes that
+    move and other shapes are left as they are.
     """
     found = list(colliders)
     for _ in found:
@@ -33,7 +34,7 @@ def joined(colliders: Sequence[Collider], length: Sequence[float], cell_size_m: 
 
 
 def _plain(collider: Collider) -> bool:
-    return isinstance(collider, BoxCollider) and collider.rounding_m == 0.0
+    return isinstance(collider, BoxCollider) and collider.rounding_m == 0.0 and collider.motion is None
 
 
 def _grown(one: BoxCollider, other: BoxCollider, length: Sequence[float], cell: float) -> BoxCollider:

@@ -38,6 +38,10 @@ def validate_runnable(shot: ShotFile) -> None:
             raise Problem(f"emitter[{i}].speed_m_per_s", most, emitter.speed_m_per_s)
         _validate_place(shot, f"emitter[{i}]", emitter)
         _validate_pouring(shot, f"emitter[{i}]", emitter)
+    for i, collider in enumerate(shot.collider):
+        if collider.motion is not None and over(collider.motion.fastest_m_per_s, limit):
+            got = Got(f"{collider.motion.fastest_m_per_s:.4g} m/s")
+            raise Problem(f"collider[{i}].motion", f"{most} all the way", got)
     vortex = shot.force.vortex
     for name in ("swirl_m_per_s", "updraft_m_per_s", "inflow_m_per_s") if vortex is not None else ():
         if over(abs(getattr(vortex, name)), limit):

@@ -6,6 +6,8 @@ domain runs from 0 to ``domain.size_m``, z points up.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field
@@ -162,11 +164,66 @@ class Emitter(Table):
             raise Problem("end_s", f"at least start_s ({self.start_s:g})", self.end_s)
 
 
+class Slide(Table):
+    """motion of a collider, kind = "constant": along a straight line from start_s to end_s."""
+
+    kind: Literal["constant"] = "constant"
+    velocity_m_per_s: Vector = Field(description="how fast it goes")
+    start_s: float = Field(default=0.0, ge=0.0, le=1.0e6, description="when it sets out, after the shot's first state")
+    end_s: float = Field(default=1.0e6, ge=0.0, le=1.0e6, description="when it stops")
+
+    def validate_together(self) -> None:
+        if self.end_s < self.start_s:
+            raise Problem("end_s", f"at least start_s ({self.start_s:g})", self.end_s)
+
+    @property
+    def way(self) -> Sequence[float]:
+        """The direction that it moves along."""
+        return self.velocity_m_per_s
+
+    @property
+    def fastest_m_per_s(self) -> float:
+        return math.hypot(*self.velocity_m_per_s)
+
+    def moved_m(self, time_s: float) -> list[float]:
+        """How far it has gone by then."""
+        seconds = min(max(time_s - self.start_s, 0.0), self.end_s - self.start_s)
+        return [v * seconds for v in self.velocity_m_per_s]
+
+
+class Swing(Table):
+    """motion of a collider, kind = "oscillate": to and fro about where it stands, as a sine from start_s on."""
+
+    kind: Literal["oscillate"] = "oscillate"
+    amplitude_m: Point = Field(description="how far it goes to either side")
+    period_s: float = Field(ge=1.0e-3, le=1.0e6, description="time of one swing, there and back")
+    start_s: float = Field(default=0.0, ge=0.0, le=1.0e6, description="when it sets out, after the shot's first state")
+
+    @property
+    def way(self) -> Sequence[float]:
+        """The direction that it moves along."""
+        return self.amplitude_m
+
+    @property
+    def fastest_m_per_s(self) -> float:
+        return 2.0 * math.pi * math.hypot(*self.amplitude_m) / self.period_s
+
+    def moved_m(self, time_s: float) -> list[float]:
+        """How far it is from where it began."""
+        sine = math.sin(2.0 * math.pi * max(time_s - self.start_s, 0.0) / self.period_s)
+        return [a * sine for a in self.amplitude_m]
+
+
+Motion = Annotated[Slide | Swing, Field(discriminator="kind")]
+MOVES = "how it moves; absent: it stands. From frame to frame in a straight line"
+
+
 class SphereCollider(Table):
     kind: Literal["sphere"] = "sphere"
     centre_m: Point = Field(description="middle")
     radius_m: float = Field(ge=1.0e-3, le=FAR, description="radius")
     boundary: Boundary = Field(default="separate", description=f"how the fluid meets it: {MEETS}")
+    motion: Motion | None = Field(default=None, description=MOVES)
 
 
 class BoxCollider(Table):
@@ -175,6 +232,7 @@ class BoxCollider(Table):
     max_m: Point = Field(description="highest corner")
     rounding_m: float = Field(default=0.0, ge=0.0, le=1.0e3, description="radius of its edges")
     boundary: Boundary = Field(default="separate", description=f"how the fluid meets it: {MEETS}")
+    motion: Motion | None = Field(default=None, description=MOVES)
 
     def validate_together(self) -> None:
         if any(b <= a for a, b in zip(self.min_m, self.max_m)):
@@ -187,6 +245,7 @@ class CapsuleCollider(Table):
     to_m: Point = Field(description="the other end")
     radius_m: float = Field(ge=1.0e-3, le=FAR, description="radius")
     boundary: Boundary = Field(default="separate", description=f"how the fluid meets it: {MEETS}")
+    motion: Motion | None = Field(default=None, description=MOVES)
 
 
 class CylinderCollider(Table):
@@ -198,6 +257,7 @@ class CylinderCollider(Table):
     height_m: float = Field(ge=1.0e-3, le=FAR, description="from its foot to its top")
     rounding_m: float = Field(default=0.0, ge=0.0, le=1.0e3, description="radius of its edges")
     boundary: Boundary = Field(default="separate", description=f"how the fluid meets it: {MEETS}")
+    motion: Motion | None = Field(default=None, description=MOVES)
 
 
 Collider = Annotated[

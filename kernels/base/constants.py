@@ -40,6 +40,7 @@ STEP_DT, STEP_VELOCITY_SCALE, STEP_VELOCITY_UNIT, STEP_TIME = 0, 1, 2, 3
 STEP_SPEED_MOST, STEP_VOLUME_LEAST, STEP_VOLUME_MOST = 4, 5, 6  # m/s, a component; volume ratios; of the frame so far
 STEP_FULL = 7  # particles of a cell that is full of liquid
 STEP_SOUND_STEPS = 8  # steps of STEP_DT that a substep is made of: particles move once in all of them
+STEP_FRAME_TIME = 9  # s, when the frame began: solids that move stand in their rows as they were then
 STEP_WORDS = 12
 
 # material: float32 vector
@@ -93,6 +94,7 @@ BOUNDARY_STICK, BOUNDARY_SLIP, BOUNDARY_SEPARATE = 0, 1, 2  # values of COLLIDER
 COLLIDER_A = 2  # centre / centre / first end, 3 words, m
 COLLIDER_B = 5  # radius,-,- / half edges / second end / radius,-,half height / radius,-,-; 3 words, m
 COLLIDER_C = 8  # - / rounding radius / radius / rounding radius / -, m
+COLLIDER_VELOCITY = 9  # of the solid in this frame, 3 words, m/s
 COLLIDER_WORDS = 12
 
 # terrain_geometry[3]: 0 off, else 1 + the boundary kind

@@ -185,7 +185,8 @@ __device__ __forceinline__ float3 at_solid(
   } else if (boundary == BOUNDARY_SEPARATE && face.thickness <= THIN * cell_size_m) {
     boundary = BOUNDARY_SLIP;
   }
-  return at_boundary(boundary, grip, face.x, face.y, face.z, v);
+  v = at_boundary(boundary, grip, face.x, face.y, face.z, v);
+  return kept_out(collider_in, c, DEEP * cell_size_m, x, y, z, v);
 }
 
 // Velocity of the node at (x, y, z) after vortex, colliders, terrain and walls; w: the share of it that they leave free.
@@ -195,15 +196,21 @@ __device__ __forceinline__ float4 apply_forces_and_boundaries(
     Array<const float> terrain_geometry_in, Array<const float> terrain_in) {
   if (force_in[VORTEX_ON] != ZERO) v = apply_vortex(x, y, z, v, step_in[STEP_DT], step_in[STEP_TIME], force_in);
   float contact = CONTACT * cell_size_m, inverse = ONE / cell_size_m;
-  float share = ONE;
+  float share = ONE, since_s = step_in[STEP_TIME] - step_in[STEP_FRAME_TIME];
   for (int c = 0; c < (int)collider_in.shape0; ++c) {
     long long row = (long long)c * COLLIDER_WORDS;
     if (collider_in[row + COLLIDER_KIND] != ZERO) {
-      float d = collider_distance_one(collider_in, c, x, y, z);
+      float wx = collider_in[row + COLLIDER_VELOCITY], wy = collider_in[row + COLLIDER_VELOCITY + 1];
+      float wz = collider_in[row + COLLIDER_VELOCITY + 2];
+      float px = x - wx * since_s, py = y - wy * since_s, pz = z - wz * since_s;
+      float d = collider_distance_one(collider_in, c, px, py, pz);
       share = share * free_share(d * inverse + SETTLED);
       if (d <= contact) {
         float skin = skin_of(grip, (contact - d) * inverse);
-        v = at_solid((int)collider_in[row + COLLIDER_FRICTION], skin, collider_in, c, cell_size_m, x, y, z, v);
+        bool moves = wx != ZERO || wy != ZERO || wz != ZERO;
+        if (moves) v = make_float3(v.x - wx, v.y - wy, v.z - wz);
+        v = at_solid((int)collider_in[row + COLLIDER_FRICTION], skin, collider_in, c, cell_size_m, px, py, pz, v);
+        if (moves) v = make_float3(v.x + wx, v.y + wy, v.z + wz);
       }
     }
   }

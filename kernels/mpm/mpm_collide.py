@@ -4,13 +4,17 @@ Order at a node: driven vortex, colliders, terrain, walls of the box. All positi
 m/s. A collider is a signed distance d (m, negative inside the solid): a node with d <= CONTACT cells takes the
 boundary's velocity condition. ``stick`` sets v = 0, ``slip`` removes v.n, ``separate`` removes v.n only where it points
 into the solid (Stomakhin et al. 2013, section 8). The normal n is that of the nearest face, exactly; where there is
-none (a sphere's middle, an axis) v = 0. A solid of at most THIN cells across is ``slip`` where it is ``separate``: its
-two sides share nodes, and what leaves one side would be what enters by the other.
+none (a sphere's middle, an axis) v = 0. Inside a box or cylinder nothing goes in by any face within DEEP. A solid of
+at most THIN cells across is ``slip`` where it is ``separate``: its two sides share nodes, and what leaves one side
+would be what enters by the other.
 
 Liquid that lies on a solid of kind ``separate`` feels its skin: a shear stress of s density |v|^2 against v, with s an
 eighth of Darcy's friction factor (Colebrook 1939), over a cell's square of each of the outermost nodes that the solid
 holds. Implicitly, v /= 1 + grip |v| with grip = dt s (mass of a full node) / (cell x the node's mass), which never
 turns v around. ``slip`` has none: it is a plane of symmetry.
+
+A solid may move, by a straight line in a frame: its row says where it stands as the frame begins, and how fast it is.
+What a boundary leaves is then relative to the solid.
 
 A node's B-spline lies in part inside a solid: ``free_share`` is the part outside. The grid counts the rest as full of
 liquid at rest density, so that the density of particles can be told next to a solid too.
@@ -40,8 +44,10 @@ from kernels.base.constants import (
     COLLIDER_FRICTION,
     COLLIDER_KIND,
     COLLIDER_SPHERE,
+    COLLIDER_VELOCITY,
     COLLIDER_VESSEL,
     STEP_DT,
+    STEP_FRAME_TIME,
     STEP_TIME,
     VORTEX_CORE,
     VORTEX_FLARE,
@@ -58,7 +64,7 @@ from kernels.base.constants import (
     VORTEX_Z_LOW,
     WALL_CELLS,
 )
-from kernels.solid.solid_face import collider_normal_one, free_share
+from kernels.solid.solid_face import collider_normal_one, free_share, kept_out
 
 FAR = F32(1.0e30)
 THREE = F32(3.0)
@@ -69,6 +75,7 @@ TOP_BAND = F32(0.2)  # and over the top fifth of its height
 NEAR = F32(16.0)  # cells above terrain within which a node asks how far away it is: three slopes of 5
 CONTACT = F32(0.96875)  # cells: just not the second layer of nodes outside of a face that lies on nodes
 SETTLED = F32(-0.09375)  # cells that liquid comes into a solid, on average; it keeps a little away from it
+DEEP = F32(1.5)  # cells: a node so deep in a solid is the last that liquid at its face touches
 THIN = F32(3.0)  # cells: nodes within CONTACT of the far face move particles that touch the near one
 
 
@@ -263,7 +270,8 @@ def at_solid(boundary, grip, collider_in, c, cell_size_m, x, y, z, vx, vy, vz):
         boundary = np.int32(BOUNDARY_STICK)
     elif boundary == BOUNDARY_SEPARATE and thickness <= THIN * cell_size_m:
         boundary = np.int32(BOUNDARY_SLIP)
-    return at_boundary(boundary, grip, nx, ny, nz, vx, vy, vz)
+    vx, vy, vz = at_boundary(boundary, grip, nx, ny, nz, vx, vy, vz)
+    return kept_out(collider_in, c, DEEP * cell_size_m, x, y, z, vx, vy, vz)
 
 
 @device
@@ -300,15 +308,23 @@ def apply_forces_and_boundaries(
     if level[0] > ZERO:
         vx, vy, vz = apply_vortex(x, y, vx, vy, vz, step_in[STEP_DT], force_in, level)
     contact, inverse = CONTACT * cell_size_m, ONE / cell_size_m
-    share = ONE
+    share, since_s = ONE, step_in[STEP_TIME] - step_in[STEP_FRAME_TIME]
     for c in range(collider_in.shape[0]):
         if collider_in[c, COLLIDER_KIND] != ZERO:
-            d = collider_distance_one(collider_in, c, x, y, z)
+            wx, wy = collider_in[c, COLLIDER_VELOCITY], collider_in[c, COLLIDER_VELOCITY + 1]
+            wz = collider_in[c, COLLIDER_VELOCITY + 2]
+            px, py, pz = x - wx * since_s, y - wy * since_s, z - wz * since_s
+            d = collider_distance_one(collider_in, c, px, py, pz)
             share = share * free_share(d * inverse + SETTLED)
             if d <= contact:
                 boundary = np.int32(collider_in[c, COLLIDER_FRICTION])
                 skin = skin_of(grip, (contact - d) * inverse)
-                vx, vy, vz = at_solid(boundary, skin, collider_in, c, cell_size_m, x, y, z, vx, vy, vz)
+                moves = wx != ZERO or wy != ZERO or wz != ZERO
+                if moves:
+                    vx, vy, vz = vx - wx, vy - wy, vz - wz
+                vx, vy, vz = at_solid(boundary, skin, collider_in, c, cell_size_m, px, py, pz, vx, vy, vz)
+                if moves:
+                    vx, vy, vz = vx + wx, vy + wy, vz + wz
     if terrain_geometry_in[3] != ZERO:
         above = z - terrain_height(terrain_geometry_in, terrain_in, x, y)
         if above <= NEAR * cell_size_m:

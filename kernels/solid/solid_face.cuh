@@ -79,6 +79,45 @@ __device__ __forceinline__ Face collider_normal_one(Array<const float> collider_
   return Face{n.x, n.y, n.z, TWO * half};
 }
 
+// A velocity along an axis, without what goes in by a face at +-half that is no farther than `deep`.
+__device__ __forceinline__ float kept_out_along(float p, float half, float deep, float v) {
+  return half - fabsf(p) <= deep && v * p < ZERO ? ZERO : v;
+}
+
+// Velocity at a node inside a box or cylinder without what goes in by any face no farther than `deep` (m).
+__device__ __forceinline__ float3 kept_out(
+    Array<const float> collider_in, int c, float deep, float x, float y, float z, float3 v) {
+  long long row = (long long)c * COLLIDER_WORDS;
+  int kind = (int)collider_in[row + COLLIDER_KIND];
+  if (kind != COLLIDER_BOX && kind != COLLIDER_CYLINDER) return v;
+  float px = x - collider_in[row + COLLIDER_A];
+  float py = y - collider_in[row + COLLIDER_A + 1];
+  float pz = z - collider_in[row + COLLIDER_A + 2];
+  float half_x = collider_in[row + COLLIDER_B], half_z = collider_in[row + COLLIDER_B + 2];
+  float edge = deep * SIXTEENTH;
+  if (fabsf(pz) > half_z + edge) return v;
+  if (kind == COLLIDER_BOX) {
+    float half_y = collider_in[row + COLLIDER_B + 1];
+    if (fabsf(px) <= half_x + edge && fabsf(py) <= half_y + edge) {
+      v.x = kept_out_along(px, half_x, deep, v.x);
+      v.y = kept_out_along(py, half_y, deep, v.y);
+      v.z = kept_out_along(pz, half_z, deep, v.z);
+    }
+    return v;
+  }
+  float r = sqrtf(px * px + py * py);
+  if (r <= half_x + edge) {
+    v.z = kept_out_along(pz, half_z, deep, v.z);
+    float3 across = away(px, py, ZERO);
+    float inward = v.x * across.x + v.y * across.y;
+    if (half_x - r <= deep && inward < ZERO) {
+      v.x = v.x - inward * across.x;
+      v.y = v.y - inward * across.y;
+    }
+  }
+  return v;
+}
+
 // Share of a node's B-spline outside a solid whose flat face is `t` cells away; negative: the node is inside.
 __device__ __forceinline__ float free_share(float t) {
   if (t >= ONE_AND_A_HALF) return ONE;

@@ -19,6 +19,7 @@ from kernels.base.constants import (
     COLLIDER_BOX,
     COLLIDER_C,
     COLLIDER_CAPSULE,
+    COLLIDER_CYLINDER,
     COLLIDER_KIND,
     COLLIDER_SPHERE,
     COLLIDER_VESSEL,
@@ -26,6 +27,7 @@ from kernels.base.constants import (
 
 UNBOUNDED = F32(1.0e30)  # m
 SHORTEST = F32(1.0e-20)  # m; below it a vector has no direction
+SIXTEENTH = F32(1.0 / 16.0)
 SIXTH, THIRD, THREE_QUARTERS, ONE_AND_A_HALF = F32(1.0 / 6.0), F32(1.0 / 3.0), F32(0.75), F32(1.5)
 
 
@@ -96,6 +98,48 @@ def collider_normal_one(collider_in, c, x, y, z):
     elif qy >= qz:
         half = half_y
     return nx, ny, nz, TWO * half
+
+
+@device
+def _kept_out(p, half, deep, v):
+    """A velocity along an axis, without what goes in by a face at +-half that is no farther than ``deep``."""
+    if half - math.fabs(p) <= deep and v * p < ZERO:
+        return ZERO
+    return v
+
+
+@device
+def kept_out(collider_in, c, deep, x, y, z, vx, vy, vz):
+    """Velocity at a node inside a box or cylinder without what goes in by any face no farther than ``deep`` (m).
+
+    Inside is what is not a sixteenth of that outside: nodes lie on edges, but for rounding.
+
+    By the nearest face alone, liquid would go in at an edge: along the one face, under the other.
+    """
+    kind = np.int32(collider_in[c, COLLIDER_KIND])
+    if kind != COLLIDER_BOX and kind != COLLIDER_CYLINDER:
+        return vx, vy, vz
+    px = x - collider_in[c, COLLIDER_A]
+    py = y - collider_in[c, COLLIDER_A + 1]
+    pz = z - collider_in[c, COLLIDER_A + 2]
+    half_x, half_z = collider_in[c, COLLIDER_B], collider_in[c, COLLIDER_B + 2]
+    edge = deep * SIXTEENTH
+    if math.fabs(pz) > half_z + edge:
+        return vx, vy, vz
+    if kind == COLLIDER_BOX:
+        half_y = collider_in[c, COLLIDER_B + 1]
+        if math.fabs(px) <= half_x + edge and math.fabs(py) <= half_y + edge:
+            vx, vy = _kept_out(px, half_x, deep, vx), _kept_out(py, half_y, deep, vy)
+            vz = _kept_out(pz, half_z, deep, vz)
+        return vx, vy, vz
+    r = math.sqrt(px * px + py * py)
+    if r <= half_x + edge:
+        vz = _kept_out(pz, half_z, deep, vz)
+        ax, ay, _ = _away(px, py, ZERO)
+        inward = vx * ax + vy * ay
+        if half_x - r <= deep and inward < ZERO:
+            vx, vy = vx - inward * ax, vy - inward * ay
+    return vx, vy, vz
 
 
 @device

@@ -20,6 +20,7 @@ from bench.pipeline.scene import fill
 from bench.pipeline.scene.camera import camera_vector
 from bench.pipeline.scene.exact import Array, normalised
 from bench.pipeline.scene.look import glow_lut, look_vector, sky_vector
+from bench.pipeline.scene.motion import HasMotion, collider_rows
 from bench.pipeline.scene.particles import Particles, build_particles
 from bench.pipeline.scene.terrain import HeightField, build_terrain, require_above_ground
 from bench.shot.extent import WALL_CELLS, cell_size_m, domain_cells, fitted, grid_cells
@@ -28,14 +29,10 @@ from bench.shot.picture import Camera
 from bench.shot.runnable import SOUND_OVER_FLOW
 from bench.shot.schema import (
     BOUNDARIES,
-    BoxCollider,
-    CapsuleCollider,
-    CylinderCollider,
     Effects,
     Emitter,
     Lava,
     ShotFile,
-    SphereCollider,
     Water,
 )
 from kernels.base import constants as k
@@ -117,6 +114,8 @@ class Scene:
     look: Array  # float32[LOOK_WORDS]
     glow_lut: Array  # float32[GLOW_LUT_SIZE, 3]
     camera_path: Camera | None  # None in a scene that is only simulated
+    collider_motion: tuple[HasMotion | None, ...] = ()  # of each row of colliders; empty: all stand
+    solid_motion: tuple[HasMotion | None, ...] = ()  # of solids
 
     @property
     def domain(self) -> tuple[int, int, int]:
@@ -210,6 +209,8 @@ def build_scene(
         look=look_vector(file, offset),
         glow_lut=glow_lut(),
         camera_path=file.camera,
+        collider_motion=tuple(one.motion for one in file.collider),
+        solid_motion=tuple(one.motion for one in held.collider),
     )
 
 
@@ -315,34 +316,6 @@ def _force(file: ShotFile, offset: float, cell_size_m: float) -> Array:
         (k.VORTEX_REACH, v.reach_m),
     ):
         out[slot] = value
-    return out
-
-
-def collider_rows(colliders: Sequence[object], offset: float) -> Array:
-    """What kernels know of solids."""
-    out = np.zeros((max(1, len(colliders)), k.COLLIDER_WORDS), np.float32)
-    a, b, c = k.COLLIDER_A, k.COLLIDER_B, k.COLLIDER_C
-    for row, one in zip(out, colliders):
-        if isinstance(one, SphereCollider):
-            row[k.COLLIDER_KIND] = k.COLLIDER_SPHERE
-            row[a : a + 3] = [v + offset for v in one.centre_m]
-            row[b] = one.radius_m
-        elif isinstance(one, BoxCollider):
-            row[k.COLLIDER_KIND] = k.COLLIDER_BOX
-            row[a : a + 3] = [0.5 * (p + q) + offset for p, q in zip(one.min_m, one.max_m)]
-            row[b : b + 3] = [0.5 * (q - p) for p, q in zip(one.min_m, one.max_m)]
-            row[c] = one.rounding_m
-        elif isinstance(one, CapsuleCollider):
-            row[k.COLLIDER_KIND] = k.COLLIDER_CAPSULE
-            row[a : a + 3] = [v + offset for v in one.from_m]
-            row[b : b + 3] = [v + offset for v in one.to_m]
-            row[c] = one.radius_m
-        elif isinstance(one, CylinderCollider):
-            row[k.COLLIDER_KIND] = k.COLLIDER_CYLINDER
-            row[a : a + 3] = [v + offset for v in one.centre_m]
-            row[b], row[b + 2] = one.radius_m, 0.5 * one.height_m
-            row[c] = one.rounding_m
-        row[k.COLLIDER_FRICTION] = BOUNDARIES.index(one.boundary)  # type: ignore[attr-defined]
     return out
 
 

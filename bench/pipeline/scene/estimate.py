@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from bench.pipeline.scene.build import (
     PARTICLES_PER_CELL,
-    collider_rows,
     emitted_count,
     fill_domain,
     material_words,
     sound_speed_m_per_s,
 )
+from bench.pipeline.scene.motion import collider_rows, fastest_m_per_s
 from bench.pipeline.scene.needs import (
     BRICK_RESERVE,
     TERRAIN_BYTES,
@@ -154,4 +154,5 @@ def _steps(file: ShotFile, cell: float) -> Steps:
         file.material.speed_limit_m_per_s,
         material_words(file, cell**3 / PARTICLES_PER_CELL),
         collider_rows(file.collider, 0.0),
+        fastest_m_per_s([one.motion for one in file.collider]),
     )

@@ -1,4 +1,4 @@
-"""How fast and how hot a body's file says that its liquid is at the start, at a point of the shot's frame.
+"""How fast and how hot a body's file says that its liquid is at the start; where solids are that move.
 
 As in ``bodies``: what a file says is packed into words, and the compiled function under it reads them in that order.
 """
@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
 
 from bench.pipeline.scene.bodies import whirl
-from bench.pipeline.scene.exact import called, cell_noise, device, noise2, normalised, smooth
+from bench.pipeline.scene.exact import Array, called, cell_noise, device, noise2, normalised, smooth
+from bench.shot.schema import BOUNDARIES, BoxCollider, CapsuleCollider, CylinderCollider, SphereCollider
 from bench.shot.shapes import (
     ConstantTemperature,
     ConstantVelocity,
@@ -23,6 +27,7 @@ from bench.shot.shapes import (
     Temperature,
     Velocity,
 )
+from kernels.base import constants as k
 
 CONSTANT, ROTATION, SHEAR, SWIRL = range(4)
 DEPTH, PLATES = 1, 2  # of temperatures; the constant ones are 0 as well
@@ -119,3 +124,62 @@ def temperature_at(kind, b, w, x, y, z, surface):
     skin = plate + (b[w + 12] - plate) * crack
     skin = vent + (skin - vent) * grown
     return skin + (core - skin) * smooth(depth)
+
+
+# --- Solids ---------------------------------------------------------------------------------------
+
+
+def collider_rows(colliders: Sequence[object], offset: float) -> Array:
+    """What kernels know of solids."""
+    out = np.zeros((max(1, len(colliders)), k.COLLIDER_WORDS), np.float32)
+    a, b, c = k.COLLIDER_A, k.COLLIDER_B, k.COLLIDER_C
+    for row, one in zip(out, colliders):
+        if isinstance(one, SphereCollider):
+            row[k.COLLIDER_KIND] = k.COLLIDER_SPHERE
+            row[a : a + 3] = [v + offset for v in one.centre_m]
+            row[b] = one.radius_m
+        elif isinstance(one, BoxCollider):
+            row[k.COLLIDER_KIND] = k.COLLIDER_BOX
+            row[a : a + 3] = [0.5 * (p + q) + offset for p, q in zip(one.min_m, one.max_m)]
+            row[b : b + 3] = [0.5 * (q - p) for p, q in zip(one.min_m, one.max_m)]
+            row[c] = one.rounding_m
+        elif isinstance(one, CapsuleCollider):
+            row[k.COLLIDER_KIND] = k.COLLIDER_CAPSULE
+            row[a : a + 3] = [v + offset for v in one.from_m]
+            row[b : b + 3] = [v + offset for v in one.to_m]
+            row[c] = one.radius_m
+        elif isinstance(one, CylinderCollider):
+            row[k.COLLIDER_KIND] = k.COLLIDER_CYLINDER
+            row[a : a + 3] = [v + offset for v in one.centre_m]
+            row[b], row[b + 2] = one.radius_m, 0.5 * one.height_m
+            row[c] = one.rounding_m
+        row[k.COLLIDER_FRICTION] = BOUNDARIES.index(one.boundary)  # type: ignore[attr-defined]
+    return out
+
+
+class HasMotion(Protocol):
+    """What a collider's file says of its motion."""
+
+    @property
+    def fastest_m_per_s(self) -> float: ...
+
+    def moved_m(self, time_s: float) -> list[float]: ...
+
+
+def placed(rows: Array, motions: Sequence[HasMotion | None], time_s: float, frame_dt_s: float) -> Array:
+    """Rows of solids as they stand at a time, with how fast they are up to ``frame_dt_s`` later; ``rows``: at 0."""
+    out = rows.copy()
+    for row, motion in zip(out, motions):
+        if motion is None:
+            continue
+        moved, later = motion.moved_m(time_s), motion.moved_m(time_s + frame_dt_s)
+        row[k.COLLIDER_A : k.COLLIDER_A + 3] += np.array(moved)
+        if row[k.COLLIDER_KIND] == k.COLLIDER_CAPSULE:
+            row[k.COLLIDER_B : k.COLLIDER_B + 3] += np.array(moved)
+        row[k.COLLIDER_VELOCITY : k.COLLIDER_VELOCITY + 3] = [(b - a) / frame_dt_s for a, b in zip(moved, later)]
+    return out
+
+
+def fastest_m_per_s(motions: Sequence[HasMotion | None]) -> float:
+    """Speed of the fastest of solids; 0 where none moves."""
+    return max((motion.fastest_m_per_s for motion in motions if motion is not None), default=0.0)

@@ -15,6 +15,7 @@ import numpy as np
 from bench.pipeline.scene.build import Scene
 from bench.pipeline.scene.exact import Array
 from bench.pipeline.scene.fill import mark_blocks
+from bench.pipeline.scene.motion import fastest_m_per_s
 from kernels.base import constants as k
 from kernels.mpm.mpm_common import PEAK_WORDS, STIFFNESS
 from kernels.mpm.mpm_sort import device_scratch_words, scratch_words
@@ -75,6 +76,7 @@ def steps_of_frame(
     thinnest_m: float = math.inf,
     conduction_s: float = math.inf,
     stiffness_m_per_s: float | None = None,
+    solid_speed_m_per_s: float = 0.0,
 ) -> Steps:
     """The fewest equal steps of a frame in which nothing moves faster than ``speed_m_per_s``.
 
@@ -86,13 +88,14 @@ def steps_of_frame(
     it, in step with the particles.
     """
     longest_s = min(TRAVEL * cell_size_m / speed_m_per_s, conduction_s)
+    meeting_m_per_s = speed_m_per_s + solid_speed_m_per_s
     limit_s = COURANT * cell_size_m / (sound_speed_m_per_s + speed_m_per_s)
     if kinematic_viscosity_m2_per_s > 0.0:
         limit_s = min(limit_s, DIFFUSION * cell_size_m * cell_size_m / kinematic_viscosity_m2_per_s)
     steps = max(1, math.ceil(frame_dt_s / min(limit_s, longest_s)))
     stiffness_m_per_s = sound_speed_m_per_s if stiffness_m_per_s is None else stiffness_m_per_s
     longest_s = min(
-        longest_s, TRAVEL_IN_SOLID * thinnest_m / speed_m_per_s, SOUND_TRAVEL * cell_size_m / stiffness_m_per_s
+        longest_s, TRAVEL_IN_SOLID * thinnest_m / meeting_m_per_s, SOUND_TRAVEL * cell_size_m / stiffness_m_per_s
     )
     together = max(1, math.floor(longest_s / (frame_dt_s / steps)))
     substeps = math.ceil(steps / together)
@@ -102,7 +105,8 @@ def steps_of_frame(
 def scene_steps(scene: Scene, speed_m_per_s: float) -> Steps:
     """``steps_of_frame`` of a scene in which nothing moves faster than ``speed_m_per_s``."""
     cell = scene.cell_size_m
-    return steps_of(scene.frame_dt_s, cell, scene.sound_speed_m_per_s, speed_m_per_s, scene.material, scene.solids)
+    solid_speed, sound = fastest_m_per_s(scene.solid_motion), scene.sound_speed_m_per_s
+    return steps_of(scene.frame_dt_s, cell, sound, speed_m_per_s, scene.material, scene.solids, solid_speed)
 
 
 def steps_of(
@@ -112,6 +116,7 @@ def steps_of(
     speed_m_per_s: float,
     material: Array,
     solids: Array,
+    solid_speed_m_per_s: float = 0.0,
 ) -> Steps:
     """The same of what kernels know of a material and of solids.
 
@@ -128,6 +133,7 @@ def steps_of(
         thinnest_m(solids),
         conduction_s(material, cell_size_m),
         math.sqrt(STIFFNESS * float(material[k.MATERIAL_BULK_MODULUS]) / density),
+        solid_speed_m_per_s,
     )
 
 

@@ -251,12 +251,12 @@ def volume_share(flow: Flow) -> float:
 # --- Solids, once more and plainly ----------------------------------------------------------------
 
 
-def solid_distance(scene: Scene, x: np.ndarray) -> np.ndarray:
-    """Signed distance (m) of points of the domain from the nearest solid, negative inside."""
+def solid_distance(scene: Scene, x: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+    """Signed distance (m) of points of the domain from the nearest solid, negative inside; ``rows``: where they are."""
     offset = k.WALL_CELLS * scene.cell_size_m
     p = x + offset
     nearest = np.full(len(p), np.inf)
-    for row in np.asarray(scene.colliders, np.float64):
+    for row in np.asarray(scene.colliders if rows is None else rows, np.float64):
         if int(row[k.COLLIDER_KIND]):
             nearest = np.minimum(nearest, _collider_distance(row, p))
     if scene.terrain_geometry[3] > 0.0:

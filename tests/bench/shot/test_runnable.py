@@ -208,7 +208,7 @@ SOLIDS: dict[str, Any] = {
 
 
 def row_of(solid: Collider) -> np.ndarray:
-    from bench.pipeline.scene.build import collider_rows
+    from bench.pipeline.scene.motion import collider_rows
 
     return collider_rows([solid], 0.0)
 

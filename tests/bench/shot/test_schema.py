@@ -77,7 +77,7 @@ def test_every_value_has_its_range_its_meaning_and_its_unit() -> None:
 
 def test_a_table_s_kind_is_required_and_says_which_it_is() -> None:
     kinds = [node for _, key, node in properties() if key == "kind"]
-    assert len(kinds) == 27 and all(node == {"const": node["const"], "type": "string"} for node in kinds)
+    assert len(kinds) == 29 and all(node == {"const": node["const"], "type": "string"} for node in kinds)
     assert all("kind" in made["required"] for made in SCHEMA["$defs"].values() if "kind" in made["properties"])
     assert all(made["additionalProperties"] is False for made in (SCHEMA, *SCHEMA["$defs"].values()))
     assert list(SCHEMA["properties"]["size"]["properties"]) == list(SIZE_NAMES)
