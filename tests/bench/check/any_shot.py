@@ -16,6 +16,7 @@ from bench.backend.numba_cpu import NumbaBackend
 from bench.base.errors import CheckFailed, UserError
 from bench.check.validate.flow import LOOK, Flow
 from bench.pipeline.scene.build import Scene, build_scene
+from bench.pipeline.scene.motion import placed
 from bench.shot.load import Shot, parse_shot
 from kernels.base import constants as k
 
@@ -218,7 +219,9 @@ def _places(flow: Flow, through_cells: float = ASKED.through_cells) -> list[str]
     outside = int(((x < 0.0) | (x > high)).any(1).sum())
     if outside:
         wrong.append(f"{outside} particles outside the domain")
-    inside = -solid_distance(flow.scene, x) / cell
+    scene = flow.scene
+    rows = placed(scene.colliders, scene.collider_motion, flow.time_s, scene.frame_dt_s)
+    inside = -solid_distance(scene, x, rows) / cell
     through = int((inside > through_cells).sum())
     if through:
         wrong.append(f"{through} particles up to {inside.max():.2f} cells inside a solid")
