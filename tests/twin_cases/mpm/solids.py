@@ -66,6 +66,22 @@ def solids(rows: tuple[tuple[int, tuple[float, ...]], ...], boundary: int = k.BO
     return make
 
 
+def moving(rows: tuple[tuple[int, tuple[float, ...]], ...], boundary: int) -> Maker:
+    """The same, somewhat later in a frame in which the solids move, each another way."""
+
+    def make(rng: np.random.Generator) -> Arguments:
+        state = solids(rows, boundary)(rng)
+        state["step"][[k.STEP_FRAME_TIME, k.STEP_TIME]] = 0.5, 0.53125
+        velocity = rng.normal(0.0, 1.0, (len(rows), 3)).astype(F32)
+        velocity[:, rng.integers(3)] = 0.0
+        state["collider"][:, k.COLLIDER_VELOCITY : k.COLLIDER_VELOCITY + 3] = velocity
+        # Where they are by now is where they stand without motion: on nodes
+        state["collider"][:, k.COLLIDER_A : k.COLLIDER_A + 3] -= velocity * F32(0.03125)
+        return state
+
+    return make
+
+
 def ground(height: float, step: float = 0.0, spacing: float = 1.0) -> Maker:
     """Terrain, in cells: as high everywhere, or with a step in the middle that rises over one spacing."""
 
@@ -143,6 +159,10 @@ CASES: dict[str, dict[str, Maker]] = {
         "on a slippery cube's middle planes": arguments_of(
             "mpm_grid", solids(FLUSH["on a cube's middle planes"], k.BOUNDARY_SLIP)
         ),
+        **{
+            f"{label}, moving": arguments_of("mpm_grid", moving(rows, boundary))
+            for (label, rows), boundary in zip(FLUSH.items(), (0, 1, 2) * len(FLUSH))
+        },
         **{label: arguments_of("mpm_grid", maker) for label, maker in GROUND.items()},
         **{
             maker.__name__: arguments_of("mpm_grid", maker)
