@@ -11,11 +11,12 @@ from collections.abc import Sequence
 
 from bench.shot.extent import SAME_LENGTH, cell_size_m, disc_reach
 from bench.shot.problem import Got, Problem
-from bench.shot.schema import BoxCollider, CapsuleCollider, Collider, Emitter, ShotFile, SphereCollider
+from bench.shot.schema import BoxCollider, CapsuleCollider, Collider, Emitter, ShotFile, SphereCollider, Swing
 from bench.shot.speeds import fastest_of_shape, fastest_own, ring
 
 SOUND_OVER_FLOW = 10.0  # sound speed over the speed limit at the least: the liquid is squeezed by 1 % then
 ROUNDING = 1.0e-6  # share by which a number may be over a limit that it was meant to be
+SWING_FRAMES = 4  # of a collider's swing: in as many straight lines it still gets to both of its ends
 AXES = "xyz"
 RIM_POINTS = 16  # of an emitter's disc
 
@@ -42,6 +43,10 @@ def validate_runnable(shot: ShotFile) -> None:
         if collider.motion is not None and over(collider.motion.fastest_m_per_s, limit):
             got = Got(f"{collider.motion.fastest_m_per_s:.4g} m/s")
             raise Problem(f"collider[{i}].motion", f"{most} all the way", got)
+        shortest_s = SWING_FRAMES / shot.shot.frame_rate
+        if isinstance(collider.motion, Swing) and over(shortest_s, collider.motion.period_s):
+            least = f"at least {SWING_FRAMES} frames ({shortest_s:.4g} s): it goes straight in each"
+            raise Problem(f"collider[{i}].motion.period_s", least, collider.motion.period_s)
     vortex = shot.force.vortex
     for name in ("swirl_m_per_s", "updraft_m_per_s", "inflow_m_per_s") if vortex is not None else ():
         if over(abs(getattr(vortex, name)), limit):

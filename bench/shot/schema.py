@@ -185,11 +185,6 @@ class Slide(Table):
     def fastest_m_per_s(self) -> float:
         return math.hypot(*self.velocity_m_per_s)
 
-    def moved_m(self, time_s: float) -> list[float]:
-        """How far it has gone by then."""
-        seconds = min(max(time_s - self.start_s, 0.0), self.end_s - self.start_s)
-        return [v * seconds for v in self.velocity_m_per_s]
-
 
 class Swing(Table):
     """motion of a collider, kind = "oscillate": to and fro about where it stands, as a sine from start_s on."""
@@ -207,11 +202,6 @@ class Swing(Table):
     @property
     def fastest_m_per_s(self) -> float:
         return 2.0 * math.pi * math.hypot(*self.amplitude_m) / self.period_s
-
-    def moved_m(self, time_s: float) -> list[float]:
-        """How far it is from where it began."""
-        sine = math.sin(2.0 * math.pi * max(time_s - self.start_s, 0.0) / self.period_s)
-        return [a * sine for a in self.amplitude_m]
 
 
 Motion = Annotated[Slide | Swing, Field(discriminator="kind")]

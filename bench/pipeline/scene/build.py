@@ -20,7 +20,7 @@ from bench.pipeline.scene import fill
 from bench.pipeline.scene.camera import camera_vector
 from bench.pipeline.scene.exact import Array, normalised
 from bench.pipeline.scene.look import glow_lut, look_vector, sky_vector
-from bench.pipeline.scene.motion import HasMotion, collider_rows
+from bench.pipeline.scene.motion import collider_rows
 from bench.pipeline.scene.particles import Particles, build_particles
 from bench.pipeline.scene.terrain import HeightField, build_terrain, require_above_ground
 from bench.shot.extent import WALL_CELLS, cell_size_m, domain_cells, fitted, grid_cells
@@ -32,6 +32,7 @@ from bench.shot.schema import (
     Effects,
     Emitter,
     Lava,
+    Motion,
     ShotFile,
     Water,
 )
@@ -114,8 +115,8 @@ class Scene:
     look: Array  # float32[LOOK_WORDS]
     glow_lut: Array  # float32[GLOW_LUT_SIZE, 3]
     camera_path: Camera | None  # None in a scene that is only simulated
-    collider_motion: tuple[HasMotion | None, ...] = ()  # of each row of colliders; empty: all stand
-    solid_motion: tuple[HasMotion | None, ...] = ()  # of solids
+    collider_motion: tuple[Motion | None, ...] = ()  # of each row of colliders; empty: all stand
+    solid_motion: tuple[Motion | None, ...] = ()  # of solids
 
     @property
     def domain(self) -> tuple[int, int, int]:

@@ -9,13 +9,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 
 from bench.pipeline.scene.bodies import whirl
-from bench.pipeline.scene.exact import Array, called, cell_noise, device, noise2, normalised, smooth
-from bench.shot.schema import BOUNDARIES, BoxCollider, CapsuleCollider, CylinderCollider, SphereCollider
+from bench.pipeline.scene.exact import PI, Array, called, cell_noise, device, noise2, normalised, sin_cos, smooth
+from bench.shot.schema import (
+    BOUNDARIES,
+    BoxCollider,
+    CapsuleCollider,
+    CylinderCollider,
+    Motion,
+    Slide,
+    SphereCollider,
+)
 from bench.shot.shapes import (
     ConstantTemperature,
     ConstantVelocity,
@@ -157,22 +164,24 @@ def collider_rows(colliders: Sequence[object], offset: float) -> Array:
     return out
 
 
-class HasMotion(Protocol):
-    """What a collider's file says of its motion."""
+def moved_m(motion: Motion, time_s: float) -> list[float]:
+    """How far a solid is by then from where it began; of a swing only the part of its last turn counts."""
+    seconds = max(time_s - motion.start_s, 0.0)
+    if isinstance(motion, Slide):
+        seconds = min(seconds, motion.end_s - motion.start_s)
+        return [v * seconds for v in motion.velocity_m_per_s]
+    turns = seconds / motion.period_s
+    sine = float(sin_cos.py_func(2.0 * PI * (turns - math.floor(turns)))[0])
+    return [a * sine for a in motion.amplitude_m]
 
-    @property
-    def fastest_m_per_s(self) -> float: ...
 
-    def moved_m(self, time_s: float) -> list[float]: ...
-
-
-def placed(rows: Array, motions: Sequence[HasMotion | None], time_s: float, frame_dt_s: float) -> Array:
+def placed(rows: Array, motions: Sequence[Motion | None], time_s: float, frame_dt_s: float) -> Array:
     """Rows of solids as they stand at a time, with how fast they are up to ``frame_dt_s`` later; ``rows``: at 0."""
     out = rows.copy()
     for row, motion in zip(out, motions):
         if motion is None:
             continue
-        moved, later = motion.moved_m(time_s), motion.moved_m(time_s + frame_dt_s)
+        moved, later = moved_m(motion, time_s), moved_m(motion, time_s + frame_dt_s)
         row[k.COLLIDER_A : k.COLLIDER_A + 3] += np.array(moved)
         if row[k.COLLIDER_KIND] == k.COLLIDER_CAPSULE:
             row[k.COLLIDER_B : k.COLLIDER_B + 3] += np.array(moved)
@@ -180,6 +189,6 @@ def placed(rows: Array, motions: Sequence[HasMotion | None], time_s: float, fram
     return out
 
 
-def fastest_m_per_s(motions: Sequence[HasMotion | None]) -> float:
+def fastest_m_per_s(motions: Sequence[Motion | None]) -> float:
     """Speed of the fastest of solids; 0 where none moves."""
     return max((motion.fastest_m_per_s for motion in motions if motion is not None), default=0.0)
