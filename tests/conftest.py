@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +16,11 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--device", type=int, default=None, help="run the CUDA twins on this GPU instead of the emulator")
+
+
+def pytest_configure() -> None:
+    """What commands print is as wide here as where it is no screen, whichever this runs on."""
+    os.environ.pop("COLUMNS", None)
 
 
 @pytest.hookimpl(tryfirst=True)

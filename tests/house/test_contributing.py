@@ -111,7 +111,9 @@ def light(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy that kernels can be added to."""
-    return copy_project(tmp_path_factory.mktemp("whole"))
+    folder = copy_project(tmp_path_factory.mktemp("whole"))
+    git(folder)
+    return folder
 
 
 def test_every_make_target_that_is_named_exists() -> None:
