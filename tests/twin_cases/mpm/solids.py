@@ -152,6 +152,13 @@ def near_walls(cell_size_m: float, *fewer: int) -> Maker:
     return make
 
 
+def walls_with_a_skin(rng: np.random.Generator) -> Arguments:
+    state = particles(rng, 2000, INSIDE_LOW, INSIDE_HIGH)
+    state["walls"][:6] = k.BOUNDARY_SEPARATE
+    state["force"][k.FORCE_SKIN_FRICTION] = 0.5
+    return state
+
+
 # --- Gravity ------------------------------------------------------------------------------------
 
 
@@ -176,7 +183,7 @@ CASES: dict[str, dict[str, Maker]] = {
         **{label: arguments_of("mpm_grid", maker) for label, maker in GROUND.items()},
         **{
             maker.__name__: arguments_of("mpm_grid", maker)
-            for maker in (far_from_walls, far_vortex, far_ground, far_sphere, faint_beside_solids)
+            for maker in (far_from_walls, far_vortex, far_ground, far_sphere, faint_beside_solids, walls_with_a_skin)
         },
         "nearer low walls": arguments_of("mpm_grid", near_walls(0.066, 0, 0, 0)),
         "nearer high walls": arguments_of("mpm_grid", near_walls(0.1951, 0, 1, 2)),
